@@ -1,0 +1,52 @@
+// Makes the checkout ready to run: installs when node_modules is missing or older than the lock file, builds when a source has
+// changed since the last build. Needs nothing but Node and npm.
+
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+process.chdir(root);
+
+/** Runs a command, which says itself what is wrong; ends where it fails. */
+function run(command) {
+  const { status } = spawnSync(command, { stdio: "inherit", shell: true });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+const modifiedAt = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
+
+if (modifiedAt("node_modules/.package-lock.json") < modifiedAt("package-lock.json")) {
+  console.log("Installing packages …");
+  run("npm ci --no-audit --no-fund --loglevel=error");
+}
+
+function* filesUnder(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesUnder(path);
+    else if (!entry.name.includes(".generated.")) yield path;
+  }
+}
+
+const sources = ["asconfig.json", "tsconfig.json", "package-lock.json", "scripts/constants.ts", "scripts/embed.ts"];
+const hash = createHash("sha256");
+for (const path of [...sources, ...filesUnder("assembly"), ...filesUnder("src")]) hash.update(`${path}\0`).update(readFileSync(path));
+const digest = hash.digest("hex");
+
+const stamp = "build/sources.sha256";
+const results = [stamp, "dist/index.js", "src/wasm.generated.ts", "src/wasm-debug.generated.ts"];
+if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !== digest) {
+  console.log("Building …");
+  rmSync("build", { recursive: true, force: true });
+  rmSync("dist", { recursive: true, force: true });
+  mkdirSync("build");
+  run("npx tsx scripts/constants.ts");
+  run("npx asc --config asconfig.json --target release");
+  run("npx asc --config asconfig.json --target debug");
+  run("npx tsx scripts/embed.ts");
+  run("npx tsc");
+  writeFileSync(stamp, digest);
+}
