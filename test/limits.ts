@@ -1,0 +1,20 @@
+// Every error bound, in units in the last place of the exact result; the docblocks and README quote these.
+
+export const LIMITS = {
+  /** the shifted exp */
+  exp: 0.6,
+  /** softmax */
+  probs: 4,
+  /** log-softmax */
+  logProbs: 4,
+  /** log-sum-exp, in ulps of max(|max x|, |lse|) */
+  lse: 4,
+  /** loss of a row */
+  loss: 4,
+  /** gradient of a row's loss; for distributions times (Q p + q) / |Q p − q| */
+  gradient: 4,
+  /** what the mean over rows adds */
+  mean: 1,
+  /** softmax backward, times (|g| + Σ|g p|) / |g − Σ g p|, and log-softmax backward, times (|g| + p |Σ g|) / |g − p Σ g| */
+  backward: 4,
+} as const;

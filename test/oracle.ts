@@ -1,0 +1,135 @@
+// The exact results, in decimal arithmetic: independent of the kernels and better than they are.
+
+import { Decimal } from "decimal.js";
+
+/** 100 digits; what cancels here cancels nowhere near that many. */
+const D = Decimal.clone({ precision: 100, toExpNeg: -9e15, toExpPos: 9e15, minE: -9e15, maxE: 9e15 });
+export type Exact = Decimal;
+
+const ZERO = new D(0);
+
+const scratch = new DataView(new ArrayBuffer(8));
+const powersOf2 = new Map<number, Exact>();
+
+/** A double's own value (the Decimal constructor takes its shortest decimal form instead). */
+export function exact(x: number): Exact {
+  if (!Number.isFinite(x)) return new D(x);
+  scratch.setFloat64(0, x);
+  const bits = scratch.getBigUint64(0) & 0x7fff_ffff_ffff_ffffn;
+  const exponent = Math.max(Number(bits >> 52n), 1) - 1075;
+  const mantissa = (bits & 0xf_ffff_ffff_ffffn) | (bits >> 52n ? 1n << 52n : 0n);
+  let power = powersOf2.get(exponent);
+  if (power === undefined) {
+    power = D.pow(2, exponent);
+    powersOf2.set(exponent, power);
+  }
+  return new D(String(x < 0 ? -mantissa : mantissa)).times(power);
+}
+
+/** log(1 + r), r >= 0; by its series where 1 + r would lose digits. */
+function log1p(r: Exact): Exact {
+  if (r.gte(1e-20)) return D.ln(r.plus(1));
+  let sum = ZERO;
+  let power = r;
+  for (let k = 1; k <= 6; k++) {
+    sum = k % 2 ? sum.plus(power.div(k)) : sum.minus(power.div(k));
+    power = power.times(r);
+  }
+  return sum;
+}
+
+/** What one row of logits, each finite or −∞ and one at least finite, leads to. */
+export interface ExactRow {
+  readonly max: Exact;
+  readonly lse: Exact;
+  /** log S at e_max = 1. */
+  readonly logSum: Exact;
+  readonly probs: Exact[];
+  /** log p; undefined where it is −∞. */
+  readonly logProbs: (Exact | undefined)[];
+  /** 1 − p_j as a sum, without cancellation. */
+  readonly others: Exact[];
+}
+
+export function exactRow(logits: ArrayLike<number>): ExactRow {
+  const row = Array.from(logits);
+  const top = row.indexOf(Math.max(...row));
+  const max = exact(row[top]);
+  const exps = new Map<number, Exact>();
+  const e = row.map((x) => {
+    if (x === -Infinity) return ZERO;
+    let value = exps.get(x);
+    if (value === undefined) {
+      value = D.exp(exact(x).minus(max));
+      exps.set(x, value);
+    }
+    return value;
+  });
+  const rest = e.reduce((sum, value, j) => (j === top ? sum : sum.plus(value)), ZERO);
+  const sum = rest.plus(1);
+  const logSum = log1p(rest);
+  return {
+    max,
+    logSum,
+    lse: max.plus(logSum),
+    probs: e.map((value) => value.div(sum)),
+    logProbs: row.map((x) => (x === -Infinity ? undefined : exact(x).minus(max).minus(logSum))),
+    others: e.map((value, j) => (j === top ? rest : rest.plus(1).minus(value)).div(sum)),
+  };
+}
+
+/** Loss of a class index, or of a distribution. */
+export function exactLoss(row: ExactRow, label: number | ArrayLike<number>): Exact {
+  const term = (j: number, q: number) => {
+    const logProb = row.logProbs[j];
+    if (q === 0) return ZERO;
+    return logProb === undefined ? new D(Infinity) : logProb.neg().times(exact(q));
+  };
+  if (typeof label === "number") return term(label, 1);
+  return Array.from(label).reduce((sum, q, j) => sum.plus(term(j, q)), ZERO);
+}
+
+/** ∂loss/∂x_j: p_j − [j = y], or Q p_j − q_j. */
+export function exactGradient(row: ExactRow, label: number | ArrayLike<number>): Exact[] {
+  if (typeof label === "number") return row.probs.map((p, j) => (j === label ? row.others[j].neg() : p));
+  const q = Array.from(label);
+  const mass = exactSum(q);
+  return row.probs.map((p, j) =>
+    mass
+      .minus(exact(q[j]))
+      .times(p)
+      .minus(row.others[j].times(exact(q[j]))),
+  );
+}
+
+/** p_j (g_j − Σ g p). */
+export function exactBackward(probs: ArrayLike<number>, upstream: ArrayLike<number>): Exact[] {
+  const p = Array.from(probs, exact);
+  const g = Array.from(upstream, exact);
+  const dot = p.reduce((sum, value, j) => sum.plus(value.times(g[j])), ZERO);
+  return p.map((value, j) => value.times(g[j].minus(dot)));
+}
+
+/** g_j − exp(l_j) Σ g. */
+export function exactLogBackward(logProbs: ArrayLike<number>, upstream: ArrayLike<number>): Exact[] {
+  const sum = exactSum(upstream);
+  return Array.from(logProbs, (l, j) => exact(upstream[j]).minus(l === -Infinity ? ZERO : D.exp(exact(l)).times(sum)));
+}
+
+export function exactSum(values: ArrayLike<number>): Exact {
+  return Array.from(values).reduce((sum: Exact, value) => sum.plus(exact(value)), ZERO);
+}
+
+/** Distance from |x| to the next double above it: 2^-1074 for a subnormal. */
+export function ulp(x: number): number {
+  scratch.setFloat64(0, Math.abs(x));
+  const exponent = Math.max(scratch.getUint16(0) >> 4, 1) - 1075;
+  return exponent >= -1022 ? 2 ** exponent : 2 ** -1074 * 2 ** (exponent + 1074);
+}
+
+/** How many units in the last place of the exact value, or of `unitOf` where that is larger, `got` is off. */
+export function ulpError(got: number, want: Exact, unitOf: Exact = want): number {
+  if (!Number.isFinite(got)) return got === want.toNumber() ? 0 : Number.POSITIVE_INFINITY;
+  const unit = Math.max(ulp(want.toNumber()), ulp(unitOf.toNumber()));
+  return exact(got).minus(want).abs().div(unit).toNumber();
+}
