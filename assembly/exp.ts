@@ -1,0 +1,94 @@
+// The shifted exponential: the one exp of this library. Table lookup and short polynomial after P. T. P. Tang, "Table-driven
+// implementation of the exponential function in IEEE floating-point arithmetic", ACM TOMS 15 (1989); table with remainders
+// as in ARM's optimized-routines.
+
+import { EXP_CONSTANTS, EXP_TABLE, TABLE_BITS } from "./constants.generated";
+
+/** 1.5·2^52: adding it rounds to an integer and leaves that integer in the low bits. */
+const ROUND: f64 = 6755399441055744.0;
+const LOG2_E: f64 = 1.4426950408889634;
+
+/**
+ * Above this |max| the logits are taken relative to the maximum: those within 900 of it lie in [max/2, 2 max], where the
+ * difference is exact (Sterbenz's lemma). Below it they are taken as they are.
+ */
+const LARGE: f64 = 1800.0;
+
+/**
+ * What lies further than this below the maximum counts as if it lay there, at p = 2^-1298: nothing that is left of it in a
+ * double, even of 2^29 such terms, or times an upstream gradient of 2^200.
+ */
+const DEPTH: f64 = 900.0;
+
+/** Takes the factor 2^384 of the table out of a result. */
+// @ts-ignore: decorator
+@inline
+export const EXP_UNBIAS: f64 = reinterpret<f64>(0x27f0000000000000); // 2^-384
+
+/** Above this the exponent of 2^384 exp(x) would run over. */
+// @ts-ignore: decorator
+@inline
+export const MAX_LOG_PROB: f64 = 400.0;
+
+/** What a row's logits are taken relative to: its maximum if that is large, else 0. */
+// @ts-ignore: decorator
+@inline
+export function expBase(max: v128): v128 {
+  return v128.and(max, f64x2.gt(f64x2.abs(max), f64x2.splat(LARGE)));
+}
+
+/** The rounding constant of a row, 1.5·2^52 − E·B with E = round((max − base) log2 e): the shift by E rides in it. */
+// @ts-ignore: decorator
+@inline
+export function expRound(max: v128, base: v128): v128 {
+  const e = f64x2.nearest(f64x2.mul(f64x2.sub(max, base), f64x2.splat(LOG2_E)));
+  return f64x2.sub(f64x2.splat(ROUND), f64x2.mul(e, f64x2.splat(<f64>(1 << TABLE_BITS))));
+}
+
+/** The least x − base that is told apart. */
+// @ts-ignore: decorator
+@inline
+export function expFloor(max: v128, base: v128): v128 {
+  return f64x2.sub(f64x2.sub(max, base), f64x2.splat(DEPTH));
+}
+
+/** Constant i of the range reduction and polynomial. A kernel loads all six into locals: V8 rebuilds a v128.const wherever a loop uses it. */
+// @ts-ignore: decorator
+@inline
+export function expConstant(i: usize): v128 {
+  return v128.load64_splat(EXP_CONSTANTS + (i << 3));
+}
+
+/**
+ * 2^384 · exp(x − base) · 2^-E for two lanes; every argument is of its lane's row.
+ *   v = x − base is exact, or taken as floor where it is less;  k = round(v B/ln 2);  r = v − k ln 2/B, |r| <= ln 2/(2B)
+ *   exp(v) 2^-E = T[k mod B] · 2^(⌊k/B⌋ − E) · (1 + remainder + r + r² P(r))
+ * The result is a normal number. NaN, and x = +∞ through base = +∞, give NaN.
+ * Max error  LIMITS.exp (test/limits.ts), tested at and between all entries of the table.
+ * Constants  scripts/constants.ts, 265-bit arithmetic.
+ */
+// @ts-ignore: decorator
+@inline
+export function shiftedExp(
+  x: v128, base: v128, round: v128, floor: v128,
+  scale: v128, ln2Hi: v128, ln2Lo: v128, p0: v128, p1: v128, p2: v128
+): v128 {
+  // pmax keeps its first operand if that is NaN.
+  const v = f64x2.pmax(f64x2.sub(x, base), floor);
+  const t = f64x2.add(f64x2.mul(v, scale), round);
+  const k = f64x2.sub(t, round);
+  const r = f64x2.sub(f64x2.sub(v, f64x2.mul(k, ln2Hi)), f64x2.mul(k, ln2Lo));
+  const r2 = f64x2.mul(r, r);
+  const poly = f64x2.add(f64x2.add(p0, f64x2.mul(r, p1)), f64x2.mul(r2, p2));
+
+  // The low bits of t hold k − E·B, the table index below and the exponent above; whatever t is, the entry lies in the table.
+  const mask: i32 = (1 << <i32>TABLE_BITS) - 1;
+  const entry0 = v128.load(<usize>(i32x4.extract_lane(t, 0) & mask) << 4, EXP_TABLE);
+  const entry1 = v128.load(<usize>(i32x4.extract_lane(t, 2) & mask) << 4, EXP_TABLE);
+  const tableBits = i64x2.shuffle(entry0, entry1, 0, 2);
+  const remainder = i64x2.shuffle(entry0, entry1, 1, 3);
+  const power = i64x2.add(tableBits, i64x2.shl(t, <i32>(52 - TABLE_BITS)));
+
+  const q = f64x2.add(f64x2.add(r, remainder), f64x2.mul(r2, poly));
+  return f64x2.add(power, f64x2.mul(power, q));
+}

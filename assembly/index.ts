@@ -1,0 +1,166 @@
+// The exported ABI. Tensors are row-major (outer, classes, inner) doubles at byte addresses; a row is the `classes` elements of one
+// (outer, inner), rows are numbered in that order, and results by row are (outer, inner). Outputs may be the first input itself.
+
+import { backwardLanes, forwardLanes } from "./lanes";
+import { quotient, remainder, twoSumError } from "./reduce";
+import { backwardRow, forwardRow, jacobianLine } from "./row";
+import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
+
+/** Contiguous rows of more classes than this are visited one at a time, others two at a time. */
+const MAX_LANE_CLASSES: usize = 16;
+
+/** Element number of the first class of row r. */
+// @ts-ignore: decorator
+@inline
+function rowStart(r: usize, classes: usize, inner: usize): usize {
+  return inner == 1 ? r * classes : (r / inner) * classes * inner + (r % inner);
+}
+
+/** The forward visit of all rows: `task` and `distribution` are constants. Pointers that the task has no use for are 0. */
+// @ts-ignore: decorator
+@inline
+function forward(
+  task: i32, distribution: bool,
+  xPtr: usize, labelsPtr: usize, outPtr: usize, resultPtr: usize,
+  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64,
+): void {
+  const rows = outer * inner;
+  const divisors = f64x2.splat(divisor);
+  let gHi = f64x2.splat(upstream / divisor);
+  let gLo = f64x2.div(remainder(f64x2.splat(upstream), gHi, divisors), divisors);
+  if (inner == 1 && classes > MAX_LANE_CLASSES) {
+    for (let r: usize = 0; r < rows; r++) {
+      const at = (r * classes) << 3;
+      if (task == GRADIENT && upstreamPtr) gHi = v128.load64_splat(upstreamPtr + (r << 3));
+      forwardRow(
+        task, distribution, xPtr + at, labelsPtr + (distribution ? at : r << 2), outPtr + at, resultPtr + (r << 3), classes, gHi, gLo,
+      );
+    }
+  } else {
+    for (let r: usize = 0; r < rows; r += 2) {
+      const at = rowStart(r, classes, inner) << 3;
+      const partner: usize = r + 1 < rows ? 1 : 0;
+      const laneStride = partner ? (rowStart(r + 1, classes, inner) << 3) - at : 0;
+      if (task == GRADIENT && upstreamPtr) {
+        gHi = v128.load_lane<u64>(upstreamPtr + ((r + partner) << 3), v128.load64_zero(upstreamPtr + (r << 3)), 1);
+      }
+      forwardLanes(
+        task, distribution, xPtr + at, labelsPtr + (distribution ? at : r << 2), outPtr + at, resultPtr + (r << 3),
+        classes, inner << 3, laneStride, partner, gHi, gLo,
+      );
+    }
+  }
+}
+
+/** out = softmax(x). */
+export function softmax(xPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize): void {
+  forward(PROBS, false, xPtr, 0, outPtr, 0, outer, classes, inner, 0, 1, 1);
+}
+
+/** out = log softmax(x). */
+export function logSoftmax(xPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize): void {
+  forward(LOG_PROBS, false, xPtr, 0, outPtr, 0, outer, classes, inner, 0, 1, 1);
+}
+
+/** lse (outer, inner) = log Σ exp x. */
+export function logSumExp(xPtr: usize, lsePtr: usize, outer: usize, classes: usize, inner: usize): void {
+  forward(LSE, false, xPtr, 0, 0, lsePtr, outer, classes, inner, 0, 1, 1);
+}
+
+/** losses (outer, inner) for class indices, i32 (outer, inner), each less than `classes`. */
+export function lossOfIndices(xPtr: usize, labelsPtr: usize, lossesPtr: usize, outer: usize, classes: usize, inner: usize): void {
+  forward(LOSS, false, xPtr, labelsPtr, 0, lossesPtr, outer, classes, inner, 0, 1, 1);
+}
+
+/** losses (outer, inner) for label distributions laid out like x. */
+export function lossOfDistributions(xPtr: usize, labelsPtr: usize, lossesPtr: usize, outer: usize, classes: usize, inner: usize): void {
+  forward(LOSS, true, xPtr, labelsPtr, 0, lossesPtr, outer, classes, inner, 0, 1, 1);
+}
+
+/**
+ * lossOfIndices, and gradient = g ∂loss/∂x, where g = upstream/divisor, or the row's element of upstreamPtr (outer, inner) if that is
+ * not 0 (then upstream is 0).
+ */
+export function gradientOfIndices(
+  xPtr: usize, labelsPtr: usize, lossesPtr: usize, gradientPtr: usize,
+  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64,
+): void {
+  forward(GRADIENT, false, xPtr, labelsPtr, gradientPtr, lossesPtr, outer, classes, inner, upstreamPtr, upstream, divisor);
+}
+
+/** lossOfDistributions, and the gradient as gradientOfIndices has it. */
+export function gradientOfDistributions(
+  xPtr: usize, labelsPtr: usize, lossesPtr: usize, gradientPtr: usize,
+  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64,
+): void {
+  forward(GRADIENT, true, xPtr, labelsPtr, gradientPtr, lossesPtr, outer, classes, inner, upstreamPtr, upstream, divisor);
+}
+
+// @ts-ignore: decorator
+@inline
+function backward(log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize): void {
+  const rows = outer * inner;
+  if (inner == 1 && classes > MAX_LANE_CLASSES) {
+    for (let r: usize = 0; r < rows; r++) {
+      const at = (r * classes) << 3;
+      backwardRow(log, upstreamPtr + at, resultPtr + at, outPtr + at, classes);
+    }
+  } else {
+    for (let r: usize = 0; r < rows; r += 2) {
+      const at = rowStart(r, classes, inner) << 3;
+      const laneStride = r + 1 < rows ? (rowStart(r + 1, classes, inner) << 3) - at : 0;
+      backwardLanes(log, upstreamPtr + at, resultPtr + at, outPtr + at, classes, inner << 3, laneStride);
+    }
+  }
+}
+
+/** out = p ⊙ (g − Σ g p), the upstream gradient g times the Jacobian of softmax at its result p. */
+export function softmaxBackward(upstreamPtr: usize, probsPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize): void {
+  backward(false, upstreamPtr, probsPtr, outPtr, outer, classes, inner);
+}
+
+/** out = g − exp(l) Σ g, the upstream gradient g times the Jacobian of log-softmax at its result l <= 0. */
+export function logSoftmaxBackward(upstreamPtr: usize, logProbsPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize): void {
+  backward(true, upstreamPtr, logProbsPtr, outPtr, outer, classes, inner);
+}
+
+/**
+ * Lines [first, first + lines) of the Jacobians diag(p) − p pᵀ of probs (rows, classes), each of `classes` elements: line
+ * r classes + i is the i-th of row r.
+ */
+export function softmaxJacobian(probsPtr: usize, jacobianPtr: usize, classes: usize, first: usize, lines: usize): void {
+  for (let line: usize = 0; line < lines; line++) {
+    const row = (first + line) / classes;
+    jacobianLine(probsPtr + ((row * classes) << 3), first + line - row * classes, jacobianPtr + ((line * classes) << 3), classes);
+  }
+}
+
+/** Adds `count` values, in order, to the sum (hi, lo) at sumPtr. */
+export function accumulate(valuesPtr: usize, count: usize, sumPtr: usize): void {
+  let hi = v128.load64_splat(sumPtr);
+  let lo = v128.load64_splat(sumPtr, 8);
+  for (let i: usize = 0; i < count; i++) {
+    const term = v128.load64_splat(valuesPtr + (i << 3));
+    const next = f64x2.add(hi, term);
+    lo = f64x2.add(lo, twoSumError(hi, term, next));
+    hi = next;
+  }
+  v128.store_lane<u64>(sumPtr, hi, 0);
+  v128.store_lane<u64>(sumPtr, lo, 1, 8);
+}
+
+/** The sum (hi, lo) at sumPtr divided by `divisor`, rounded once. */
+export function mean(sumPtr: usize, divisor: f64): f64 {
+  const hi = load<f64>(sumPtr);
+  const corrected = quotient(
+    f64x2.splat(hi), v128.load64_splat(sumPtr, 8), f64x2.splat(divisor), f64x2.splat(0),
+  );
+  const result = f64x2.extract_lane(corrected, 0);
+  // Without a finite sum or quotient there is nothing to correct.
+  return isFinite(result) ? result : hi / divisor;
+}
+
+/** The first address that is free for buffers. */
+export function heapBase(): usize {
+  return __heap_base;
+}

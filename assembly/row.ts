@@ -1,0 +1,217 @@
+// One contiguous row at a time, two classes a vector.
+
+import { expBase, expConstant, expFloor, expRound, shiftedExp, EXP_UNBIAS, MAX_LOG_PROB } from "./exp";
+import { expSum, gradientFactor, labelGradient, labelTerm, logSum, weightedLogSum } from "./normalizer";
+import { argmax, fastTwoSumError, productLow, reduceAdd, splatLane, total, twoSumError } from "./reduce";
+import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
+
+/** The next two elements, or the last one and `pad`. */
+// @ts-ignore: decorator
+@inline
+function loadTail(ptr: usize, count: isize, pad: f64): v128 {
+  return count > 1 ? v128.load(ptr) : f64x2.replace_lane(f64x2.splat(pad), 0, load<f64>(ptr));
+}
+
+// @ts-ignore: decorator
+@inline
+function storeTail(ptr: usize, count: isize, value: v128): void {
+  if (count > 1) v128.store(ptr, value);
+  else v128.store_lane<u64>(ptr, value, 0);
+}
+
+/** `value` with 0 in the lane that lies `offset` bytes on. */
+// @ts-ignore: decorator
+@inline
+function without(value: v128, offset: usize): v128 {
+  return v128.andnot(value, i64x2.eq(i64x2.splat(<i64>offset), i64x2(0, 8)));
+}
+
+/** Σ a as (hi, lo). */
+function sum(aPtr: usize, classes: usize): v128 {
+  let hi = f64x2.splat(0);
+  let lo = f64x2.splat(0);
+  for (let n = <isize>classes; n > 0; n -= 2, aPtr += 16) {
+    const term = loadTail(aPtr, n, 0);
+    const next = f64x2.add(hi, term);
+    lo = f64x2.add(lo, twoSumError(hi, term, next));
+    hi = next;
+  }
+  return reduceAdd(hi, lo);
+}
+
+/** Σ a (b − shift) as (hi, lo), where a = 0 counts nothing whatever b is. */
+function dot(aPtr: usize, bPtr: usize, shift: v128, classes: usize): v128 {
+  let hi = f64x2.splat(0);
+  let lo = f64x2.splat(0);
+  for (let n = <isize>classes; n > 0; n -= 2, aPtr += 16, bPtr += 16) {
+    const a = loadTail(aPtr, n, 0);
+    const product = f64x2.mul(a, f64x2.sub(loadTail(bPtr, n, 0), shift));
+    const term = v128.and(product, f64x2.ne(a, f64x2.splat(0)));
+    const next = f64x2.add(hi, term);
+    lo = f64x2.add(lo, twoSumError(hi, term, next));
+    hi = next;
+  }
+  return reduceAdd(hi, lo);
+}
+
+/**
+ * One row of `classes` >= 8 logits; out may be x itself. `labelPtr` points at the row's index (i32), or with `distribution` at its
+ * classes; (gHi, gLo) is the upstream gradient of the loss.
+ */
+// @ts-ignore: decorator
+@inline
+export function forwardRow(
+  task: i32, distribution: bool,
+  xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
+  classes: usize, gHi: v128, gLo: v128,
+): void {
+  const top = argmax(xPtr, classes);
+  const max = v128.load64_splat(xPtr + (top << 3));
+
+  // The label's side, while x is still there: its index, Σ q (hi, lo), and the gap Σ q (max − x).
+  let label: usize = 0;
+  let isIndex = true;
+  let mass = f64x2(1, 0);
+  let gap = f64x2.splat(0);
+  if (task == LOSS || task == GRADIENT) {
+    if (distribution) {
+      const q = sum(labelPtr, classes);
+      const weighted = dot(labelPtr, xPtr, max, classes);
+      mass = q;
+      gap = f64x2.sub(f64x2.splat(0), total(splatLane(weighted, 0), splatLane(weighted, 1)));
+      // All mass on one class makes the row that of an index, to the bit.
+      label = argmax(labelPtr, classes);
+      isIndex = load<f64>(labelPtr + (label << 3)) == f64x2.extract_lane(q, 0) && f64x2.extract_lane(q, 1) == 0;
+    } else {
+      label = load<u32>(labelPtr);
+      assert(label < classes);
+      gap = f64x2.sub(max, v128.load64_splat(xPtr + (label << 3)));
+    }
+  }
+
+  // e_j, and their sum without the maximum.
+  const base = expBase(max);
+  const round = expRound(max, base);
+  const floor = expFloor(max, base);
+  const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
+  const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
+  const storesExp = task == PROBS || task == GRADIENT;
+  let hi = f64x2.splat(0);
+  let lo = f64x2.splat(0);
+  let x = xPtr;
+  let out = outPtr;
+  let n = <isize>classes;
+  let toTop = top << 3;
+  for (; n >= 4; n -= 4) {
+    let e0 = shiftedExp(v128.load(x), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+    let e1 = shiftedExp(v128.load(x, 16), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+    if (storesExp) {
+      v128.store(out, e0);
+      v128.store(out, e1, 16);
+      out += 32;
+    }
+    if (toTop < 32) {
+      e0 = without(e0, toTop);
+      e1 = without(e1, toTop - 16);
+    }
+    const term = f64x2.add(e0, e1);
+    const next = f64x2.add(hi, term);
+    lo = f64x2.add(lo, fastTwoSumError(hi, term, next));
+    hi = next;
+    x += 32;
+    toTop -= 32;
+  }
+  for (; n > 0; n -= 2) {
+    const e = shiftedExp(loadTail(x, n, -Infinity), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+    if (storesExp) {
+      storeTail(out, n, e);
+      out += 16;
+    }
+    const term = without(e, toTop);
+    const next = f64x2.add(hi, term);
+    lo = f64x2.add(lo, fastTwoSumError(hi, term, next));
+    hi = next;
+    x += 16;
+    toTop -= 16;
+  }
+  const rest = reduceAdd(hi, lo);
+  const restHi = splatLane(rest, 0);
+  const restLo = splatLane(rest, 1);
+  const eMax = shiftedExp(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+
+  if (task == PROBS) {
+    const s = expSum(eMax, restHi, restLo);
+    for (let n = <isize>classes, out = outPtr; n > 0; n -= 2, out += 16) {
+      storeTail(out, n, f64x2.div(loadTail(out, n, 0), s));
+    }
+    return;
+  }
+
+  const logS = logSum(eMax, restHi, restLo);
+  if (task == LOG_PROBS) {
+    for (let n = <isize>classes, x = xPtr, out = outPtr; n > 0; n -= 2, x += 16, out += 16) {
+      storeTail(out, n, f64x2.sub(f64x2.sub(loadTail(x, n, 0), max), logS));
+    }
+  }
+  if (task == LSE) v128.store_lane<u64>(resultPtr, f64x2.add(max, logS), 0);
+  if (task == LOSS || task == GRADIENT) {
+    const massHi = splatLane(mass, 0);
+    const massLo = splatLane(mass, 1);
+    v128.store_lane<u64>(resultPtr, f64x2.add(gap, distribution ? weightedLogSum(massHi, massLo, logS, eMax, restHi, restLo) : logS), 0);
+
+    if (task == GRADIENT) {
+      const eLabel = v128.load64_splat(outPtr + (label << 3));
+      const qgHi = distribution ? f64x2.mul(gHi, massHi) : gHi;
+      const qgLo = distribution ? productLow(qgHi, gHi, gLo, massHi, massLo) : gLo;
+      const factor = gradientFactor(qgHi, qgLo, eMax, restHi, restLo);
+      for (let n = <isize>classes, q = labelPtr, out = outPtr; n > 0; n -= 2, q += 16, out += 16) {
+        let gradient = f64x2.mul(loadTail(out, n, 0), factor);
+        if (distribution) gradient = f64x2.sub(gradient, labelTerm(loadTail(q, n, 0), gHi));
+        storeTail(out, n, gradient);
+      }
+      if (isIndex) {
+        v128.store_lane<u64>(outPtr + (label << 3), labelGradient(eLabel, eMax, restHi, restLo, factor, qgHi), 0);
+      }
+    }
+  }
+}
+
+/**
+ * The Jacobian's product with an upstream gradient for one row, out_j = p_j (g_j − Σ g p), or with `log` for log-probabilities,
+ * out_j = g_j − p_j Σ g. out may be either input.
+ */
+// @ts-ignore: decorator
+@inline
+export function backwardRow(log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize, classes: usize): void {
+  const zero = f64x2.splat(0);
+  const pair = log ? sum(upstreamPtr, classes) : dot(resultPtr, upstreamPtr, zero, classes);
+  const s = total(splatLane(pair, 0), splatLane(pair, 1));
+  const unbiased = f64x2.mul(s, f64x2.splat(EXP_UNBIAS));
+  const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
+  const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
+  const round = expRound(zero, zero);
+  const floor = expFloor(zero, zero);
+  for (let n = <isize>classes; n > 0; n -= 2, upstreamPtr += 16, resultPtr += 16, outPtr += 16) {
+    const g = loadTail(upstreamPtr, n, 0);
+    const result = loadTail(resultPtr, n, 0);
+    if (log) {
+      // Log-probabilities are not above 0; whatever they are, the exponent of e must not run over.
+      const e = shiftedExp(f64x2.pmin(result, f64x2.splat(MAX_LOG_PROB)), zero, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+      storeTail(outPtr, n, f64x2.sub(g, f64x2.mul(e, unbiased)));
+    } else {
+      storeTail(outPtr, n, v128.and(f64x2.mul(result, f64x2.sub(g, s)), f64x2.ne(result, zero)));
+    }
+  }
+}
+
+/** Line i of the Jacobian of one row of probabilities, diag(p) − p pᵀ. */
+// @ts-ignore: decorator
+@inline
+export function jacobianLine(pPtr: usize, i: usize, outPtr: usize, classes: usize): void {
+  const p = load<f64>(pPtr + (i << 3));
+  const minusP = f64x2.splat(-p);
+  for (let n = <isize>classes, q = pPtr, out = outPtr; n > 0; n -= 2, q += 16, out += 16) {
+    storeTail(out, n, f64x2.mul(minusP, loadTail(q, n, 0)));
+  }
+  store<f64>(outPtr + (i << 3), p * (1 - p));
+}

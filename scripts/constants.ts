@@ -1,0 +1,163 @@
+// Computes the table and the polynomial constants of the kernels and writes them as AssemblyScript.
+//
+//   exp   2^(i/B) split into a double and its relative remainder; ln 2 / B cut for an exact product (Cody and Waite);
+//         exp(r) = 1 + r + r² P(r) on |r| <= ln 2 / (2B)
+//   log1p log(1 + f) = 2 atanh(s) = 2s + s z L(z), s = f / (2 + f), z = s², sqrt(1/2) <= 1 + f <= sqrt(2)
+//
+// P and L interpolate at Chebyshev nodes, which costs less than half a bit against the minimax polynomial.
+
+import { writeFileSync } from "node:fs";
+import { Decimal } from "decimal.js";
+
+/** 80 decimal digits: 265 bits, well above the 200 that the constants are good to. */
+const D = Decimal.clone({ precision: 80, toExpNeg: -9e15, toExpPos: 9e15 });
+const LN2 = D.ln(2);
+
+const TABLE_BITS = 8;
+const TABLE_SIZE = 2 ** TABLE_BITS;
+/** e_max is near 2^384: then every e_j is a normal number, and with it e_j / S underflows gradually in one operation. */
+const EXPONENT_BIAS = 384;
+/** ln 2 / B keeps 32 bits: times an integer below 2^21 it is exact. */
+const LN2_HI_BITS = 32;
+
+const scratch = new DataView(new ArrayBuffer(8));
+
+/** The bits of a double. */
+function bitsOf(value: number): bigint {
+  scratch.setFloat64(0, value);
+  return scratch.getBigUint64(0);
+}
+
+/** Rounds to the nearest number of `bits` significant bits. */
+function roundToBits(value: Decimal, bits: number): Decimal {
+  const exponent = D.log2(value.abs()).floor().toNumber() - (bits - 1);
+  const unit = D.pow(2, exponent);
+  return value.div(unit).round().times(unit);
+}
+
+/** Rounds to the nearest double. */
+function nearestDouble(value: Decimal): number {
+  return value.isZero() ? 0 : roundToBits(value, 53).toNumber();
+}
+
+/** Coefficients, constant first, of the polynomial that interpolates `f` at the Chebyshev nodes of [low, high]. */
+function interpolate(f: (x: Decimal) => Decimal, low: Decimal, high: Decimal, degree: number): Decimal[] {
+  const count = degree + 1;
+  const nodes = Array.from({ length: count }, (_, i) =>
+    D.cos(
+      D.acos(-1)
+        .times(2 * i + 1)
+        .div(2 * count),
+    )
+      .times(high.minus(low))
+      .plus(high.plus(low))
+      .div(2),
+  );
+  // Newton's divided differences, then expanded to powers of x.
+  const differences = nodes.map(f);
+  for (let order = 1; order < count; order++) {
+    for (let i = degree; i >= order; i--) {
+      differences[i] = differences[i].minus(differences[i - 1]).div(nodes[i].minus(nodes[i - order]));
+    }
+  }
+  let coefficients: Decimal[] = [differences[degree]];
+  for (let i = degree - 1; i >= 0; i--) {
+    const next = [differences[i].minus(nodes[i].times(coefficients[0]))];
+    for (let power = 1; power <= coefficients.length; power++) {
+      const higher = coefficients[power] ?? new D(0);
+      next.push(coefficients[power - 1].minus(nodes[i].times(higher)));
+    }
+    coefficients = next;
+  }
+  return coefficients;
+}
+
+/** (exp(r) − 1 − r) / r² by its series: no cancellation near 0. */
+function expTail(r: Decimal): Decimal {
+  let sum = new D(0);
+  let term = new D(0.5);
+  for (let k = 3; k < 40; k++) {
+    sum = sum.plus(term);
+    term = term.times(r).div(k);
+  }
+  return sum;
+}
+
+/** (2 atanh(s) − 2s) / s³ as a function of z = s², by its series. */
+function atanhTail(z: Decimal): Decimal {
+  let sum = new D(0);
+  let power = new D(1);
+  for (let k = 3; k < 160; k += 2) {
+    sum = sum.plus(power.times(2).div(k));
+    power = power.times(z);
+  }
+  return sum;
+}
+
+function hex(bits: bigint): string {
+  return `0x${bits.toString(16).padStart(16, "0")}`;
+}
+
+/** One line of an array of bits: the bits in the code, the value in the comment, in columns. */
+function line(value: number, name: string): string {
+  return `  ${hex(bitsOf(value))}, // ${name.padEnd(9)} ${value}`;
+}
+
+const half = LN2.div(2 * TABLE_SIZE);
+const expPoly = interpolate(expTail, half.neg(), half, 2).map(nearestDouble);
+
+const sMax = D.sqrt(2).minus(1).div(D.sqrt(2).plus(1));
+const logPoly = interpolate(atanhTail, new D(0), sMax.times(sMax), 6).map(nearestDouble);
+
+const step = LN2.div(TABLE_SIZE);
+const ln2Hi = roundToBits(step, LN2_HI_BITS);
+const expLines = [
+  line(nearestDouble(new D(1).div(step)), "B/ln 2"),
+  line(ln2Hi.toNumber(), "LN2_HI"),
+  line(nearestDouble(step.minus(ln2Hi)), "LN2_LO"),
+  ...expPoly.map((c, i) => line(c, `P${i}`)),
+];
+
+// k logLn2Hi is exact for the 6 bits that k has in log1p.
+const logLn2Hi = roundToBits(LN2, 40);
+const logLines = [
+  line(logLn2Hi.toNumber(), "LN2_HI"),
+  line(nearestDouble(LN2.minus(logLn2Hi)), "LN2_LO"),
+  ...logPoly.map((c, i) => line(c, `L${i}`)),
+];
+
+const table = Array.from({ length: TABLE_SIZE }, (_, i) => {
+  const exact = D.pow(2, new D(i).div(TABLE_SIZE));
+  // As a Decimal: its constructor would take a double's shortest decimal form, not its value.
+  const rounded = roundToBits(exact, 53);
+  const bits =
+    (bitsOf(rounded.toNumber()) + (BigInt(EXPONENT_BIAS) << 52n) - (BigInt(i) << BigInt(52 - TABLE_BITS))) & 0xffff_ffff_ffff_ffffn;
+  const remainder = nearestDouble(exact.div(rounded).minus(1));
+  return `  ${hex(bits)}, ${hex(bitsOf(remainder))}, // ${i}`;
+});
+
+const text = `// Written by scripts/constants.ts; not in git.
+
+/** log2 of the number of entries of the exp table. */
+export const TABLE_BITS: i64 = ${TABLE_BITS};
+
+/** Range reduction and polynomial of exp, in the order that exp.ts loads them. */
+export const EXP_CONSTANTS: usize = memory.data<u64>([
+${expLines.join("\n")}
+], 16);
+
+/** Range reduction and polynomial of log1p, in the order that log.ts loads them. */
+export const LOG_CONSTANTS: usize = memory.data<u64>([
+${logLines.join("\n")}
+], 16);
+
+/**
+ * 2^(i/B) · 2^${EXPONENT_BIAS}, i = 0 … B − 1: the bits of the double less i·2^(52 − log2 B), so that adding an integer k = i (mod B)
+ * shifted left by 52 − log2 B gives 2^(k/B); then what the rounding left out, relative.
+ */
+export const EXP_TABLE: usize = memory.data<u64>([
+${table.join("\n")}
+], 16);
+`;
+
+writeFileSync(new URL("../assembly/constants.generated.ts", import.meta.url), text);
