@@ -1,0 +1,61 @@
+// Errors and the checks of plain values: one message form, `"<argument>" expected <what>, got <value>`.
+
+function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) {
+    const short = value.length <= 8 && value.every((entry) => typeof entry === "number");
+    return short ? `[${value.join(", ")}]` : `an array of length ${value.length}`;
+  }
+  const name = value.constructor?.name ?? "Object";
+  return ArrayBuffer.isView(value) && "length" in value ? `a ${name} of length ${value.length}` : `an object (${name})`;
+}
+
+/** Something that is to stand in a message as it is. */
+export class Verbatim {
+  constructor(readonly text: string) {}
+}
+
+function message(argument: string, expected: string, got: unknown): string {
+  return `"${argument}" expected ${expected}, got ${got instanceof Verbatim ? got.text : show(got)}`;
+}
+
+/** For a value of the wrong kind. */
+export function typeError(argument: string, expected: string, got: unknown): TypeError {
+  return new TypeError(message(argument, expected, got));
+}
+
+/** For a value of the right kind that is out of range. */
+export function rangeError(argument: string, expected: string, got: unknown): RangeError {
+  return new RangeError(message(argument, expected, got));
+}
+
+/** The options object itself: undefined, or an object with no name of its own but the known ones. */
+export function checkOptions<O extends object>(options: O | undefined, known: readonly (keyof O & string)[]): Partial<O> {
+  if (options === undefined) return {};
+  if (typeof options !== "object" || options === null || Symbol.iterator in options) throw typeError("options", "a plain object", options);
+  for (const name of Object.keys(options)) {
+    if (!(known as readonly string[]).includes(name)) {
+      throw typeError("options", `only the names ${known.join(", ")}`, name);
+    }
+  }
+  return options;
+}
+
+export function checkInteger(argument: string, value: unknown, least: number, most: number): number {
+  if (typeof value !== "number") throw typeError(argument, "a number", value);
+  if (!Number.isInteger(value) || value < least || value > most) {
+    const expected = most === Number.MAX_SAFE_INTEGER ? `an integer of at least ${least}` : `an integer from ${least} to ${most}`;
+    throw rangeError(argument, expected, value);
+  }
+  return value;
+}
+
+export function checkOneOf<T extends string>(argument: string, value: unknown, allowed: readonly T[]): T {
+  const expected = `one of ${allowed.map((name) => JSON.stringify(name)).join(", ")}`;
+  if (typeof value !== "string") throw typeError(argument, expected, value);
+  if (!(allowed as readonly string[]).includes(value)) throw rangeError(argument, expected, value);
+  return value as T;
+}

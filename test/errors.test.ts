@@ -1,0 +1,485 @@
+// Bad input: the class of the error, its message, and that nothing was changed.
+
+import { describe, expect, it } from "vitest";
+import {
+  crossEntropy,
+  crossEntropyWithGradient,
+  logSoftmax,
+  logSoftmaxBackward,
+  logSumExp,
+  Softmax,
+  SoftmaxCrossEntropy,
+  softmax,
+  softmaxBackward,
+  softmaxJacobian,
+} from "../src/index.js";
+
+// What the types forbid is what is tested here.
+// biome-ignore lint/suspicious/noExplicitAny: wrong kinds on purpose
+type Wrong = any;
+
+type Case = readonly [what: string, run: () => unknown, type: ErrorConstructor, message: string];
+
+/** Arguments that calls may write to, with what they held. */
+const x = Float64Array.of(1, 2, 3, 4, 5, 6);
+const g = Float64Array.of(6, 5, 4, 3, 2, 1);
+const out = new Float64Array(6).fill(77);
+const labels = Int32Array.of(0, 2);
+const shape = [2, 3];
+const shared = new Float64Array(8).fill(5);
+const zeros = new Float64Array(6);
+
+function check(cases: readonly Case[]): void {
+  it.each(cases)("%s", (_, run, type, message) => {
+    const watched = [x, g, out, labels, shared, zeros];
+    const before = watched.map((array) => array.slice());
+    let thrown: unknown;
+    try {
+      run();
+    } catch (error) {
+      thrown = error;
+    }
+    expect((thrown as Error | undefined)?.constructor).toBe(type);
+    expect((thrown as Error).message).toBe(message);
+    expect(watched).toEqual(before);
+    // And the library works on.
+    expect(softmax([0, 0])).toEqual([0.5, 0.5]);
+    expect(crossEntropy([0, 0], 1)).toBe(Math.log(2));
+  });
+}
+
+describe("tensors", () => {
+  const expected = '"x" expected a Float64Array, nested arrays of numbers, or { data: Float64Array, shape }';
+  check([
+    ["undefined", () => softmax(undefined as Wrong), TypeError, `${expected}, got undefined`],
+    ["null", () => softmax(null as Wrong), TypeError, `${expected}, got null`],
+    ["a string", () => softmax("logits" as Wrong), TypeError, `${expected}, got "logits"`],
+    ["a number", () => logSoftmax(3 as Wrong), TypeError, `${expected}, got 3`],
+    ["another typed array", () => softmax(new Float32Array(3) as Wrong), TypeError, `${expected}, got a Float32Array of length 3`],
+    ["an object", () => softmax({} as Wrong), TypeError, `${expected}, got an object (Object)`],
+    ["a function", () => softmax((() => 1) as Wrong), TypeError, `${expected}, got a function`],
+    ["a string in an array", () => softmax([1, "2"] as Wrong), TypeError, '"x[1]" expected a number, got "2"'],
+    [
+      "a hole in an array",
+      () =>
+        softmax([
+          [1, 2],
+          [1, undefined],
+        ] as Wrong),
+      TypeError,
+      '"x[1][1]" expected a number, got undefined',
+    ],
+    ["a bigint in an array", () => softmax([1n] as Wrong), TypeError, '"x[0]" expected a number, got 1n'],
+    ["a short row", () => softmax([[1, 2], [3]]), RangeError, '"x[1]" expected an array of length 2, as x[0], got an array of length 1'],
+    ["a long row", () => softmax([[1], [2, 3]]), RangeError, '"x[1]" expected an array of length 1, as x[0], got an array of length 2'],
+    ["a number for a row", () => softmax([[1, 2], 3] as Wrong), RangeError, '"x[1]" expected an array of length 2, as x[0], got 3'],
+    ["null for a row", () => softmax([[1, 2], null] as Wrong), TypeError, '"x[1]" expected an array of length 2, as x[0], got null'],
+    ["a row for a number", () => softmax([1, [2]] as Wrong), RangeError, '"x[1]" expected a number, got an array of length 1'],
+    [
+      "an array of itself",
+      () => {
+        const cycle: Wrong = [];
+        cycle.push(cycle);
+        return softmax(cycle);
+      },
+      RangeError,
+      '"x" expected at most 32 axes, got an array of length 1',
+    ],
+    [
+      "an ndarray of floats",
+      () => softmax({ data: new Float32Array(2), shape: [2] } as Wrong),
+      TypeError,
+      '"x.data" expected a Float64Array, got a Float32Array of length 2',
+    ],
+    [
+      "an ndarray with a wrong shape",
+      () => softmax({ data: x, shape: [2, 2] }),
+      RangeError,
+      '"x.shape" expected a product of 6, the length of the data, got [2, 2]',
+    ],
+    [
+      "a transposed ndarray",
+      () => softmax({ data: x, shape: [3, 2], stride: [1, 3], offset: 0 } as Wrong),
+      RangeError,
+      '"x.stride" expected [2, 1], row-major and contiguous, got [1, 3]',
+    ],
+    [
+      "an ndarray with gaps",
+      () => softmax({ data: x, shape: [2, 2], strides: [3, 1] } as Wrong),
+      RangeError,
+      '"x.strides" expected [2, 1], row-major and contiguous, got [3, 1]',
+    ],
+    [
+      "an ndarray past its end",
+      () => softmax({ data: x, shape: [2, 2], offset: 3 } as Wrong),
+      RangeError,
+      '"x.shape" expected a product of 3, the length of the data, got [2, 2]',
+    ],
+    [
+      "an ndarray before its start",
+      () => softmax({ data: x, shape: [2], offset: -1 } as Wrong),
+      RangeError,
+      '"x.offset" expected an integer from 0 to 6, got -1',
+    ],
+  ]);
+});
+
+describe("shapes and axes", () => {
+  check([
+    [
+      "a shape of another size",
+      () => softmax(x, { shape: [2, 4], out }),
+      RangeError,
+      '"shape" expected a product of 6, the length of "x", got [2, 4]',
+    ],
+    ["a negative length", () => softmax(x, { shape: [-2, -3] }), RangeError, '"shape[0]" expected an integer of at least 0, got -2'],
+    ["a fraction", () => softmax(x, { shape: [1.5, 4] }), RangeError, '"shape[0]" expected an integer of at least 0, got 1.5'],
+    ["NaN", () => softmax(x, { shape: [6, Number.NaN] }), RangeError, '"shape[1]" expected an integer of at least 0, got NaN'],
+    ["a length that is not a number", () => softmax(x, { shape: ["6"] as Wrong }), TypeError, '"shape[0]" expected a number, got "6"'],
+    [
+      "a shape that is not an array",
+      () => softmax(x, { shape: 6 as Wrong }),
+      TypeError,
+      '"shape" expected an array of axis lengths, got 6',
+    ],
+    ["no axes", () => softmax(x, { shape: [] }), RangeError, '"shape" expected at least one axis, got []'],
+    [
+      "no classes",
+      () => softmax(new Float64Array(0), { shape: [3, 0] }),
+      RangeError,
+      '"shape" expected at least one class on axis 1, got [3, 0]',
+    ],
+    ["an empty vector", () => softmax([]), RangeError, '"shape" expected at least one class on axis 0, got [0]'],
+    ["rows without elements", () => logSumExp([[], []]), RangeError, '"shape" expected at least one class on axis 1, got [2, 0]'],
+    [
+      "a shape that contradicts the nesting",
+      () => softmax([[1, 2]], { shape: [2, 1] }),
+      RangeError,
+      '"shape" expected [1, 2], the shape of "x", got [2, 1]',
+    ],
+    ["an axis too high", () => softmax(x, { shape, axis: 2, out }), RangeError, '"axis" expected an integer from -2 to 1, got 2'],
+    ["an axis too low", () => softmax(x, { shape, axis: -3 }), RangeError, '"axis" expected an integer from -2 to 1, got -3'],
+    ["a fractional axis", () => softmax(x, { shape, axis: 0.5 }), RangeError, '"axis" expected an integer from -2 to 1, got 0.5'],
+    ["an axis that is not a number", () => softmax(x, { shape, axis: "1" as Wrong }), TypeError, '"axis" expected a number, got "1"'],
+    [
+      "operands of two shapes",
+      () => softmaxBackward(g, x.subarray(0, 3), { shape, out }),
+      RangeError,
+      '"shape" expected a product of 3, the length of "probs", got [2, 3]',
+    ],
+    [
+      "operands of two nestings",
+      () => softmaxBackward([1, 2], [[1, 2]]),
+      RangeError,
+      '"probs" expected the shape of "upstream", [2], got [1, 2]',
+    ],
+    [
+      "a wrong upstream",
+      () => logSoftmaxBackward("g" as Wrong, x),
+      TypeError,
+      '"upstream" expected a Float64Array, nested arrays of numbers, or { data: Float64Array, shape }, got "g"',
+    ],
+    [
+      "a Jacobian that fits nowhere",
+      () => softmaxJacobian(new Float64Array(100_000)),
+      RangeError,
+      '"shape" expected a size that fits in memory, got 10000000000 elements',
+    ],
+  ]);
+});
+
+describe("options", () => {
+  check([
+    ["a typo", () => softmax(x, { axes: 0 } as Wrong), TypeError, '"options" expected only the names shape, axis, out, got "axes"'],
+    [
+      "a loss option for softmax",
+      () => softmax(x, { reduction: "mean" } as Wrong),
+      TypeError,
+      '"options" expected only the names shape, axis, out, got "reduction"',
+    ],
+    [
+      "an axis for the Jacobian",
+      () => softmaxJacobian(x, { axis: 0 } as Wrong),
+      TypeError,
+      '"options" expected only the names shape, out, got "axis"',
+    ],
+    ["out for log-sum-exp", () => logSumExp(x, { out } as Wrong), TypeError, '"options" expected only the names shape, axis, got "out"'],
+    [
+      "out for the loss",
+      () => crossEntropy(x, labels, { shape, out } as Wrong),
+      TypeError,
+      '"options" expected only the names shape, axis, reduction, divisor, got "out"',
+    ],
+    [
+      "a typo in a layer",
+      () => new SoftmaxCrossEntropy({ shapes: [1] } as Wrong),
+      TypeError,
+      '"options" expected only the names shape, axis, labels, reduction, divisor, got "shapes"',
+    ],
+    ["a number", () => softmax(x, 1 as Wrong), TypeError, '"options" expected a plain object, got 1'],
+    ["null", () => softmax(x, null as Wrong), TypeError, '"options" expected a plain object, got null'],
+    ["a map", () => softmax(x, new Map([["axis", 0]]) as Wrong), TypeError, '"options" expected a plain object, got an object (Map)'],
+    ["an array", () => softmax(x, [2, 3] as Wrong), TypeError, '"options" expected a plain object, got [2, 3]'],
+    [
+      "a reduction there is not",
+      () => crossEntropy(x, labels, { shape, reduction: "avg" as Wrong }),
+      RangeError,
+      '"reduction" expected one of "mean", "sum", "none", got "avg"',
+    ],
+    [
+      "a reduction that is no string",
+      () => crossEntropy(x, labels, { shape, reduction: 1 as Wrong }),
+      TypeError,
+      '"reduction" expected one of "mean", "sum", "none", got 1',
+    ],
+    [
+      "a divisor of 0",
+      () => crossEntropy(x, labels, { shape, divisor: 0 }),
+      RangeError,
+      '"divisor" expected a finite number above 0, got 0',
+    ],
+    [
+      "a divisor of NaN",
+      () => crossEntropy(x, labels, { shape, divisor: Number.NaN }),
+      RangeError,
+      '"divisor" expected a finite number above 0, got NaN',
+    ],
+    [
+      "a divisor that is no number",
+      () => crossEntropy(x, labels, { shape, divisor: "2" as Wrong }),
+      TypeError,
+      '"divisor" expected a number, got "2"',
+    ],
+    [
+      "a divisor of a sum",
+      () => crossEntropy(x, labels, { shape, reduction: "sum", divisor: 2 }),
+      RangeError,
+      '"divisor" expected to be left out with reduction "sum", got 2',
+    ],
+    [
+      "labels of a kind there is not",
+      () => new SoftmaxCrossEntropy({ labels: "soft" as Wrong }),
+      RangeError,
+      '"labels" expected one of "indices", "distribution", got "soft"',
+    ],
+  ]);
+});
+
+describe("labels", () => {
+  const from = (y: Wrong) => () => crossEntropyWithGradient(x, y, { shape, out });
+  const range = '"labels" expected an integer from 0 to 2 (C = 3) at row';
+  check([
+    ["too many", from([0, 1, 2]), RangeError, '"labels" expected 2 class indices or 6 elements of distributions, got [0, 1, 2]'],
+    [
+      "too few",
+      from(Int32Array.of(1)),
+      RangeError,
+      '"labels" expected 2 class indices or 6 elements of distributions, got a Int32Array of length 1',
+    ],
+    ["one number for two rows", from(1), RangeError, '"labels" expected 2 class indices or 6 elements of distributions, got 1'],
+    [
+      "missing",
+      from(undefined),
+      TypeError,
+      '"labels" expected class indices or distributions, in a typed array or nested arrays, got undefined',
+    ],
+    ["a string", from("01"), TypeError, '"labels" expected class indices or distributions, in a typed array or nested arrays, got "01"'],
+    ["not numbers", from([0, "1"]), TypeError, '"labels[1]" expected a number, got "1"'],
+    ["equal to C", from([0, 3]), RangeError, `${range} 1, got 3`],
+    ["above C", from(Int32Array.of(2_000_000_000, 0)), RangeError, `${range} 0, got 2000000000`],
+    ["negative", from([-1, 0]), RangeError, `${range} 0, got -1`],
+    ["negative integers", from(Int32Array.of(0, -100)), RangeError, `${range} 1, got -100`],
+    ["fractional", from([0, 1.5]), RangeError, `${range} 1, got 1.5`],
+    ["NaN", from([Number.NaN, 0]), RangeError, `${range} 0, got NaN`],
+    ["infinite", from([0, Infinity]), RangeError, `${range} 1, got Infinity`],
+    [
+      "out of range of one class",
+      () => crossEntropy([3], [1]),
+      RangeError,
+      '"labels" expected an integer from 0 to 0 (C = 1) at row 0, got 1',
+    ],
+    ["far too large to be 32 bits", from([2 ** 32, 0]), RangeError, `${range} 0, got 4294967296`],
+    ["64 bits out of range", from(BigInt64Array.of(0n, 2n ** 40n)), RangeError, `${range} 1, got 1099511627776n`],
+    [
+      "a 64-bit distribution",
+      from(new BigInt64Array(6)),
+      TypeError,
+      '"labels" expected numbers, for a distribution, got a BigInt64Array of length 6',
+    ],
+    [
+      "transposed distributions",
+      from([
+        [1, 0],
+        [0, 1],
+        [0, 0],
+      ]),
+      RangeError,
+      '"labels" expected the shape [2, 3], got [3, 2]',
+    ],
+    [
+      "ragged",
+      from([
+        [1, 0, 0],
+        [0, 1],
+      ]),
+      RangeError,
+      '"labels[1]" expected an array of length 3, as labels[0], got an array of length 2',
+    ],
+    [
+      "a column of indices",
+      from([[0], [1]]),
+      RangeError,
+      '"labels" expected the shape [2], got [[0], [1]]'.replace("[[0], [1]]", "[2, 1]"),
+    ],
+  ]);
+});
+
+describe("out", () => {
+  check([
+    [
+      "too short",
+      () => softmax(x, { shape, out: out.subarray(1) }),
+      RangeError,
+      '"out" expected 6 elements, got a Float64Array of length 5',
+    ],
+    [
+      "too long",
+      () => softmaxJacobian(x, { shape, out: new Float64Array(19) }),
+      RangeError,
+      '"out" expected 18 elements, got a Float64Array of length 19',
+    ],
+    [
+      "of floats",
+      () => softmax(x, { shape, out: new Float32Array(6) as Wrong }),
+      TypeError,
+      '"out" expected a Float64Array, got a Float32Array of length 6',
+    ],
+    [
+      "for nested arrays",
+      () => softmax([1, 2, 3], { out: out.subarray(3) }),
+      TypeError,
+      '"out" expected to be used with Float64Array input only, got another container as input',
+    ],
+    [
+      "one element on",
+      () => softmax(shared.subarray(0, 6), { shape, out: shared.subarray(1, 7) }),
+      RangeError,
+      '"out" expected an input itself or memory of its own, got an array that overlaps an input in part',
+    ],
+    [
+      "half an operand",
+      () => softmaxBackward(x, shared.subarray(2, 8), { shape, out: shared.subarray(0, 6) }),
+      RangeError,
+      '"out" expected an input itself or memory of its own, got an array that overlaps an input in part',
+    ],
+    [
+      "the memory of distributions",
+      () => crossEntropyWithGradient(x, new Float32Array(zeros.buffer, 8, 6), { shape, out: zeros }),
+      RangeError,
+      '"out" expected an input itself or memory of its own, got an array that overlaps an input in part',
+    ],
+  ]);
+});
+
+describe("layers", () => {
+  const loss = new SoftmaxCrossEntropy({ shape });
+  const layer = new Softmax({ shape });
+  const gone = new Softmax({ shape });
+  gone.dispose();
+  check([
+    ["backward first", () => loss.backward(), Error, "SoftmaxCrossEntropy: backward() expected a call of forward() first"],
+    ["backward of softmax first", () => layer.backward(g), Error, "Softmax: backward() expected a call of forward() first"],
+    ["probs first", () => loss.probs, Error, "SoftmaxCrossEntropy: probs expected a call of forward() first"],
+    [
+      "no shape",
+      () => new SoftmaxCrossEntropy().forward(),
+      Error,
+      "SoftmaxCrossEntropy expected a shape first: give options.shape, or arrays to forward()",
+    ],
+    [
+      "views without a shape",
+      () => new Softmax().logits,
+      Error,
+      "Softmax expected a shape first: give options.shape, or arrays to forward()",
+    ],
+    ["use after dispose", () => gone.forward(x), Error, "Softmax expected no use after dispose()"],
+    [
+      "labels without logits",
+      () => loss.forward(undefined as Wrong, labels),
+      TypeError,
+      '"logits" expected a Float64Array, nested arrays of numbers, or { data: Float64Array, shape }, got undefined',
+    ],
+    [
+      "logits without labels",
+      () => loss.forward(x, undefined as Wrong),
+      TypeError,
+      '"labels" expected class indices or distributions, in a typed array or nested arrays, got undefined',
+    ],
+    [
+      "logits of another length",
+      () => loss.forward(x.subarray(3), [0]),
+      RangeError,
+      '"logits" expected 6 elements, the layer having the shape [2, 3], got a Float64Array of length 3',
+    ],
+    ["a shape without classes", () => loss.resize([2, 0]), RangeError, '"shape" expected at least one class on axis 1, got [2, 0]'],
+    ["an axis outside the shape", () => new Softmax({ shape, axis: 2 }), RangeError, '"axis" expected an integer from -2 to 1, got 2'],
+    [
+      "a batch too large for memory",
+      () => loss.resize([1e6, 1e3]),
+      RangeError,
+      '"shape" expected a batch that fits in WebAssembly memory, got one that needs 22900 MiB',
+    ],
+    [
+      "a batch beyond counting",
+      () => new Softmax({ shape: [2 ** 40, 2 ** 40] }),
+      RangeError,
+      '"shape" expected a countable number of elements, got [1099511627776, 1099511627776]',
+    ],
+  ]);
+
+  it("are as they were after an error", () => {
+    const layer = new SoftmaxCrossEntropy({ shape });
+    layer.logits.set(x);
+    layer.labels.set(labels);
+    const want = layer.forward();
+    const gradient = layer.backward().slice();
+    const wrong: (() => unknown)[] = [
+      () => layer.forward([[1, 2]], [7]),
+      () => layer.forward(x, [0, 1, 2]),
+      () => layer.resize([1e9, 1e3]),
+      () => layer.backward([1, 2] as Wrong),
+      () => layer.backward("2" as Wrong),
+    ];
+    for (const run of wrong) {
+      expect(run).toThrow(/expected/);
+      expect(layer.shape).toEqual(shape);
+      expect(layer.logits).toEqual(x);
+      expect(layer.labels).toEqual(labels);
+      expect(layer.backward()).toEqual(gradient);
+      expect(layer.forward()).toBe(want);
+    }
+  });
+
+  it("check resident labels before each visit", () => {
+    const layer = new SoftmaxCrossEntropy({ shape });
+    layer.logits.set(x);
+    layer.labels.set(labels);
+    layer.forward();
+    const gradient = layer.gradient.slice();
+    for (const wild of [3, -1, 2 ** 31 - 1, -(2 ** 31)]) {
+      layer.labels[1] = wild;
+      expect(() => layer.forward()).toThrow(new RangeError(`"labels" expected an integer from 0 to 2 (C = 3) at row 1, got ${wild}`));
+      expect(() => layer.backward(2)).toThrow(RangeError);
+      expect(layer.gradient).toEqual(gradient);
+    }
+  });
+
+  it("refuse an upstream that does not fit the reduction", () => {
+    const mean = new SoftmaxCrossEntropy({ shape });
+    mean.forward();
+    expect(() => mean.backward([1, 1])).toThrow(new TypeError('"upstream" expected a number, with reduction "mean", got [1, 1]'));
+    const none = new SoftmaxCrossEntropy({ shape, reduction: "none" });
+    none.forward();
+    expect(() => none.backward([1, 1, 1])).toThrow(new RangeError('"upstream" expected a number for each of 2 rows, got [1, 1, 1]'));
+  });
+});
