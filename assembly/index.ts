@@ -2,7 +2,7 @@
 // (outer, inner), rows are numbered in that order, and results by row are (outer, inner). Outputs may be the first input itself.
 
 import { backwardLanes, forwardLanes } from "./lanes";
-import { quotient, remainder, twoSumError } from "./reduce";
+import { quotientLow, remainder, twoSumError } from "./reduce";
 import { backwardRow, forwardRow, jacobianLine } from "./row";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
 
@@ -135,29 +135,36 @@ export function softmaxJacobian(probsPtr: usize, jacobianPtr: usize, classes: us
   }
 }
 
-/** Adds `count` values, in order, to the sum (hi, lo) at sumPtr. */
+/** 2^-64: times it, 2^64 losses have a finite sum. */
+const SUM_SCALE: f64 = reinterpret<f64>(0x3bf0000000000000);
+
+/** Adds `count` values, in order, to the sum at sumPtr: hi (plain, times 2^-64), lo (plain, times 2^-64). */
 export function accumulate(valuesPtr: usize, count: usize, sumPtr: usize): void {
-  let hi = v128.load64_splat(sumPtr);
-  let lo = v128.load64_splat(sumPtr, 8);
+  const scale = f64x2.replace_lane(f64x2.splat(SUM_SCALE), 0, 1);
+  let hi = v128.load(sumPtr);
+  let lo = v128.load(sumPtr, 16);
   for (let i: usize = 0; i < count; i++) {
-    const term = v128.load64_splat(valuesPtr + (i << 3));
+    const term = f64x2.mul(v128.load64_splat(valuesPtr + (i << 3)), scale);
     const next = f64x2.add(hi, term);
     lo = f64x2.add(lo, twoSumError(hi, term, next));
     hi = next;
   }
-  v128.store_lane<u64>(sumPtr, hi, 0);
-  v128.store_lane<u64>(sumPtr, lo, 1, 8);
+  v128.store(sumPtr, hi);
+  v128.store(sumPtr, lo, 16);
 }
 
-/** The sum (hi, lo) at sumPtr divided by `divisor`, rounded once. */
+/** The sum at sumPtr divided by `divisor`, rounded once; right where the sum itself would be infinite. */
 export function mean(sumPtr: usize, divisor: f64): f64 {
-  const hi = load<f64>(sumPtr);
-  const corrected = quotient(
-    f64x2.splat(hi), v128.load64_splat(sumPtr, 8), f64x2.splat(divisor), f64x2.splat(0),
-  );
-  const result = f64x2.extract_lane(corrected, 0);
-  // Without a finite sum or quotient there is nothing to correct.
-  return isFinite(result) ? result : hi / divisor;
+  const hi = v128.load(sumPtr);
+  const divisors = f64x2.splat(divisor);
+  const inverse = f64x2.div(f64x2.splat(1), divisors);
+  const q = f64x2.mul(hi, inverse);
+  const rounded = f64x2.add(q, quotientLow(q, inverse, hi, v128.load(sumPtr, 16), divisors, f64x2.splat(0)));
+  const plain = f64x2.extract_lane(rounded, 0);
+  const scaled = f64x2.extract_lane(rounded, 1);
+  if (isFinite(plain)) return plain;
+  // Without a finite quotient there is nothing to correct.
+  return isFinite(scaled) ? scaled / SUM_SCALE : f64x2.extract_lane(hi, 0) / divisor;
 }
 
 /** The first address that is free for buffers. */

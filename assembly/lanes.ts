@@ -1,9 +1,9 @@
 // Two rows side by side, one a lane, wherever their elements lie: for rows too short to be worth a reduction each, and for a class
 // axis with a stride. A last row without a partner is its own partner (laneStride 0) and comes out the same.
 
-import { expBase, expConstant, expFloor, expRound, shiftedExp, EXP_UNBIAS, MAX_LOG_PROB } from "./exp";
-import { expSum, gradientFactor, labelGradient, labelTerm, logSum, weightedLogSum } from "./normalizer";
-import { fastTwoSumError, productLow, total, twoSumError } from "./reduce";
+import { expBase, expConstant, expFloor, expRound, shiftedExp, shiftedExpLow, EXP_UNBIAS, MAX_LOG_PROB } from "./exp";
+import { expSumLow, gapScale, labelGradient, labelTerm, logSum, scaled, weightedLogSum } from "./normalizer";
+import { positiveTwoSumError, productLow, quotientLow, total, twoSumError } from "./reduce";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
 
 // @ts-ignore: decorator
@@ -51,6 +51,8 @@ export function forwardLanes(
       let at = i64x2.splat(0);
       let gapLo = zero;
       massHi = zero;
+      const scale = gapScale(max);
+      const scaledMax = f64x2.mul(max, scale);
       for (let j: usize = 0, x = xPtr, ptr = labelPtr; j < classes; j++, x += classStride, ptr += classStride) {
         const q = loadLanes(ptr, laneStride);
         at = v128.bitselect(i64x2.splat(ptr - labelPtr), at, f64x2.gt(q, qMax));
@@ -58,12 +60,13 @@ export function forwardLanes(
         const mass = f64x2.add(massHi, q);
         massLo = f64x2.add(massLo, twoSumError(massHi, q, mass));
         massHi = mass;
-        const term = v128.and(f64x2.mul(q, f64x2.sub(max, loadLanes(x, laneStride))), f64x2.ne(q, zero));
+        const logit = f64x2.mul(loadLanes(x, laneStride), scale);
+        const term = v128.and(f64x2.mul(q, f64x2.sub(scaledMax, logit)), f64x2.ne(q, zero));
         const next = f64x2.add(gap, term);
         gapLo = f64x2.add(gapLo, twoSumError(gap, term, next));
         gap = next;
       }
-      gap = total(gap, gapLo);
+      gap = f64x2.div(total(gap, gapLo), scale);
       // All mass on one class makes a row that of an index, to the bit.
       const isIndex = v128.and(f64x2.eq(qMax, massHi), f64x2.eq(massLo, zero));
       isIndex0 = i64x2.extract_lane(isIndex, 0) != 0;
@@ -88,7 +91,6 @@ export function forwardLanes(
   const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
   let restHi = zero;
   let restLo = zero;
-  let eMax = zero;
   let seen = zero;
   for (let j: usize = 0, x = xPtr, out = outPtr; j < classes; j++, x += classStride, out += classStride) {
     const value = loadLanes(x, laneStride);
@@ -96,22 +98,27 @@ export function forwardLanes(
     if (task == PROBS || task == GRADIENT) storeLanes(out, laneStride, e);
     const isTop = v128.andnot(f64x2.eq(value, max), seen);
     seen = v128.or(seen, isTop);
-    eMax = v128.or(eMax, v128.and(e, isTop));
     const term = v128.andnot(e, isTop);
     const next = f64x2.add(restHi, term);
-    restLo = f64x2.add(restLo, fastTwoSumError(restHi, term, next));
+    restLo = f64x2.add(restLo, positiveTwoSumError(restHi, term, next));
     restHi = next;
   }
 
+  const eMax = shiftedExp(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+  const s = f64x2.add(eMax, restHi);
+  const sLow = expSumLow(s, eMax, restHi, restLo);
+  const inverse = f64x2.div(f64x2.splat(1), s);
+
   if (task == PROBS) {
-    const s = expSum(eMax, restHi, restLo);
+    const rounded = f64x2.add(s, sLow);
     for (let j: usize = 0, out = outPtr; j < classes; j++, out += classStride) {
-      storeLanes(out, laneStride, f64x2.div(loadLanes(out, laneStride), s));
+      storeLanes(out, laneStride, f64x2.div(loadLanes(out, laneStride), rounded));
     }
     return;
   }
 
-  const logS = logSum(eMax, restHi, restLo);
+  const eMaxLow = shiftedExpLow(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+  const logS = logSum(eMax, eMaxLow, restHi, restLo);
   if (task == LOG_PROBS) {
     for (let j: usize = 0, x = xPtr, out = outPtr; j < classes; j++, x += classStride, out += classStride) {
       storeLanes(out, laneStride, f64x2.sub(f64x2.sub(loadLanes(x, laneStride), max), logS));
@@ -119,19 +126,20 @@ export function forwardLanes(
   }
   if (task == LSE) storeLanes(resultPtr, partner << 3, f64x2.add(max, logS));
   if (task == LOSS || task == GRADIENT) {
-    storeLanes(resultPtr, partner << 3, f64x2.add(gap, distribution ? weightedLogSum(massHi, massLo, logS, eMax, restHi, restLo) : logS));
+    storeLanes(resultPtr, partner << 3, f64x2.add(gap, distribution ? weightedLogSum(massHi, massLo, logS, eMax, eMaxLow, restHi, restLo) : logS));
 
     if (task == GRADIENT) {
       const eLabel = loadLanes(outPtr + label0, label1 - label0);
       const qgHi = distribution ? f64x2.mul(gHi, massHi) : gHi;
       const qgLo = distribution ? productLow(qgHi, gHi, gLo, massHi, massLo) : gLo;
-      const factor = gradientFactor(qgHi, qgLo, eMax, restHi, restLo);
+      const factor = f64x2.mul(qgHi, inverse);
+      const factorLow = quotientLow(factor, inverse, qgHi, qgLo, s, sLow);
       for (let j: usize = 0, q = labelPtr, out = outPtr; j < classes; j++, q += classStride, out += classStride) {
-        let gradient = f64x2.mul(loadLanes(out, laneStride), factor);
+        let gradient = scaled(loadLanes(out, laneStride), factor, factorLow);
         if (distribution) gradient = f64x2.sub(gradient, labelTerm(loadLanes(q, laneStride), gHi));
         storeLanes(out, laneStride, gradient);
       }
-      const atLabel = labelGradient(eLabel, eMax, restHi, restLo, factor, qgHi);
+      const atLabel = labelGradient(eLabel, eMax, restHi, restLo, factor, factorLow, qgHi);
       if (isIndex0) v128.store_lane<u64>(outPtr + label0, atLabel, 0);
       if (isIndex1) v128.store_lane<u64>(outPtr + label1, atLabel, 1);
     }

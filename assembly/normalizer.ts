@@ -2,13 +2,33 @@
 // or one row in both lanes; nothing here cancels.
 
 import { log1p } from "./log";
-import { quotient, total, twoSumError } from "./reduce";
+import { fastTwoSumError, quotientLow, total, twoSumError } from "./reduce";
+
+/** e times a factor of two parts: half an ulp for the product, half for the sum; never above 1 for e / S. */
+// @ts-ignore: decorator
+@inline
+export function scaled(e: v128, factor: v128, factorLow: v128): v128 {
+  return f64x2.add(f64x2.mul(e, factor), f64x2.mul(e, factorLow));
+}
+
+const HUGE: f64 = reinterpret<f64>(0x7830000000000000); // 2^900
+
+/** What logits are multiplied by before a difference is taken that is to be weighted, so that it stays finite: 1, or 1/4 for a huge maximum. */
+// @ts-ignore: decorator
+@inline
+export function gapScale(max: v128): v128 {
+  return v128.bitselect(f64x2.splat(0.25), f64x2.splat(1), f64x2.gt(max, f64x2.splat(HUGE)));
+}
 
 /** log S at e_max = 1: log1p(R) with R = rest / e_max. */
 // @ts-ignore: decorator
 @inline
-export function logSum(eMax: v128, restHi: v128, restLo: v128): v128 {
-  return log1p(quotient(restHi, restLo, eMax, f64x2.splat(0)));
+export function logSum(eMax: v128, eMaxLo: v128, restHi: v128, restLo: v128): v128 {
+  const inverse = f64x2.div(f64x2.splat(1), eMax);
+  const q = f64x2.mul(restHi, inverse);
+  const qLow = quotientLow(q, inverse, restHi, restLo, eMax, eMaxLo);
+  const r = f64x2.add(q, qLow);
+  return log1p(r, fastTwoSumError(q, qLow, r));
 }
 
 /** R below which log1p(R) is R. */
@@ -17,26 +37,22 @@ const TINY: f64 = reinterpret<f64>(0x3c30000000000000); // 2^-60
 /** Q log S for label mass Q = (massHi, massLo) and logS = logSum's; where R is tiny, Q times it before R could underflow. */
 // @ts-ignore: decorator
 @inline
-export function weightedLogSum(massHi: v128, massLo: v128, logS: v128, eMax: v128, restHi: v128, restLo: v128): v128 {
+export function weightedLogSum(
+  massHi: v128, massLo: v128, logS: v128, eMax: v128, eMaxLo: v128, restHi: v128, restLo: v128,
+): v128 {
   const mass = total(massHi, massLo);
-  const tiny = quotient(f64x2.mul(mass, restHi), f64x2.mul(mass, restLo), eMax, f64x2.splat(0));
+  const inverse = f64x2.div(f64x2.splat(1), eMax);
+  const weighted = f64x2.mul(mass, restHi);
+  const q = f64x2.mul(weighted, inverse);
+  const tiny = f64x2.add(q, quotientLow(q, inverse, weighted, f64x2.mul(mass, restLo), eMax, eMaxLo));
   return v128.bitselect(tiny, f64x2.mul(mass, logS), f64x2.lt(logS, f64x2.splat(TINY)));
 }
 
-/** S = e_max + rest, rounded once. */
+/** What fl(e_max + rest) = sum left out. */
 // @ts-ignore: decorator
 @inline
-export function expSum(eMax: v128, restHi: v128, restLo: v128): v128 {
-  const sum = f64x2.add(eMax, restHi);
-  return f64x2.add(sum, f64x2.add(twoSumError(eMax, restHi, sum), restLo));
-}
-
-/** (gHi + gLo) / S: times e_j it is the upstream gradient times p_j. */
-// @ts-ignore: decorator
-@inline
-export function gradientFactor(gHi: v128, gLo: v128, eMax: v128, restHi: v128, restLo: v128): v128 {
-  const sum = f64x2.add(eMax, restHi);
-  return quotient(gHi, gLo, sum, f64x2.add(twoSumError(eMax, restHi, sum), restLo));
+export function expSumLow(sum: v128, eMax: v128, restHi: v128, restLo: v128): v128 {
+  return f64x2.add(twoSumError(eMax, restHi, sum), restLo);
 }
 
 /** e_y below which 1 − p_y is 1: less than 2^-64 of any e_max. */
@@ -44,14 +60,19 @@ const NEGLIGIBLE: f64 = reinterpret<f64>(0x53e0000000000000); // 2^319
 
 /**
  * The gradient at a row's only label y, g (p_y − 1), as −g Σ_{j≠y} p_j: rest + (e_max − e_y) has no terms of two signs. Exactly −g
- * where p_y is negligible. `factor` is gradientFactor's.
+ * where p_y is negligible. (factor, factorLow) is g / S.
  */
 // @ts-ignore: decorator
 @inline
-export function labelGradient(eLabel: v128, eMax: v128, restHi: v128, restLo: v128, factor: v128, gHi: v128): v128 {
-  const others = f64x2.add(restHi, f64x2.add(f64x2.sub(eMax, eLabel), restLo));
+export function labelGradient(
+  eLabel: v128, eMax: v128, restHi: v128, restLo: v128, factor: v128, factorLow: v128, gHi: v128,
+): v128 {
+  const rise = f64x2.sub(eMax, eLabel);
+  const others = f64x2.add(rise, restHi);
+  const othersLow = f64x2.add(twoSumError(rise, restHi, others), restLo);
+  const product = f64x2.add(f64x2.mul(others, factor), f64x2.add(f64x2.mul(others, factorLow), f64x2.mul(othersLow, factor)));
   const none = v128.and(f64x2.lt(eLabel, f64x2.splat(NEGLIGIBLE)), f64x2.eq(factor, factor));
-  return f64x2.sub(f64x2.splat(0), v128.bitselect(gHi, f64x2.mul(others, factor), none));
+  return f64x2.sub(f64x2.splat(0), v128.bitselect(gHi, product, none));
 }
 
 /** What a label's probability takes from the gradient: g q, and +0 for q = 0, so that a −0 stays what it is for an index. */

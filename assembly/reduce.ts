@@ -3,11 +3,18 @@
 
 const SPLIT_MASK: i64 = ~0x7ffffff; // clears the low 27 bits of a double
 
-/** What fl(a + b) = sum lost, if |a| >= |b|; else short of it by at most half an ulp of b. Dekker. */
+/** What fl(a + b) = sum lost, if |a| >= |b|. Dekker. */
 // @ts-ignore: decorator
 @inline
 export function fastTwoSumError(a: v128, b: v128, sum: v128): v128 {
   return f64x2.sub(b, f64x2.sub(sum, a));
+}
+
+/** What fl(a + b) = sum lost, if neither is negative. */
+// @ts-ignore: decorator
+@inline
+export function positiveTwoSumError(a: v128, b: v128, sum: v128): v128 {
+  return fastTwoSumError(f64x2.pmax(a, b), f64x2.pmin(a, b), sum);
 }
 
 /** What fl(a + b) = sum lost, exactly. Knuth. */
@@ -39,14 +46,12 @@ export function productLow(product: v128, aHi: v128, aLo: v128, bHi: v128, bLo: 
   return f64x2.add(lost, f64x2.add(f64x2.mul(aHi, bLo), f64x2.mul(aLo, bHi)));
 }
 
-/** (hi + lo) / (divisorHi + divisorLo), rounded nearly as well as one division. */
+/** The low part of the quotient (hi + lo) / (divisorHi + divisorLo) whose high part is q = fl(hi inverse), inverse = fl(1/divisorHi). */
 // @ts-ignore: decorator
 @inline
-export function quotient(hi: v128, lo: v128, divisorHi: v128, divisorLo: v128): v128 {
-  const inverse = f64x2.div(f64x2.splat(1), divisorHi);
-  const q = f64x2.mul(hi, inverse);
+export function quotientLow(q: v128, inverse: v128, hi: v128, lo: v128, divisorHi: v128, divisorLo: v128): v128 {
   const rest = f64x2.sub(f64x2.add(remainder(hi, q, divisorHi), lo), f64x2.mul(q, divisorLo));
-  return f64x2.add(q, f64x2.mul(rest, inverse));
+  return f64x2.mul(rest, inverse);
 }
 
 /** Lane `lane` of a pair, in both lanes. */

@@ -1,8 +1,8 @@
 // One contiguous row at a time, two classes a vector.
 
-import { expBase, expConstant, expFloor, expRound, shiftedExp, EXP_UNBIAS, MAX_LOG_PROB } from "./exp";
-import { expSum, gradientFactor, labelGradient, labelTerm, logSum, weightedLogSum } from "./normalizer";
-import { argmax, fastTwoSumError, productLow, reduceAdd, splatLane, total, twoSumError } from "./reduce";
+import { expBase, expConstant, expFloor, expRound, shiftedExp, shiftedExpLow, EXP_UNBIAS, MAX_LOG_PROB } from "./exp";
+import { expSumLow, gapScale, labelGradient, labelTerm, logSum, scaled, weightedLogSum } from "./normalizer";
+import { argmax, positiveTwoSumError, productLow, quotientLow, reduceAdd, splatLane, total, twoSumError } from "./reduce";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
 
 /** The next two elements, or the last one and `pad`. */
@@ -39,19 +39,63 @@ function sum(aPtr: usize, classes: usize): v128 {
   return reduceAdd(hi, lo);
 }
 
-/** Σ a (b − shift) as (hi, lo), where a = 0 counts nothing whatever b is. */
-function dot(aPtr: usize, bPtr: usize, shift: v128, classes: usize): v128 {
+/** Σ a (b scale − shift) as (hi, lo), where a = 0 counts nothing whatever b is. */
+function dot(aPtr: usize, bPtr: usize, scale: v128, shift: v128, classes: usize): v128 {
   let hi = f64x2.splat(0);
   let lo = f64x2.splat(0);
   for (let n = <isize>classes; n > 0; n -= 2, aPtr += 16, bPtr += 16) {
     const a = loadTail(aPtr, n, 0);
-    const product = f64x2.mul(a, f64x2.sub(loadTail(bPtr, n, 0), shift));
+    const product = f64x2.mul(a, f64x2.sub(f64x2.mul(loadTail(bPtr, n, 0), scale), shift));
     const term = v128.and(product, f64x2.ne(a, f64x2.splat(0)));
     const next = f64x2.add(hi, term);
     lo = f64x2.add(lo, twoSumError(hi, term, next));
     hi = next;
   }
   return reduceAdd(hi, lo);
+}
+
+/** e / (s + s excess), |excess| < 2^-52: never above 1 for a sum of e and others. */
+// @ts-ignore: decorator
+@inline
+function divided(e: v128, s: v128, excess: v128): v128 {
+  const q = f64x2.div(e, s);
+  return f64x2.sub(q, f64x2.mul(q, excess));
+}
+
+/** out = e / (s + s excess). */
+// @ts-ignore: decorator
+@inline
+function divideRow(outPtr: usize, classes: usize, s: v128, excess: v128): void {
+  let n = <isize>classes;
+  for (; n >= 4; n -= 4, outPtr += 32) {
+    const e0 = v128.load(outPtr);
+    const e1 = v128.load(outPtr, 16);
+    v128.store(outPtr, divided(e0, s, excess));
+    v128.store(outPtr, divided(e1, s, excess), 16);
+  }
+  for (; n > 0; n -= 2, outPtr += 16) storeTail(outPtr, n, divided(loadTail(outPtr, n, 0), s, excess));
+}
+
+/** out = e · (factor + factorLow), with `distribution` less g q. */
+// @ts-ignore: decorator
+@inline
+function scaleRow(distribution: bool, outPtr: usize, qPtr: usize, classes: usize, factor: v128, factorLow: v128, g: v128): void {
+  let n = <isize>classes;
+  for (; n >= 4; n -= 4, outPtr += 32, qPtr += 32) {
+    let value0 = scaled(v128.load(outPtr), factor, factorLow);
+    let value1 = scaled(v128.load(outPtr, 16), factor, factorLow);
+    if (distribution) {
+      value0 = f64x2.sub(value0, labelTerm(v128.load(qPtr), g));
+      value1 = f64x2.sub(value1, labelTerm(v128.load(qPtr, 16), g));
+    }
+    v128.store(outPtr, value0);
+    v128.store(outPtr, value1, 16);
+  }
+  for (; n > 0; n -= 2, outPtr += 16, qPtr += 16) {
+    let value = scaled(loadTail(outPtr, n, 0), factor, factorLow);
+    if (distribution) value = f64x2.sub(value, labelTerm(loadTail(qPtr, n, 0), g));
+    storeTail(outPtr, n, value);
+  }
 }
 
 /**
@@ -76,9 +120,10 @@ export function forwardRow(
   if (task == LOSS || task == GRADIENT) {
     if (distribution) {
       const q = sum(labelPtr, classes);
-      const weighted = dot(labelPtr, xPtr, max, classes);
+      const scale = gapScale(max);
+      const weighted = dot(labelPtr, xPtr, scale, f64x2.mul(max, scale), classes);
       mass = q;
-      gap = f64x2.sub(f64x2.splat(0), total(splatLane(weighted, 0), splatLane(weighted, 1)));
+      gap = f64x2.sub(f64x2.splat(0), f64x2.div(total(splatLane(weighted, 0), splatLane(weighted, 1)), scale));
       // All mass on one class makes the row that of an index, to the bit.
       label = argmax(labelPtr, classes);
       isIndex = load<f64>(labelPtr + (label << 3)) == f64x2.extract_lane(q, 0) && f64x2.extract_lane(q, 1) == 0;
@@ -115,8 +160,10 @@ export function forwardRow(
       e1 = without(e1, toTop - 16);
     }
     const term = f64x2.add(e0, e1);
+    // lse is the one result whose bound needs this too.
+    if (task == LSE) lo = f64x2.add(lo, positiveTwoSumError(e0, e1, term));
     const next = f64x2.add(hi, term);
-    lo = f64x2.add(lo, fastTwoSumError(hi, term, next));
+    lo = f64x2.add(lo, positiveTwoSumError(hi, term, next));
     hi = next;
     x += 32;
     toTop -= 32;
@@ -129,7 +176,7 @@ export function forwardRow(
     }
     const term = without(e, toTop);
     const next = f64x2.add(hi, term);
-    lo = f64x2.add(lo, fastTwoSumError(hi, term, next));
+    lo = f64x2.add(lo, positiveTwoSumError(hi, term, next));
     hi = next;
     x += 16;
     toTop -= 16;
@@ -138,16 +185,17 @@ export function forwardRow(
   const restHi = splatLane(rest, 0);
   const restLo = splatLane(rest, 1);
   const eMax = shiftedExp(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+  const s = f64x2.add(eMax, restHi);
+  const sLow = expSumLow(s, eMax, restHi, restLo);
+  const inverse = f64x2.div(f64x2.splat(1), s);
 
   if (task == PROBS) {
-    const s = expSum(eMax, restHi, restLo);
-    for (let n = <isize>classes, out = outPtr; n > 0; n -= 2, out += 16) {
-      storeTail(out, n, f64x2.div(loadTail(out, n, 0), s));
-    }
+    divideRow(outPtr, classes, s, f64x2.mul(sLow, inverse));
     return;
   }
 
-  const logS = logSum(eMax, restHi, restLo);
+  const eMaxLow = shiftedExpLow(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+  const logS = logSum(eMax, eMaxLow, restHi, restLo);
   if (task == LOG_PROBS) {
     for (let n = <isize>classes, x = xPtr, out = outPtr; n > 0; n -= 2, x += 16, out += 16) {
       storeTail(out, n, f64x2.sub(f64x2.sub(loadTail(x, n, 0), max), logS));
@@ -157,20 +205,17 @@ export function forwardRow(
   if (task == LOSS || task == GRADIENT) {
     const massHi = splatLane(mass, 0);
     const massLo = splatLane(mass, 1);
-    v128.store_lane<u64>(resultPtr, f64x2.add(gap, distribution ? weightedLogSum(massHi, massLo, logS, eMax, restHi, restLo) : logS), 0);
+    v128.store_lane<u64>(resultPtr, f64x2.add(gap, distribution ? weightedLogSum(massHi, massLo, logS, eMax, eMaxLow, restHi, restLo) : logS), 0);
 
     if (task == GRADIENT) {
       const eLabel = v128.load64_splat(outPtr + (label << 3));
       const qgHi = distribution ? f64x2.mul(gHi, massHi) : gHi;
       const qgLo = distribution ? productLow(qgHi, gHi, gLo, massHi, massLo) : gLo;
-      const factor = gradientFactor(qgHi, qgLo, eMax, restHi, restLo);
-      for (let n = <isize>classes, q = labelPtr, out = outPtr; n > 0; n -= 2, q += 16, out += 16) {
-        let gradient = f64x2.mul(loadTail(out, n, 0), factor);
-        if (distribution) gradient = f64x2.sub(gradient, labelTerm(loadTail(q, n, 0), gHi));
-        storeTail(out, n, gradient);
-      }
+      const factor = f64x2.mul(qgHi, inverse);
+      const factorLow = quotientLow(factor, inverse, qgHi, qgLo, s, sLow);
+      scaleRow(distribution, outPtr, labelPtr, classes, factor, factorLow, gHi);
       if (isIndex) {
-        v128.store_lane<u64>(outPtr + (label << 3), labelGradient(eLabel, eMax, restHi, restLo, factor, qgHi), 0);
+        v128.store_lane<u64>(outPtr + (label << 3), labelGradient(eLabel, eMax, restHi, restLo, factor, factorLow, qgHi), 0);
       }
     }
   }
@@ -184,7 +229,7 @@ export function forwardRow(
 @inline
 export function backwardRow(log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize, classes: usize): void {
   const zero = f64x2.splat(0);
-  const pair = log ? sum(upstreamPtr, classes) : dot(resultPtr, upstreamPtr, zero, classes);
+  const pair = log ? sum(upstreamPtr, classes) : dot(resultPtr, upstreamPtr, f64x2.splat(1), zero, classes);
   const s = total(splatLane(pair, 0), splatLane(pair, 1));
   const unbiased = f64x2.mul(s, f64x2.splat(EXP_UNBIAS));
   const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);

@@ -1,7 +1,7 @@
 // The functions without state: check, then stream the batch block by block through one staging area.
 
 import { checkOneOf, checkOptions, rangeError, typeError, Verbatim } from "./check.js";
-import type { Kernels } from "./kernels.js";
+import { type Kernels, SUM_ELEMENTS } from "./kernels.js";
 import { type CheckedLabels, type Distribution, type Labels, readLabels } from "./labels.js";
 import { Arena } from "./memory.js";
 import {
@@ -343,12 +343,12 @@ function lossOf({ logits, labels, layout, rowShape, reduction, divisor }: Batch,
   const losses = reduction === "none" ? allocate("shape", rows) : undefined;
   const stage = stagingArea();
   const { kernels } = stage;
-  const sum = new Float64Array(2);
+  const sum = new Float64Array(SUM_ELEMENTS);
   for (const block of blocksOf(layout)) {
     const size = block.outer * classes * block.inner;
     const stagedRows = block.outer * block.inner;
     const labelBytes = labels.kind === "indices" ? stagedRows * 4 : size * 8;
-    const [sumPtr, lossesPtr, xPtr, labelsPtr] = stage.plan("shape", [16, stagedRows * 8, size * 8, labelBytes]);
+    const [sumPtr, lossesPtr, xPtr, labelsPtr] = stage.plan("shape", [sum.byteLength, stagedRows * 8, size * 8, labelBytes]);
     copyIn(logits.data, stage.float64(xPtr, size), block, classes);
     if (labels.kind === "indices") {
       const staged = stage.int32(labelsPtr, stagedRows);
@@ -366,13 +366,13 @@ function lossOf({ logits, labels, layout, rowShape, reduction, divisor }: Batch,
       kernel(xPtr, labelsPtr, lossesPtr, block.outer, classes, block.inner);
     }
     losses?.set(stage.float64(lossesPtr, block.rows), block.firstRow);
-    stage.float64(sumPtr, 2).set(sum);
+    stage.float64(sumPtr, SUM_ELEMENTS).set(sum);
     kernels.accumulate(lossesPtr, block.rows, sumPtr);
-    sum.set(stage.float64(sumPtr, 2));
+    sum.set(stage.float64(sumPtr, SUM_ELEMENTS));
   }
   if (losses) return toForm(logits.form, losses, rowShape);
-  const [sumPtr] = stage.plan("shape", [16]);
-  stage.float64(sumPtr, 2).set(sum);
+  const [sumPtr] = stage.plan("shape", [sum.byteLength]);
+  stage.float64(sumPtr, SUM_ELEMENTS).set(sum);
   return rows === 0 ? 0 : kernels.mean(sumPtr, divisor);
 }
 

@@ -17,6 +17,9 @@ export interface Kernels {
   heapBase(): number;
 }
 
+/** What a sum of losses takes between accumulate and mean. */
+export const SUM_ELEMENTS = 4;
+
 type GradientKernel = (
   xPtr: number,
   labelsPtr: number,

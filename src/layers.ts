@@ -4,6 +4,7 @@
 
 import { checkInteger, checkOneOf, checkOptions, rangeError, typeError } from "./check.js";
 import { checkDivisor, checkReduction, type Reduction } from "./functions.js";
+import { SUM_ELEMENTS } from "./kernels.js";
 import { checkIndex, type Labels, readLabels } from "./labels.js";
 import { Arena } from "./memory.js";
 import {
@@ -303,7 +304,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   protected buffersFor({ size, rows }: Layout, givenLabels = this.#labelKind): readonly Buffer[] {
     const labels = (name: string, kind: LabelKind): Buffer => (kind === "indices" ? [name, "int32", rows] : [name, "float64", size]);
     return [
-      ["sum", "float64", 2],
+      ["sum", "float64", SUM_ELEMENTS],
       ["losses", "float64", rows],
       ["upstream", "float64", this.#reduction === "none" ? rows : 0],
       ["logits", "float64", size],

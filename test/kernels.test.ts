@@ -1,22 +1,13 @@
 // The raw kernels against the oracle: every length through both kernel shapes, contiguous and strided, in place, at the end of memory.
 
 import { describe, expect, it } from "vitest";
+import { SUM_ELEMENTS } from "../src/kernels.js";
 import { wasm } from "../src/wasm.generated.js";
 import { CanaryArena } from "./arena.js";
 import { distribution, ROWS, seeded } from "./data.js";
 import { LIMITS } from "./limits.js";
-import {
-  type Exact,
-  type ExactRow,
-  exact,
-  exactBackward,
-  exactGradient,
-  exactLogBackward,
-  exactLoss,
-  exactRow,
-  exactSum,
-  ulpError,
-} from "./oracle.js";
+import { type Exact, exactBackward, exactLogBackward, exactRow, exactSum } from "./oracle.js";
+import { layOut, positionIn, runForward, verifyForward, within } from "./verify.js";
 
 const arena = new CanaryArena();
 const { kernels } = arena;
@@ -25,81 +16,33 @@ const { kernels } = arena;
 const LENGTHS = Array.from({ length: 35 }, (_, i) => i + 1);
 const INNERS = [1, 2, 3];
 
-function within(limit: number, what: string, got: number, want: Exact, unit?: Exact): void {
-  const error = ulpError(got, want, unit);
-  if (!(error <= limit)) expect.fail(`${what}: got ${got}, want ${want.toNumber()}, ${error} ulp off, ${limit} allowed`);
-}
-
-/** Oracle values of a batch (outer, classes, inner), row by row. */
+/** A batch (outer, classes, inner) of rows of one kind. */
 function batchOf(kind: keyof typeof ROWS, outer: number, classes: number, inner: number) {
   const random = seeded(classes * 31 + inner);
   const rows = outer * inner;
   const logits = Array.from({ length: rows }, () => ROWS[kind](random, classes));
-  const indices = Int32Array.from({ length: rows }, () => Math.floor(random() * classes));
+  const indices = Array.from({ length: rows }, () => Math.floor(random() * classes));
   const distributions = logits.map((_, r) => distribution(random, classes, r));
   const upstream = logits.map(() => Array.from({ length: classes }, () => 2 * random() - 1));
-  const at = (r: number, j: number) => (Math.floor(r / inner) * classes + j) * inner + (r % inner);
-  const flat = (values: number[][]) => {
-    const data = new Float64Array(rows * classes);
-    values.forEach((row, r) => {
-      row.forEach((value, j) => {
-        data[at(r, j)] = value;
-      });
-    });
-    return data;
+  return {
+    rows,
+    logits,
+    indices: Int32Array.from(indices),
+    distributions,
+    upstream,
+    at: positionIn(classes, inner),
+    flat: (values: number[][]) => layOut(values, inner),
+    x: layOut(logits, inner),
+    q: layOut(distributions, inner),
+    g: layOut(upstream, inner),
   };
-  return { rows, logits, indices, distributions, upstream, at, flat, x: flat(logits), q: flat(distributions), g: flat(upstream) };
-}
-
-function condition(row: ExactRow, q: readonly number[], gradient: Exact, j: number): number {
-  if (gradient.isZero()) return 1;
-  return row.probs[j].times(exactSum(q)).plus(exact(q[j])).div(gradient.abs()).toNumber();
 }
 
 describe.each(Object.keys(ROWS) as (keyof typeof ROWS)[])("%s rows", (kind) => {
   it.each(INNERS)("are right at every length, inner = %i", (inner) => {
     for (const classes of LENGTHS) {
-      const outer = inner === 1 ? 3 : 1;
-      const { rows, logits, indices, distributions, at, x, q } = batchOf(kind, outer, classes, inner);
-      const size = rows * classes;
-      const exactRows = logits.map(exactRow);
-      const where = (what: string, r: number, j = 0) => `${what}, C = ${classes}, inner ${inner}, row ${r}, class ${j}`;
-      const output = new Float64Array(size);
-      const byRow = new Float64Array(rows);
-
-      const [, probs] = arena.run([x, output], (xPtr, out) => kernels.softmax(xPtr, out, outer, classes, inner));
-      const [, logProbs] = arena.run([x, output], (xPtr, out) => kernels.logSoftmax(xPtr, out, outer, classes, inner));
-      const [, lse] = arena.run([x, byRow], (xPtr, out) => kernels.logSumExp(xPtr, out, outer, classes, inner));
-      const [, , losses] = arena.run([x, indices, byRow], (xPtr, y, out) => kernels.lossOfIndices(xPtr, y, out, outer, classes, inner));
-      const [, , softLosses] = arena.run([x, q, byRow], (xPtr, y, out) => kernels.lossOfDistributions(xPtr, y, out, outer, classes, inner));
-      const divisor = 3;
-      const [, , losses2, gradient] = arena.run([x, indices, byRow, output], (xPtr, y, l, out) =>
-        kernels.gradientOfIndices(xPtr, y, l, out, outer, classes, inner, 0, 1, divisor),
-      );
-      const [, , softLosses2, softGradient] = arena.run([x, q, byRow, output], (xPtr, y, l, out) =>
-        kernels.gradientOfDistributions(xPtr, y, l, out, outer, classes, inner, 0, 1, divisor),
-      );
-      expect(losses2).toEqual(losses);
-      expect(softLosses2).toEqual(softLosses);
-
-      exactRows.forEach((row, r) => {
-        within(LIMITS.lse, where("lse", r), lse[r], row.lse, row.max);
-        within(LIMITS.loss, where("loss", r), losses[r], exactLoss(row, indices[r]));
-        within(LIMITS.loss, where("soft loss", r), softLosses[r], exactLoss(row, distributions[r]));
-        exactGradient(row, indices[r]).forEach((want, j) => {
-          within(LIMITS.gradient, where("gradient", r, j), gradient[at(r, j)], want.div(divisor));
-        });
-        exactGradient(row, distributions[r]).forEach((want, j) => {
-          const limit = LIMITS.gradient * condition(row, distributions[r], want, j);
-          within(limit, where("soft gradient", r, j), softGradient[at(r, j)], want.div(divisor));
-        });
-        row.probs.forEach((p, j) => {
-          within(LIMITS.probs, where("p", r, j), probs[at(r, j)], p);
-          const logProb = row.logProbs[j];
-          if (logProb) within(LIMITS.logProbs, where("log p", r, j), logProbs[at(r, j)], logProb);
-          else expect(logProbs[at(r, j)], where("log p", r, j)).toBe(-Infinity);
-        });
-      });
+      const batch = batchOf(kind, inner === 1 ? 3 : 1, classes, inner);
+      verifyForward(kind, batch, runForward(arena, batch, inner, 3), inner, 3);
     }
   });
 });
@@ -118,42 +61,6 @@ describe("exp", () => {
     exactLogBackward(l, g).forEach((want, j) => {
       if (j < l.length - 1) for (let i = 0; i < inner; i++) within(LIMITS.exp, `exp(${l[j]})`, got[j * inner + i], want);
     });
-  });
-});
-
-describe("long rows", () => {
-  // Equal logits make the worst of a sum without compensation; the exact one needs few exponentials.
-  const classes = 100_003;
-  const random = seeded(11);
-  const cases = {
-    equal: () => 0.7,
-    "of three values": () => [0.3, -1.1, 2.7][Math.floor(3 * random())],
-    "with one far above": (j: number) => (j === 77_777 ? 40.1 : 0.3),
-  };
-
-  it.each(Object.entries(cases))("%s keep the bounds, whatever their length", (_, logit) => {
-    const x = Float64Array.from({ length: classes }, (_, j) => logit(j));
-    const q = Float64Array.from({ length: classes }, () => 0.1 + (random() < 0.5 ? 0 : 0.3));
-    const row = exactRow(x);
-    for (const inner of [1, 2]) {
-      const wide = (values: Float64Array) => (inner === 1 ? values : Float64Array.from({ length: 2 * classes }, (_, i) => values[i >> 1]));
-      const output = new Float64Array(inner * classes);
-      const byRow = new Float64Array(inner);
-      const shape = [1, classes, inner] as const;
-      const [, probs] = arena.run([wide(x), output], (xPtr, out) => kernels.softmax(xPtr, out, ...shape));
-      const [, lse] = arena.run([wide(x), byRow], (xPtr, out) => kernels.logSumExp(xPtr, out, ...shape));
-      const [, , loss, gradient] = arena.run([wide(x), new Int32Array(inner).fill(77_777), byRow, output], (xPtr, y, l, out) =>
-        kernels.gradientOfIndices(xPtr, y, l, out, ...shape, 0, 1, 1),
-      );
-      const [, , softLoss] = arena.run([wide(x), wide(q), byRow], (xPtr, y, l) => kernels.lossOfDistributions(xPtr, y, l, ...shape));
-      within(LIMITS.lse, "lse", lse[0], row.lse, row.max);
-      within(LIMITS.loss, "loss", loss[0], exactLoss(row, 77_777));
-      within(LIMITS.loss, "soft loss", softLoss[0], exactLoss(row, q));
-      for (const j of [0, 1, 50_000, 77_777, classes - 1]) {
-        within(LIMITS.probs, `p of class ${j}`, probs[j * inner], row.probs[j]);
-        within(LIMITS.gradient, `gradient of class ${j}`, gradient[j * inner], j === 77_777 ? row.others[j].neg() : row.probs[j]);
-      }
-    }
   });
 });
 
@@ -352,88 +259,17 @@ describe("batches", () => {
     const values = Float64Array.from({ length: 1001 }, (_, i) => (i % 2 ? 1e16 * random() : random()));
     const want = exactSum(values);
     let mean = Number.NaN;
-    arena.run([values, new Float64Array(2)], (ptr, sum) => {
+    arena.run([values, new Float64Array(SUM_ELEMENTS)], (ptr, sum) => {
       kernels.accumulate(ptr, 500, sum);
       kernels.accumulate(ptr + 500 * 8, 501, sum);
       mean = kernels.mean(sum, 1001);
     });
     within(LIMITS.mean, "mean", mean, want.div(1001));
-    arena.run([Float64Array.of(1, Infinity, 2), new Float64Array(2)], (ptr, sum) => {
+    arena.run([Float64Array.of(1, Infinity, 2), new Float64Array(SUM_ELEMENTS)], (ptr, sum) => {
       kernels.accumulate(ptr, 3, sum);
       mean = kernels.mean(sum, 3);
     });
     expect(mean).toBe(Infinity);
-  });
-});
-
-describe("special values", () => {
-  const table = [
-    { what: "only −∞", row: (n: number) => Array.from({ length: n }, () => -Infinity) },
-    { what: "a +∞", row: (n: number) => Array.from({ length: n }, (_, j) => (j === n - 1 ? Infinity : j)) },
-    { what: "a NaN first", row: (n: number) => Array.from({ length: n }, (_, j) => (j === 0 ? Number.NaN : j)) },
-    { what: "a NaN last", row: (n: number) => Array.from({ length: n }, (_, j) => (j === n - 1 ? Number.NaN : -j)) },
-    {
-      what: "a NaN and a masked label",
-      row: (n: number) => Array.from({ length: n }, (_, j) => (j ? (j === 1 ? -Infinity : 1) : Number.NaN)),
-    },
-  ];
-
-  it.each(table)("a row with $what is NaN throughout and leaves its neighbours alone", ({ row }) => {
-    for (const classes of [2, 3, 16, 17, 20, 33]) {
-      const good = ROWS.uniform(seeded(classes), classes);
-      const x = Float64Array.from([...good, ...row(classes), ...good]);
-      const y = Int32Array.of(1, 1, 1);
-      const output = new Float64Array(x.length);
-      const check = (got: Float64Array, per: number) => {
-        expect(got.slice(per, 2 * per).every(Number.isNaN)).toBe(true);
-        expect(got.slice(0, per)).toEqual(got.slice(2 * per));
-        expect(got.slice(0, per).every(Number.isFinite)).toBe(true);
-      };
-      const [, probs] = arena.run([x, output], (xPtr, out) => kernels.softmax(xPtr, out, 3, classes, 1));
-      const [, logProbs] = arena.run([x, output], (xPtr, out) => kernels.logSoftmax(xPtr, out, 3, classes, 1));
-      const [, lse] = arena.run([x, new Float64Array(3)], (xPtr, out) => kernels.logSumExp(xPtr, out, 3, classes, 1));
-      const [, , losses, gradient] = arena.run([x, y, new Float64Array(3), output], (xPtr, labels, l, out) =>
-        kernels.gradientOfIndices(xPtr, labels, l, out, 3, classes, 1, 0, 1, 1),
-      );
-      check(probs, classes);
-      check(logProbs, classes);
-      check(lse, 1);
-      check(losses, 1);
-      check(gradient, classes);
-    }
-  });
-
-  it("a −∞ under the label costs +∞ and has gradient −1; elsewhere it counts nothing", () => {
-    for (const classes of [3, 17]) {
-      const x = Float64Array.from({ length: classes }, (_, j) => (j === 1 ? -Infinity : j));
-      const run = (label: number) =>
-        arena.run([x, Int32Array.of(label), new Float64Array(1), new Float64Array(classes)], (xPtr, y, l, out) =>
-          kernels.gradientOfIndices(xPtr, y, l, out, 1, classes, 1, 0, 1, 1),
-        );
-      const [, , infinite, atLabel] = run(1);
-      expect(infinite[0]).toBe(Infinity);
-      expect(atLabel[1]).toBe(-1);
-      const [, , finite, elsewhere] = run(0);
-      expect(Number.isFinite(finite[0])).toBe(true);
-      expect(elsewhere[1]).toBe(0);
-      const [, , soft] = arena.run(
-        [x, Float64Array.from(x, (_, j) => (j === 1 ? 0 : 1 / (classes - 1))), new Float64Array(1)],
-        (xPtr, q, l) => kernels.lossOfDistributions(xPtr, q, l, 1, classes, 1),
-      );
-      expect(Number.isFinite(soft[0])).toBe(true);
-    }
-  });
-
-  it("a row of one class is certain", () => {
-    for (const value of [0, 5.3, -1e12, 1e308, 5e-324]) {
-      const x = Float64Array.of(value);
-      expect(arena.run([x], (ptr) => kernels.softmax(ptr, ptr, 1, 1, 1))[0]).toEqual(Float64Array.of(1));
-      const [, , loss, gradient] = arena.run([x, Int32Array.of(0), new Float64Array(1), new Float64Array(1)], (xPtr, y, l, out) =>
-        kernels.gradientOfIndices(xPtr, y, l, out, 1, 1, 1, 0, 1, 1),
-      );
-      expect(loss[0]).toBe(0);
-      expect(gradient[0]).toBe(0);
-    }
   });
 });
 

@@ -38,7 +38,14 @@ function log1p(r: Exact): Exact {
   return sum;
 }
 
-/** What one row of logits, each finite or −∞ and one at least finite, leads to. */
+/** How often each value occurs: what is equal need be computed once only, however long a row is. */
+function counts<T>(values: Iterable<T>): Map<T, number> {
+  const result = new Map<T, number>();
+  for (const value of values) result.set(value, (result.get(value) ?? 0) + 1);
+  return result;
+}
+
+/** What one row of logits, each finite or −∞ and one at least finite, leads to; equal logits share their results. */
 export interface ExactRow {
   readonly max: Exact;
   readonly lse: Exact;
@@ -53,53 +60,57 @@ export interface ExactRow {
 
 export function exactRow(logits: ArrayLike<number>): ExactRow {
   const row = Array.from(logits);
-  const top = row.indexOf(Math.max(...row));
-  const max = exact(row[top]);
-  const exps = new Map<number, Exact>();
-  const e = row.map((x) => {
-    if (x === -Infinity) return ZERO;
-    let value = exps.get(x);
-    if (value === undefined) {
-      value = D.exp(exact(x).minus(max));
-      exps.set(x, value);
-    }
-    return value;
-  });
-  const rest = e.reduce((sum, value, j) => (j === top ? sum : sum.plus(value)), ZERO);
+  const top = row.reduce((a, b) => (a > b ? a : b), -Infinity);
+  const max = exact(top);
+  const values = counts(row);
+  const exps = new Map(Array.from(values.keys(), (x) => [x, x === -Infinity ? ZERO : D.exp(exact(x).minus(max))]));
+  const rest = Array.from(values).reduce((sum, [x, n]) => sum.plus(exps.get(x)!.times(x === top ? n - 1 : n)), ZERO);
   const sum = rest.plus(1);
   const logSum = log1p(rest);
+  const results = new Map(
+    Array.from(exps, ([x, e]) => [
+      x,
+      {
+        prob: e.div(sum),
+        logProb: x === -Infinity ? undefined : exact(x).minus(max).minus(logSum),
+        others: (x === top ? rest : sum.minus(e)).div(sum),
+      },
+    ]),
+  );
   return {
     max,
     logSum,
     lse: max.plus(logSum),
-    probs: e.map((value) => value.div(sum)),
-    logProbs: row.map((x) => (x === -Infinity ? undefined : exact(x).minus(max).minus(logSum))),
-    others: e.map((value, j) => (j === top ? rest : rest.plus(1).minus(value)).div(sum)),
+    probs: row.map((x) => results.get(x)!.prob),
+    logProbs: row.map((x) => results.get(x)!.logProb),
+    others: row.map((x) => results.get(x)!.others),
   };
 }
 
 /** Loss of a class index, or of a distribution. */
 export function exactLoss(row: ExactRow, label: number | ArrayLike<number>): Exact {
-  const term = (j: number, q: number) => {
-    const logProb = row.logProbs[j];
-    if (q === 0) return ZERO;
-    return logProb === undefined ? new D(Infinity) : logProb.neg().times(exact(q));
+  const term = (logProb: Exact | undefined, q: Exact) => {
+    if (q.isZero()) return ZERO;
+    return logProb === undefined ? new D(Infinity) : logProb.neg().times(q);
   };
-  if (typeof label === "number") return term(label, 1);
-  return Array.from(label).reduce((sum, q, j) => sum.plus(term(j, q)), ZERO);
+  if (typeof label === "number") return term(row.logProbs[label], new D(1));
+  const masses = new Map<Exact | undefined, number[]>();
+  row.logProbs.forEach((logProb, j) => {
+    if (!masses.has(logProb)) masses.set(logProb, []);
+    masses.get(logProb)!.push(label[j]);
+  });
+  return Array.from(masses).reduce((sum, [logProb, q]) => sum.plus(term(logProb, exactSum(q))), ZERO);
 }
 
-/** ∂loss/∂x_j: p_j − [j = y], or Q p_j − q_j. */
-export function exactGradient(row: ExactRow, label: number | ArrayLike<number>): Exact[] {
-  if (typeof label === "number") return row.probs.map((p, j) => (j === label ? row.others[j].neg() : p));
-  const q = Array.from(label);
-  const mass = exactSum(q);
-  return row.probs.map((p, j) =>
-    mass
-      .minus(exact(q[j]))
-      .times(p)
-      .minus(row.others[j].times(exact(q[j]))),
-  );
+/** ∂loss/∂x_j: p_j − [j = y], or Q p_j − q_j, for some classes or all. */
+export function exactGradient(row: ExactRow, label: number | ArrayLike<number>, classes?: readonly number[]): Exact[] {
+  const at = classes ?? row.probs.map((_, j) => j);
+  if (typeof label === "number") return at.map((j) => (j === label ? row.others[j].neg() : row.probs[j]));
+  const mass = exactSum(label);
+  return at.map((j) => {
+    const q = exact(label[j]);
+    return mass.minus(q).times(row.probs[j]).minus(row.others[j].times(q));
+  });
 }
 
 /** p_j (g_j − Σ g p). */
@@ -117,7 +128,7 @@ export function exactLogBackward(logProbs: ArrayLike<number>, upstream: ArrayLik
 }
 
 export function exactSum(values: ArrayLike<number>): Exact {
-  return Array.from(values).reduce((sum: Exact, value) => sum.plus(exact(value)), ZERO);
+  return Array.from(counts(Array.from(values))).reduce((sum: Exact, [value, n]) => sum.plus(exact(value).times(n)), ZERO);
 }
 
 /** Distance from |x| to the next double above it: 2^-1074 for a subnormal. */

@@ -1,0 +1,128 @@
+// The table of special values, row by row, and that a bad row leaves its neighbours' bits alone.
+
+import { describe, expect, it } from "vitest";
+import { CanaryArena } from "./arena.js";
+import { expectSameBits, ROWS, seeded } from "./data.js";
+import { positionIn, type Results, runForward } from "./verify.js";
+
+const arena = new CanaryArena();
+const LENGTHS = [2, 3, 16, 17, 20, 33];
+const INNERS = [1, 3];
+
+/** Three rows, the one in question between two good ones. */
+function batchOf(row: (classes: number) => number[], classes: number, label: number, labelProb = 1) {
+  const random = seeded(classes);
+  const good = () => ROWS.peaked(random, classes);
+  const q = Array.from({ length: classes }, (_, j) => (j === label ? labelProb : j === 0 ? 1 - labelProb : 0));
+  const others = [good(), good()];
+  return { logits: [others[0], row(classes), others[1]], indices: [1, label, 0], distributions: [q, q, q] };
+}
+
+/** What belongs to row r, by result. */
+function ofRow(results: Results, r: number, classes: number, inner: number): Record<keyof Results, Float64Array> {
+  const at = positionIn(classes, inner);
+  const pick = (values: Float64Array) =>
+    values.length === 3 ? values.slice(r, r + 1) : Float64Array.from({ length: classes }, (_, j) => values[at(r, j)]);
+  return Object.fromEntries(Object.entries(results).map(([name, values]) => [name, pick(values)])) as Record<keyof Results, Float64Array>;
+}
+
+function forAll(
+  row: (classes: number) => number[],
+  label: number,
+  check: (got: Record<keyof Results, Float64Array>, classes: number) => void,
+) {
+  for (const classes of LENGTHS) {
+    for (const inner of INNERS) {
+      const batch = batchOf(row, classes, label);
+      const results = runForward(arena, batch, inner, 1);
+      check(ofRow(results, 1, classes, inner), classes);
+      const clean = runForward(
+        arena,
+        batchOf((n) => ROWS.uniform(seeded(n + 1), n), classes, label),
+        inner,
+        1,
+      );
+      for (const r of [0, 2]) {
+        const [got, want] = [ofRow(results, r, classes, inner), ofRow(clean, r, classes, inner)];
+        for (const name of Object.keys(got) as (keyof Results)[]) expectSameBits(got[name], want[name]);
+      }
+    }
+  }
+}
+
+/** Logits of which class 1 is excluded. */
+const masked = (classes: number) => Array.from({ length: classes }, (_, j) => (j === 1 ? -Infinity : j / 8));
+
+describe("a row that contains", () => {
+  it("some −∞ has p = 0, log p = −∞ and gradient 0 there, and a finite loss", () => {
+    forAll(masked, 0, (got) => {
+      expect(got.probs[1]).toBe(0);
+      expect(got.logProbs[1]).toBe(-Infinity);
+      for (const name of ["gradient", "softGradient"] as const) expect(got[name][1]).toBe(0);
+      for (const name of ["lse", "losses", "softLosses"] as const) expect(Number.isFinite(got[name][0])).toBe(true);
+      expect(got.probs[0]).toBeGreaterThan(0);
+    });
+  });
+
+  it("−∞ under the label costs +∞ and has gradient −1 there", () => {
+    forAll(masked, 1, (got) => {
+      for (const name of ["losses", "softLosses"] as const) expect(got[name][0]).toBe(Infinity);
+      for (const name of ["gradient", "softGradient"] as const) expect(got[name][1]).toBe(-1);
+      expect(got.gradient[0]).toBe(got.probs[0]);
+    });
+  });
+
+  it("−∞ under a part of a distribution costs +∞ too", () => {
+    for (const classes of LENGTHS) {
+      for (const inner of INNERS) {
+        const { softLosses, softGradient } = runForward(arena, batchOf(masked, classes, 1, 0.25), inner, 1);
+        expect(softLosses[1]).toBe(Infinity);
+        expect(softGradient[positionIn(classes, inner)(1, 1)]).toBe(-0.25);
+      }
+    }
+  });
+
+  const nan = [
+    { what: "only −∞", row: (n: number) => new Array(n).fill(-Infinity) },
+    { what: "only NaN", row: (n: number) => new Array(n).fill(Number.NaN) },
+    { what: "only +∞", row: (n: number) => new Array(n).fill(Infinity) },
+    { what: "a +∞ last", row: (n: number) => Array.from({ length: n }, (_, j) => (j === n - 1 ? Infinity : j)) },
+    { what: "a +∞ first", row: (n: number) => Array.from({ length: n }, (_, j) => (j ? -j : Infinity)) },
+    { what: "both infinities", row: (n: number) => Array.from({ length: n }, (_, j) => (j ? -Infinity : Infinity)) },
+    { what: "a NaN first", row: (n: number) => Array.from({ length: n }, (_, j) => (j === 0 ? Number.NaN : j)) },
+    { what: "a NaN last", row: (n: number) => Array.from({ length: n }, (_, j) => (j === n - 1 ? Number.NaN : -j)) },
+    { what: "a NaN among −∞", row: (n: number) => Array.from({ length: n }, (_, j) => (j === n >> 1 ? Number.NaN : -Infinity)) },
+    {
+      what: "a NaN and an excluded label",
+      row: (n: number) => Array.from({ length: n }, (_, j) => [Number.NaN, -Infinity, 1][Math.min(j, 2)]),
+    },
+  ];
+
+  it.each(nan)("$what is NaN throughout", ({ row }) => {
+    for (const label of [0, 1]) {
+      forAll(row, label, (got) => {
+        for (const [name, values] of Object.entries(got)) expect(values.every(Number.isNaN), name).toBe(true);
+      });
+    }
+  });
+});
+
+describe("a row of one class", () => {
+  it("is certain", () => {
+    for (const value of [0, -0, 5.3, -1e12, 1.7e308, 5e-324]) {
+      const row = { logits: [[value]], indices: [0], distributions: [[1]] };
+      const results = runForward(arena, row, 1, 1);
+      expect(results.probs[0]).toBe(1);
+      for (const name of ["logProbs", "losses", "softLosses"] as const) expect(Math.abs(results[name][0])).toBe(0);
+      for (const name of ["gradient", "softGradient"] as const) expect(Math.abs(results[name][0])).toBe(0);
+      expect(results.lse[0]).toBe(value + 0);
+    }
+  });
+
+  it("that is no number is none", () => {
+    for (const value of [Number.NaN, Infinity, -Infinity]) {
+      const results = runForward(arena, { logits: [[value]], indices: [0], distributions: [[1]] }, 1, 1);
+      for (const values of Object.values(results)) expect(values[0]).toBeNaN();
+    }
+  });
+});

@@ -1,0 +1,126 @@
+// One batch through every forward kernel and every gradient, held to the bounds against the oracle, with canaries around all buffers.
+
+import { expect } from "vitest";
+import type { CanaryArena } from "./arena.js";
+import { LIMITS } from "./limits.js";
+import { type Exact, type ExactRow, exact, exactGradient, exactLoss, exactRow, exactSum, ulpError } from "./oracle.js";
+
+/** Fails unless `got` is within `limit` ulps, of the exact value or of `unit` where that is larger. */
+export function within(limit: number, what: string, got: number, want: Exact, unit?: Exact): void {
+  const error = ulpError(got, want, unit);
+  if (!(error <= limit)) expect.fail(`${what}: got ${got}, want ${want.toNumber()}, ${error} ulp off, ${limit} allowed`);
+}
+
+/** Rows of one length with their labels. */
+export interface Rows {
+  readonly logits: readonly ArrayLike<number>[];
+  readonly indices: ArrayLike<number>;
+  readonly distributions: readonly ArrayLike<number>[];
+}
+
+/** Where class j of row r lies in a tensor (outer, classes, inner). */
+export function positionIn(classes: number, inner: number): (r: number, j: number) => number {
+  return (r, j) => (Math.floor(r / inner) * classes + j) * inner + (r % inner);
+}
+
+/** Rows as a tensor (outer, classes, inner). */
+export function layOut(rows: readonly ArrayLike<number>[], inner: number): Float64Array {
+  const classes = rows[0]?.length ?? 0;
+  const at = positionIn(classes, inner);
+  const data = new Float64Array(rows.length * classes);
+  rows.forEach((row, r) => {
+    for (let j = 0; j < classes; j++) data[at(r, j)] = row[j];
+  });
+  return data;
+}
+
+const exactRows = new WeakMap<ArrayLike<number>, ExactRow>();
+
+/** The oracle's results of a row, computed once. */
+function exactRowOf(logits: ArrayLike<number>): ExactRow {
+  let row = exactRows.get(logits);
+  if (row === undefined) {
+    row = exactRow(logits);
+    exactRows.set(logits, row);
+  }
+  return row;
+}
+
+/** (Q p + q) / |Q p − q|. */
+function condition(row: ExactRow, mass: Exact, q: number, gradient: Exact, j: number): number {
+  if (gradient.isZero()) return 1;
+  return row.probs[j].times(mass).plus(exact(q)).div(gradient.abs()).toNumber();
+}
+
+/** All that the forward kernels made of a batch. */
+export interface Results {
+  readonly probs: Float64Array;
+  readonly logProbs: Float64Array;
+  readonly lse: Float64Array;
+  readonly losses: Float64Array;
+  readonly gradient: Float64Array;
+  readonly softLosses: Float64Array;
+  readonly softGradient: Float64Array;
+}
+
+/** Runs the kernels on rows laid out with `inner` of them side by side (their number is a multiple of it). */
+export function runForward(arena: CanaryArena, { logits, indices, distributions }: Rows, inner: number, divisor: number): Results {
+  const { kernels } = arena;
+  const shape = [logits.length / inner, logits[0].length, inner] as const;
+  const x = layOut(logits, inner);
+  const q = layOut(distributions, inner);
+  const y = Int32Array.from(indices);
+  const output = new Float64Array(x.length);
+  const byRow = new Float64Array(logits.length);
+  const [, probs] = arena.run([x, output], (xPtr, out) => kernels.softmax(xPtr, out, ...shape));
+  const [, logProbs] = arena.run([x, output], (xPtr, out) => kernels.logSoftmax(xPtr, out, ...shape));
+  const [, lse] = arena.run([x, byRow], (xPtr, out) => kernels.logSumExp(xPtr, out, ...shape));
+  const [, , losses] = arena.run([x, y, byRow], (xPtr, labels, out) => kernels.lossOfIndices(xPtr, labels, out, ...shape));
+  const [, , softLosses] = arena.run([x, q, byRow], (xPtr, labels, out) => kernels.lossOfDistributions(xPtr, labels, out, ...shape));
+  const [, , losses2, gradient] = arena.run([x, y, byRow, output], (xPtr, labels, l, out) =>
+    kernels.gradientOfIndices(xPtr, labels, l, out, ...shape, 0, 1, divisor),
+  );
+  const [, , softLosses2, softGradient] = arena.run([x, q, byRow, output], (xPtr, labels, l, out) =>
+    kernels.gradientOfDistributions(xPtr, labels, l, out, ...shape, 0, 1, divisor),
+  );
+  expect(losses2, "the loss with and without gradient").toEqual(losses);
+  expect(softLosses2, "the soft loss with and without gradient").toEqual(softLosses);
+  return { probs, logProbs, lse, losses, gradient, softLosses, softGradient };
+}
+
+/** Holds results to the bounds; of each row at `classes`, or everywhere. */
+export function verifyForward(
+  what: string,
+  { logits, indices, distributions }: Rows,
+  results: Results,
+  inner: number,
+  divisor: number,
+  classes = Array.from(logits[0], (_, j) => j),
+): void {
+  const at = positionIn(logits[0].length, inner);
+  const { probs, logProbs, lse, losses, gradient, softLosses, softGradient } = results;
+  logits.forEach((x, r) => {
+    const row = exactRowOf(x);
+    const q = distributions[r];
+    const where = (result: string, j?: number) =>
+      `${result}, ${what}, C = ${x.length}, inner ${inner}, row ${r}${j === undefined ? "" : `, class ${j}`}`;
+    within(LIMITS.lse, where("lse"), lse[r], row.lse, row.max);
+    within(LIMITS.loss, where("loss"), losses[r], exactLoss(row, indices[r]));
+    within(LIMITS.loss, where("soft loss"), softLosses[r], exactLoss(row, q));
+    exactGradient(row, indices[r], classes).forEach((want, i) => {
+      within(LIMITS.gradient, where("gradient", classes[i]), gradient[at(r, classes[i])], want.div(divisor));
+    });
+    const mass = exactSum(q);
+    exactGradient(row, q, classes).forEach((want, i) => {
+      const j = classes[i];
+      const limit = LIMITS.gradient * condition(row, mass, q[j], want, j);
+      within(limit, where("soft gradient", j), softGradient[at(r, j)], want.div(divisor));
+    });
+    for (const j of classes) {
+      within(LIMITS.probs, where("p", j), probs[at(r, j)], row.probs[j]);
+      const logProb = row.logProbs[j];
+      if (logProb) within(LIMITS.logProbs, where("log p", j), logProbs[at(r, j)], logProb);
+      else expect(logProbs[at(r, j)], where("log p", j)).toBe(-Infinity);
+    }
+  });
+}
