@@ -53,47 +53,41 @@ export function expFloor(max: v128, base: v128): v128 {
   return f64x2.sub(f64x2.sub(max, base), f64x2.splat(DEPTH));
 }
 
-/** Constant i of the range reduction and polynomial. A kernel loads all six into locals: V8 rebuilds a v128.const wherever a loop uses it. */
+/**
+ * Constant i of the range reduction and polynomial. A kernel loads all six into locals: V8 rebuilds a v128.const wherever a loop
+ * uses it.
+ */
 // @ts-ignore: decorator
 @inline
 export function expConstant(i: usize): v128 {
   return v128.load64_splat(EXP_CONSTANTS + (i << 3));
 }
 
+/** shiftedExp, or with `low` (a constant) what its result leaves out. */
 // @ts-ignore: decorator
 @inline
-function argument(x: v128, base: v128, floor: v128): v128 {
-  // pmax keeps its first operand if that is NaN.
-  return f64x2.pmax(f64x2.sub(x, base), floor);
-}
-
-/** The table's entry for one lane of t, whose low bits hold k − E·B: the index below, the exponent above. Any t is safe. */
-// @ts-ignore: decorator
-@inline
-function tableEntry(t: v128, lane: u8): v128 {
-  const bits = lane ? i32x4.extract_lane(t, 2) : i32x4.extract_lane(t, 0);
-  return v128.load(<usize>(bits & ((1 << <i32>TABLE_BITS) - 1)) << 4, EXP_TABLE);
-}
-
-/** 2^384 · T[k mod B] · 2^(⌊k/B⌋ − E). */
-// @ts-ignore: decorator
-@inline
-function tablePower(t: v128, entry0: v128, entry1: v128): v128 {
-  return i64x2.add(i64x2.shuffle(entry0, entry1, 0, 2), i64x2.shl(t, <i32>(52 - TABLE_BITS)));
-}
-
-/** remainder + r + r² P(r), by which exp(r) exceeds 1 and the true power of two the table's. */
-// @ts-ignore: decorator
-@inline
-function expMinus1(
-  v: v128, t: v128, entry0: v128, entry1: v128,
-  round: v128, ln2Hi: v128, ln2Lo: v128, p0: v128, p1: v128, p2: v128,
+function expPart(
+  low: bool, x: v128, base: v128, round: v128, floor: v128,
+  scale: v128, ln2Hi: v128, ln2Lo: v128, p0: v128, p1: v128, p2: v128,
 ): v128 {
+  // pmax keeps its first operand if that is NaN.
+  const v = f64x2.pmax(f64x2.sub(x, base), floor);
+  const t = f64x2.add(f64x2.mul(v, scale), round);
   const k = f64x2.sub(t, round);
   const r = f64x2.sub(f64x2.sub(v, f64x2.mul(k, ln2Hi)), f64x2.mul(k, ln2Lo));
   const r2 = f64x2.mul(r, r);
   const poly = f64x2.add(f64x2.add(p0, f64x2.mul(r, p1)), f64x2.mul(r2, p2));
-  return f64x2.add(f64x2.add(r, i64x2.shuffle(entry0, entry1, 1, 3)), f64x2.mul(r2, poly));
+
+  // The low bits of t hold k − E·B, the table index below and the exponent above; whatever t is, the entry lies in the table.
+  const mask: i32 = (1 << <i32>TABLE_BITS) - 1;
+  const entry0 = v128.load(<usize>(i32x4.extract_lane(t, 0) & mask) << 4, EXP_TABLE);
+  const entry1 = v128.load(<usize>(i32x4.extract_lane(t, 2) & mask) << 4, EXP_TABLE);
+  const power = i64x2.add(i64x2.shuffle(entry0, entry1, 0, 2), i64x2.shl(t, <i32>(52 - TABLE_BITS)));
+  const remainder = i64x2.shuffle(entry0, entry1, 1, 3);
+
+  const term = f64x2.mul(power, f64x2.add(f64x2.add(r, remainder), f64x2.mul(r2, poly)));
+  const e = f64x2.add(power, term);
+  return low ? fastTwoSumError(power, term, e) : e;
 }
 
 /**
@@ -101,7 +95,7 @@ function expMinus1(
  *   v = x − base is exact, or taken as floor where it is less;  k = round(v B/ln 2);  r = v − k ln 2/B, |r| <= ln 2/(2B)
  *   exp(v) 2^-E = T[k mod B] · 2^(⌊k/B⌋ − E) · (1 + remainder + r + r² P(r))
  * The result is a normal number. NaN, and x = +∞ through base = +∞, give NaN.
- * Max error  LIMITS.exp (test/limits.ts), tested at and between all entries of the table.
+ * Max error  LIMITS.exp ulp at EXP_WITNESS (both in test/limits.ts), found by walking the whole domain, to both sides of each step.
  * Constants  scripts/constants.ts, 265-bit arithmetic.
  */
 // @ts-ignore: decorator
@@ -110,11 +104,7 @@ export function shiftedExp(
   x: v128, base: v128, round: v128, floor: v128,
   scale: v128, ln2Hi: v128, ln2Lo: v128, p0: v128, p1: v128, p2: v128,
 ): v128 {
-  const v = argument(x, base, floor);
-  const t = f64x2.add(f64x2.mul(v, scale), round);
-  const entry0 = tableEntry(t, 0), entry1 = tableEntry(t, 1);
-  const power = tablePower(t, entry0, entry1);
-  return f64x2.add(power, f64x2.mul(power, expMinus1(v, t, entry0, entry1, round, ln2Hi, ln2Lo, p0, p1, p2)));
+  return expPart(false, x, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
 }
 
 /** What shiftedExp of the same arguments rounded away, to 1 % of half an ulp. */
@@ -124,10 +114,5 @@ export function shiftedExpLow(
   x: v128, base: v128, round: v128, floor: v128,
   scale: v128, ln2Hi: v128, ln2Lo: v128, p0: v128, p1: v128, p2: v128,
 ): v128 {
-  const v = argument(x, base, floor);
-  const t = f64x2.add(f64x2.mul(v, scale), round);
-  const entry0 = tableEntry(t, 0), entry1 = tableEntry(t, 1);
-  const power = tablePower(t, entry0, entry1);
-  const term = f64x2.mul(power, expMinus1(v, t, entry0, entry1, round, ln2Hi, ln2Lo, p0, p1, p2));
-  return fastTwoSumError(power, term, f64x2.add(power, term));
+  return expPart(true, x, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
 }

@@ -106,19 +106,19 @@ export function forwardLanes(
 
   const eMax = shiftedExp(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
   const s = f64x2.add(eMax, restHi);
-  const sLow = expSumLow(s, eMax, restHi, restLo);
+  const sLo = expSumLow(s, eMax, restHi, restLo);
   const inverse = f64x2.div(f64x2.splat(1), s);
 
   if (task == PROBS) {
-    const rounded = f64x2.add(s, sLow);
+    const rounded = f64x2.add(s, sLo);
     for (let j: usize = 0, out = outPtr; j < classes; j++, out += classStride) {
       storeLanes(out, laneStride, f64x2.div(loadLanes(out, laneStride), rounded));
     }
     return;
   }
 
-  const eMaxLow = shiftedExpLow(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-  const logS = logSum(eMax, eMaxLow, restHi, restLo);
+  const eMaxLo = shiftedExpLow(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+  const logS = logSum(eMax, eMaxLo, restHi, restLo);
   if (task == LOG_PROBS) {
     for (let j: usize = 0, x = xPtr, out = outPtr; j < classes; j++, x += classStride, out += classStride) {
       storeLanes(out, laneStride, f64x2.sub(f64x2.sub(loadLanes(x, laneStride), max), logS));
@@ -126,20 +126,21 @@ export function forwardLanes(
   }
   if (task == LSE) storeLanes(resultPtr, partner << 3, f64x2.add(max, logS));
   if (task == LOSS || task == GRADIENT) {
-    storeLanes(resultPtr, partner << 3, f64x2.add(gap, distribution ? weightedLogSum(massHi, massLo, logS, eMax, eMaxLow, restHi, restLo) : logS));
+    const weighted = distribution ? weightedLogSum(massHi, massLo, logS, eMax, eMaxLo, restHi, restLo) : logS;
+    storeLanes(resultPtr, partner << 3, f64x2.add(gap, weighted));
 
     if (task == GRADIENT) {
       const eLabel = loadLanes(outPtr + label0, label1 - label0);
       const qgHi = distribution ? f64x2.mul(gHi, massHi) : gHi;
       const qgLo = distribution ? productLow(qgHi, gHi, gLo, massHi, massLo) : gLo;
       const factor = f64x2.mul(qgHi, inverse);
-      const factorLow = quotientLow(factor, inverse, qgHi, qgLo, s, sLow);
+      const factorLo = quotientLow(factor, inverse, qgHi, qgLo, s, sLo);
       for (let j: usize = 0, q = labelPtr, out = outPtr; j < classes; j++, q += classStride, out += classStride) {
-        let gradient = scaled(loadLanes(out, laneStride), factor, factorLow);
+        let gradient = scaled(loadLanes(out, laneStride), factor, factorLo);
         if (distribution) gradient = f64x2.sub(gradient, labelTerm(loadLanes(q, laneStride), gHi));
         storeLanes(out, laneStride, gradient);
       }
-      const atLabel = labelGradient(eLabel, eMax, restHi, restLo, factor, factorLow, qgHi);
+      const atLabel = labelGradient(eLabel, eMax, restHi, restLo, factor, factorLo, qgHi);
       if (isIndex0) v128.store_lane<u64>(outPtr + label0, atLabel, 0);
       if (isIndex1) v128.store_lane<u64>(outPtr + label1, atLabel, 1);
     }

@@ -34,7 +34,10 @@ export function log1p(hi: v128, lo: v128): v128 {
   const s = f64x2.div(f, f64x2.add(f64x2.splat(2), f));
   const z = f64x2.mul(s, s);
   const w = f64x2.mul(z, z);
-  const even = f64x2.add(constant(2), f64x2.mul(w, f64x2.add(constant(4), f64x2.mul(w, f64x2.add(constant(6), f64x2.mul(w, constant(8)))))));
+  const even = f64x2.add(
+    constant(2),
+    f64x2.mul(w, f64x2.add(constant(4), f64x2.mul(w, f64x2.add(constant(6), f64x2.mul(w, constant(8)))))),
+  );
   const odd = f64x2.add(constant(3), f64x2.mul(w, f64x2.add(constant(5), f64x2.mul(w, constant(7)))));
   const tail = f64x2.mul(z, f64x2.add(even, f64x2.mul(z, odd)));
 

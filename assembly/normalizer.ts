@@ -4,16 +4,16 @@
 import { log1p } from "./log";
 import { fastTwoSumError, quotientLow, total, twoSumError } from "./reduce";
 
-/** e times a factor of two parts: half an ulp for the product, half for the sum; never above 1 for e / S. */
+/** e times a factor (hi, lo): half an ulp for the product, half for the sum. */
 // @ts-ignore: decorator
 @inline
-export function scaled(e: v128, factor: v128, factorLow: v128): v128 {
-  return f64x2.add(f64x2.mul(e, factor), f64x2.mul(e, factorLow));
+export function scaled(e: v128, factor: v128, factorLo: v128): v128 {
+  return f64x2.add(f64x2.mul(e, factor), f64x2.mul(e, factorLo));
 }
 
 const HUGE: f64 = reinterpret<f64>(0x7830000000000000); // 2^900
 
-/** What logits are multiplied by before a difference is taken that is to be weighted, so that it stays finite: 1, or 1/4 for a huge maximum. */
+/** What logits are multiplied by so that a difference that is to be weighted stays finite: 1, or 1/4 under a huge maximum. */
 // @ts-ignore: decorator
 @inline
 export function gapScale(max: v128): v128 {
@@ -26,9 +26,9 @@ export function gapScale(max: v128): v128 {
 export function logSum(eMax: v128, eMaxLo: v128, restHi: v128, restLo: v128): v128 {
   const inverse = f64x2.div(f64x2.splat(1), eMax);
   const q = f64x2.mul(restHi, inverse);
-  const qLow = quotientLow(q, inverse, restHi, restLo, eMax, eMaxLo);
-  const r = f64x2.add(q, qLow);
-  return log1p(r, fastTwoSumError(q, qLow, r));
+  const qLo = quotientLow(q, inverse, restHi, restLo, eMax, eMaxLo);
+  const r = f64x2.add(q, qLo);
+  return log1p(r, fastTwoSumError(q, qLo, r));
 }
 
 /** R below which log1p(R) is R. */
@@ -60,17 +60,18 @@ const NEGLIGIBLE: f64 = reinterpret<f64>(0x53e0000000000000); // 2^319
 
 /**
  * The gradient at a row's only label y, g (p_y − 1), as −g Σ_{j≠y} p_j: rest + (e_max − e_y) has no terms of two signs. Exactly −g
- * where p_y is negligible. (factor, factorLow) is g / S.
+ * where p_y is negligible. (factor, factorLo) is g / S.
  */
 // @ts-ignore: decorator
 @inline
 export function labelGradient(
-  eLabel: v128, eMax: v128, restHi: v128, restLo: v128, factor: v128, factorLow: v128, gHi: v128,
+  eLabel: v128, eMax: v128, restHi: v128, restLo: v128, factor: v128, factorLo: v128, gHi: v128,
 ): v128 {
   const rise = f64x2.sub(eMax, eLabel);
   const others = f64x2.add(rise, restHi);
-  const othersLow = f64x2.add(twoSumError(rise, restHi, others), restLo);
-  const product = f64x2.add(f64x2.mul(others, factor), f64x2.add(f64x2.mul(others, factorLow), f64x2.mul(othersLow, factor)));
+  const othersLo = f64x2.add(twoSumError(rise, restHi, others), restLo);
+  const low = f64x2.add(f64x2.mul(others, factorLo), f64x2.mul(othersLo, factor));
+  const product = f64x2.add(f64x2.mul(others, factor), low);
   const none = v128.and(f64x2.lt(eLabel, f64x2.splat(NEGLIGIBLE)), f64x2.eq(factor, factor));
   return f64x2.sub(f64x2.splat(0), v128.bitselect(gHi, product, none));
 }

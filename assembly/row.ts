@@ -76,14 +76,14 @@ function divideRow(outPtr: usize, classes: usize, s: v128, excess: v128): void {
   for (; n > 0; n -= 2, outPtr += 16) storeTail(outPtr, n, divided(loadTail(outPtr, n, 0), s, excess));
 }
 
-/** out = e · (factor + factorLow), with `distribution` less g q. */
+/** out = e · (factor + factorLo), with `distribution` less g q. */
 // @ts-ignore: decorator
 @inline
-function scaleRow(distribution: bool, outPtr: usize, qPtr: usize, classes: usize, factor: v128, factorLow: v128, g: v128): void {
+function scaleRow(distribution: bool, outPtr: usize, qPtr: usize, classes: usize, factor: v128, factorLo: v128, g: v128): void {
   let n = <isize>classes;
   for (; n >= 4; n -= 4, outPtr += 32, qPtr += 32) {
-    let value0 = scaled(v128.load(outPtr), factor, factorLow);
-    let value1 = scaled(v128.load(outPtr, 16), factor, factorLow);
+    let value0 = scaled(v128.load(outPtr), factor, factorLo);
+    let value1 = scaled(v128.load(outPtr, 16), factor, factorLo);
     if (distribution) {
       value0 = f64x2.sub(value0, labelTerm(v128.load(qPtr), g));
       value1 = f64x2.sub(value1, labelTerm(v128.load(qPtr, 16), g));
@@ -92,7 +92,7 @@ function scaleRow(distribution: bool, outPtr: usize, qPtr: usize, classes: usize
     v128.store(outPtr, value1, 16);
   }
   for (; n > 0; n -= 2, outPtr += 16, qPtr += 16) {
-    let value = scaled(loadTail(outPtr, n, 0), factor, factorLow);
+    let value = scaled(loadTail(outPtr, n, 0), factor, factorLo);
     if (distribution) value = f64x2.sub(value, labelTerm(loadTail(qPtr, n, 0), g));
     storeTail(outPtr, n, value);
   }
@@ -186,16 +186,16 @@ export function forwardRow(
   const restLo = splatLane(rest, 1);
   const eMax = shiftedExp(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
   const s = f64x2.add(eMax, restHi);
-  const sLow = expSumLow(s, eMax, restHi, restLo);
+  const sLo = expSumLow(s, eMax, restHi, restLo);
   const inverse = f64x2.div(f64x2.splat(1), s);
 
   if (task == PROBS) {
-    divideRow(outPtr, classes, s, f64x2.mul(sLow, inverse));
+    divideRow(outPtr, classes, s, f64x2.mul(sLo, inverse));
     return;
   }
 
-  const eMaxLow = shiftedExpLow(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-  const logS = logSum(eMax, eMaxLow, restHi, restLo);
+  const eMaxLo = shiftedExpLow(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+  const logS = logSum(eMax, eMaxLo, restHi, restLo);
   if (task == LOG_PROBS) {
     for (let n = <isize>classes, x = xPtr, out = outPtr; n > 0; n -= 2, x += 16, out += 16) {
       storeTail(out, n, f64x2.sub(f64x2.sub(loadTail(x, n, 0), max), logS));
@@ -205,17 +205,18 @@ export function forwardRow(
   if (task == LOSS || task == GRADIENT) {
     const massHi = splatLane(mass, 0);
     const massLo = splatLane(mass, 1);
-    v128.store_lane<u64>(resultPtr, f64x2.add(gap, distribution ? weightedLogSum(massHi, massLo, logS, eMax, eMaxLow, restHi, restLo) : logS), 0);
+    const weighted = distribution ? weightedLogSum(massHi, massLo, logS, eMax, eMaxLo, restHi, restLo) : logS;
+    v128.store_lane<u64>(resultPtr, f64x2.add(gap, weighted), 0);
 
     if (task == GRADIENT) {
       const eLabel = v128.load64_splat(outPtr + (label << 3));
       const qgHi = distribution ? f64x2.mul(gHi, massHi) : gHi;
       const qgLo = distribution ? productLow(qgHi, gHi, gLo, massHi, massLo) : gLo;
       const factor = f64x2.mul(qgHi, inverse);
-      const factorLow = quotientLow(factor, inverse, qgHi, qgLo, s, sLow);
-      scaleRow(distribution, outPtr, labelPtr, classes, factor, factorLow, gHi);
+      const factorLo = quotientLow(factor, inverse, qgHi, qgLo, s, sLo);
+      scaleRow(distribution, outPtr, labelPtr, classes, factor, factorLo, gHi);
       if (isIndex) {
-        v128.store_lane<u64>(outPtr + (label << 3), labelGradient(eLabel, eMax, restHi, restLo, factor, factorLow, qgHi), 0);
+        v128.store_lane<u64>(outPtr + (label << 3), labelGradient(eLabel, eMax, restHi, restLo, factor, factorLo, qgHi), 0);
       }
     }
   }
