@@ -4,11 +4,11 @@ import { describe, expect, it } from "vitest";
 import { crossEntropy, crossEntropyWithGradient, logSoftmax, logSumExp, SoftmaxCrossEntropy, softmax } from "../src/index.js";
 import { CanaryArena } from "./arena.js";
 import { battery, LONG_ROWS } from "./battery.js";
-import { expectSameBits, seeded } from "./data.js";
+import { seeded } from "./data.js";
 import * as doubleDouble from "./double-double.js";
 import { LIMITS } from "./limits.js";
 import { exact, exactLoss, exactRow, exactSum } from "./oracle.js";
-import { layOut, runForward, verifyForward, within } from "./verify.js";
+import { expectSameBits, layOut, runForward, verifyForward, within } from "./verify.js";
 
 const arena = new CanaryArena();
 const groups = battery();

@@ -10,7 +10,7 @@ export interface Group extends Rows {
 /** To both sides of the step between the two kernel shapes, and of their blocks. */
 const LENGTHS = [2, 3, 10, 17, 40];
 const SCALES = [1e-8, 1e-4, 0.01, 1, 30, 300, 800, 5000];
-const OFFSETS = [0, 1e3, -1e3, -1e5, 1e12, 1e300];
+const OFFSETS = [0, 1e3, -1e3, -7e3, 1.7e4, -1e5, 1e12, 1e300];
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 

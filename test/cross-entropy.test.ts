@@ -2,9 +2,10 @@
 
 import { describe, expect, it } from "vitest";
 import { crossEntropy, crossEntropyWithGradient, SoftmaxCrossEntropy, softmax } from "../src/index.js";
-import { distribution, expectSameBits, ROWS, seeded } from "./data.js";
+import { distribution, ROWS, seeded } from "./data.js";
 import { LIMITS } from "./limits.js";
 import { exactGradient, exactLoss, exactRow, exactSum, ulpError } from "./oracle.js";
+import { expectSameBits } from "./verify.js";
 
 const flat = (length: number, seed = 1) => Float64Array.from(ROWS.uniform(seeded(seed), length));
 

@@ -1,7 +1,5 @@
 // Seeded logits that bite: every element different, peaked rows, ties, large common offsets.
 
-import { expect } from "vitest";
-
 export type Random = () => number;
 
 /** Uniform numbers in [0, 1) with all 53 bits, from two outputs each of Tommy Ettinger's mulberry32. */
@@ -52,12 +50,4 @@ export function distribution(random: Random, classes: number, row: number): numb
   const hot = Math.floor(random() * classes);
   if (row % 3 === 0) return Array.from({ length: classes }, (_, j) => (j === hot ? 1 : 0));
   return Array.from({ length: classes }, (_, j) => (j === hot ? 1 : random() < 0.5 ? 0 : random()));
-}
-
-/** Fails unless two arrays hold the same doubles, bit for bit; fast for long ones. */
-export function expectSameBits(got: Float64Array, want: Float64Array): void {
-  expect(got.length).toBe(want.length);
-  for (let i = 0; i < got.length; i++) {
-    if (!Object.is(got[i], want[i])) expect.fail(`element ${i} of ${got.length}: got ${got[i]}, want ${want[i]}`);
-  }
 }

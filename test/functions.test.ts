@@ -2,9 +2,10 @@
 
 import { describe, expect, it } from "vitest";
 import { logSoftmax, logSoftmaxBackward, logSumExp, softmax, softmaxBackward, softmaxJacobian } from "../src/index.js";
-import { expectSameBits, ROWS, seeded } from "./data.js";
+import { ROWS, seeded } from "./data.js";
 import { LIMITS } from "./limits.js";
 import { exactRow, ulpError } from "./oracle.js";
+import { expectSameBits } from "./verify.js";
 
 /** The reference for layouts: the same function on each row by itself, at inner = 1. */
 function rowByRow(x: Float64Array, [outer, classes, inner]: readonly [number, number, number], f: (row: number[]) => number[]): number[] {

@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 import { crossEntropyWithGradient, Softmax, SoftmaxCrossEntropy, softmax, softmaxBackward } from "../src/index.js";
-import { expectSameBits, ROWS, seeded } from "./data.js";
+import { ROWS, seeded } from "./data.js";
+import { expectSameBits } from "./verify.js";
 
 const flat = (length: number, seed = 1) => Float64Array.from(ROWS.uniform(seeded(seed), length));
 

@@ -11,6 +11,14 @@ export function within(limit: number, what: string, got: number, want: Exact, un
   if (!(error <= limit)) expect.fail(`${what}: got ${got}, want ${want.toNumber()}, ${error} ulp off, ${limit} allowed`);
 }
 
+/** Fails unless two arrays hold the same doubles, bit for bit; fast for long ones. */
+export function expectSameBits(got: Float64Array, want: Float64Array): void {
+  expect(got.length).toBe(want.length);
+  for (let i = 0; i < got.length; i++) {
+    if (!Object.is(got[i], want[i])) expect.fail(`element ${i} of ${got.length}: got ${got[i]}, want ${want[i]}`);
+  }
+}
+
 /** Rows of one length with their labels. */
 export interface Rows {
   readonly logits: readonly ArrayLike<number>[];

@@ -1,0 +1,88 @@
+// Runs the digests on every Node, build and compiler of V8's: all must give the committed bits. `--write` commits to new ones,
+// those of the release build on this Node.
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import Table from "cli-table3";
+import { build } from "esbuild";
+
+const NODES = ["20", "22", "24", "26"];
+const BUILDS = ["release", "debug"];
+/** WebAssembly as V8 runs it by default, by the baseline compiler alone, and by the optimizing one alone. */
+const FLAGS = [[], ["--liftoff-only"], ["--no-wasm-tier-up"], ["--no-liftoff"]];
+
+type Digests = Record<string, string>;
+
+const root = new URL("..", import.meta.url);
+const path = (relative: string) => fileURLToPath(new URL(relative, root));
+const committedPath = path("test/digests.json");
+
+/** Bundles the program with one of the builds of the kernels. */
+async function bundle(name: string): Promise<string> {
+  const outfile = path(`build/digests-${name}.mjs`);
+  await build({
+    entryPoints: [path("test/digests.main.ts")],
+    outfile,
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    logLevel: "warning",
+    plugins: [
+      {
+        name: "kernels",
+        setup: ({ onResolve }) => {
+          onResolve({ filter: /wasm\.generated\.js$/ }, () => ({
+            path: path(name === "debug" ? "src/wasm-debug.generated.ts" : "src/wasm.generated.ts"),
+          }));
+        },
+      },
+    ],
+  });
+  return outfile;
+}
+
+function run(node: string, flags: readonly string[], program: string): Record<string, Digests> {
+  return JSON.parse(execFileSync(node, [...flags, program], { encoding: "utf8", maxBuffer: 2 ** 26 }));
+}
+
+/** The path of a Node of some major version: this one, or npm's. */
+function nodeOf(major: string): string {
+  if (process.versions.node.startsWith(`${major}.`)) return process.execPath;
+  const command = ["-y", "-p", `node@${major}`, "node", "-p", "process.execPath"];
+  return execFileSync("npx", command, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+}
+
+const { values: options } = parseArgs({
+  options: { write: { type: "boolean", default: false }, nodes: { type: "string", default: NODES.join(",") } },
+});
+
+mkdirSync(path("build"), { recursive: true });
+if (options.write) {
+  const digests: Digests = Object.assign({}, ...Object.values(run(process.execPath, [], await bundle("release"))));
+  writeFileSync(committedPath, `${JSON.stringify(digests, null, 2)}\n`);
+}
+const committed: Digests = JSON.parse(readFileSync(committedPath, "utf8"));
+
+const programs = await Promise.all(BUILDS.map(bundle));
+const table = new Table({ head: ["Node", "V8", "build", "flags", "digests"], style: { head: [], border: [] } });
+let differences = 0;
+for (const major of options.nodes.split(",")) {
+  const node = nodeOf(major);
+  const [version, v8] = execFileSync(node, ["-p", "process.version + ' ' + process.versions.v8"], { encoding: "utf8" }).trim().split(" ");
+  for (const [i, name] of BUILDS.entries()) {
+    for (const flags of FLAGS) {
+      const ways = run(node, flags, programs[i]);
+      const all = Object.entries(ways).flatMap(([way, digests]) =>
+        Object.entries(digests).map(([what, digest]) => ({ way, what, digest })),
+      );
+      const wrong = all.filter(({ what, digest }) => digest !== committed[what]);
+      for (const { way, what } of wrong) console.error(`${version}, ${name}, ${flags.join(" ")}: ${what} by ${way} differs`);
+      differences += wrong.length;
+      table.push([version, v8, name, flags.join(" "), wrong.length ? `${wrong.length} of ${all.length} differ` : `${all.length} agree`]);
+    }
+  }
+}
+console.log(table.toString());
+process.exitCode = differences ? 1 : 0;

@@ -1,0 +1,314 @@
+// Digests of results, got in every way there is: a row's bits depend on that row and the options alone. Runs in any engine.
+
+import {
+  crossEntropy,
+  crossEntropyWithGradient,
+  logSoftmax,
+  logSoftmaxBackward,
+  logSumExp,
+  Softmax,
+  SoftmaxCrossEntropy,
+  softmax,
+  softmaxBackward,
+  softmaxJacobian,
+} from "../src/index.js";
+import { battery } from "./battery.js";
+import { distribution, ROWS, seeded } from "./data.js";
+
+/** A tensor (outer, classes, inner) of logits with all that an operation may want beside it. */
+interface Input {
+  readonly outer: number;
+  readonly classes: number;
+  readonly inner: number;
+  readonly x: Float64Array;
+  readonly indices: Int32Array;
+  readonly distributions: Float64Array;
+  readonly upstream: Float64Array;
+  readonly upstreamByRow: Float64Array;
+}
+
+/** Results by operation; each laid out like the input, or by row. */
+type Results = Record<string, Float64Array>;
+
+const DIVISOR = 7;
+
+/** Shapes (outer, classes, inner) to both sides of every change of kernel and of the staging area's blocks. */
+const SHAPES = [
+  [7, 1, 1],
+  [5000, 2, 1],
+  [5001, 3, 1],
+  [700, 10, 1],
+  [65, 16, 1],
+  [65, 17, 1],
+  [64, 100, 1],
+  [5, 1003, 1],
+  [2, 40_000, 1],
+  [1, 100_003, 1],
+  [3, 21, 9],
+  [1, 30, 7],
+  [2, 3, 6001],
+  [1, 33_001, 2],
+] as const;
+
+/** Infinite and undefined among finite rows. */
+const BROKEN = [
+  [1, 2, 3, 4],
+  [-Infinity, -Infinity, -Infinity, -Infinity],
+  [0.5, Number.NaN, 0.25, 1],
+  [4, 3, 2, 1],
+  [Infinity, 1, 2, 3],
+  [-Infinity, 0.1, 0.2, -Infinity],
+];
+
+function inputs(): Input[] {
+  const random = seeded(1789);
+  const kinds = Object.values(ROWS);
+  const inputOf = (rows: readonly ArrayLike<number>[], inner: number, indices?: ArrayLike<number>): Input => {
+    const classes = rows[0].length;
+    const input = {
+      outer: rows.length / inner,
+      classes,
+      inner,
+      indices: Int32Array.from(indices ?? rows.map(() => Math.floor(random() * classes))),
+      x: new Float64Array(rows.length * classes),
+      distributions: new Float64Array(rows.length * classes),
+      upstream: Float64Array.from({ length: rows.length * classes }, () => 2 * random() - 1),
+      upstreamByRow: Float64Array.from(rows, () => 4 * random() - 2),
+    };
+    rows.forEach((row, r) => {
+      scatter(input.x, Float64Array.from(row), input, r);
+      scatter(input.distributions, Float64Array.from(distribution(random, classes, r)), input, r);
+    });
+    return input;
+  };
+  return [
+    ...SHAPES.map(([outer, classes, inner]) =>
+      inputOf(
+        Array.from({ length: outer * inner }, (_, r) => kinds[r % kinds.length](random, classes)),
+        inner,
+      ),
+    ),
+    ...battery().flatMap(({ logits, indices }) => [inputOf(logits, 1, indices), inputOf(logits, logits.length, indices)]),
+    inputOf(BROKEN, 1),
+    inputOf(BROKEN, 3),
+  ];
+}
+
+type Layout = Pick<Input, "classes" | "inner">;
+
+/** Calls back with the place of each class of row r. */
+function eachPlace({ classes, inner }: Layout, r: number, visit: (at: number, j: number) => void): void {
+  const start = Math.floor(r / inner) * classes * inner + (r % inner);
+  for (let j = 0; j < classes; j++) visit(start + j * inner, j);
+}
+
+function scatter(tensor: Float64Array, row: ArrayLike<number>, layout: Layout, r: number): void {
+  eachPlace(layout, r, (at, j) => {
+    tensor[at] = row[j];
+  });
+}
+
+function gather(tensor: Float64Array, input: Input, r: number): Float64Array {
+  const row = new Float64Array(input.classes);
+  eachPlace(input, r, (at, j) => {
+    row[j] = tensor[at];
+  });
+  return row;
+}
+
+const layoutOf = ({ outer, classes, inner }: Input) => ({ shape: [outer, classes, inner], axis: 1 });
+
+/** What functions make of a batch; `outFor` gives an array to write to, or undefined. */
+function byFunctions(input: Input, outFor: (x: Float64Array) => Float64Array | undefined): Results {
+  const { x, indices, distributions, upstream } = input;
+  const layout = layoutOf(input);
+  const call = (array: Float64Array, use: (given: Float64Array, out: Float64Array | undefined) => Float64Array) => {
+    const out = outFor(array);
+    return use(out ?? array, out);
+  };
+  const gradientOf = (labels: Int32Array | Float64Array) =>
+    call(x, (logits, out) => crossEntropyWithGradient(logits, labels, { ...layout, divisor: DIVISOR, out }).gradient);
+  const probs = call(x, (logits, out) => softmax(logits, { ...layout, out }));
+  const logProbs = call(x, (logits, out) => logSoftmax(logits, { ...layout, out }));
+  return {
+    probs,
+    logProbs,
+    lse: logSumExp(x, layout),
+    losses: crossEntropy(x, indices, { ...layout, reduction: "none" }),
+    softLosses: crossEntropy(x, distributions, { ...layout, reduction: "none" }),
+    gradient: gradientOf(indices),
+    softGradient: gradientOf(distributions),
+    softmaxBackward: call(upstream, (g, out) => softmaxBackward(g, probs, { ...layout, out })),
+    logSoftmaxBackward: call(upstream, (g, out) => logSoftmaxBackward(g, logProbs, { ...layout, out })),
+  };
+}
+
+/** What functions reduce a whole batch to, and write out. */
+function wholeByFunctions(input: Input): Results {
+  const { x, indices, distributions, outer, inner, classes } = input;
+  const layout = layoutOf(input);
+  const shape = [Math.min(outer, 3), classes];
+  const few = x.subarray(0, shape[0] * classes);
+  return {
+    mean: Float64Array.of(crossEntropy(x, indices, layout)),
+    sum: Float64Array.of(crossEntropy(x, indices, { ...layout, reduction: "sum" })),
+    softMean: Float64Array.of(crossEntropy(x, distributions, layout)),
+    jacobian: inner === 1 && classes < 2000 ? softmaxJacobian(softmax(few, { shape }), { shape }) : new Float64Array(0),
+  };
+}
+
+const BY_ROW = new Set(["lse", "losses", "softLosses"]);
+
+/** The rows of a batch in the given pieces, a call for each, put together again. */
+function byPieces(input: Input, pieces: readonly (readonly number[])[]): Results {
+  const { classes } = input;
+  const results: Results = {};
+  for (const piece of pieces) {
+    const inner = input.inner === 1 ? 1 : piece.length;
+    const tensor = (from: Float64Array) => {
+      const part = new Float64Array(piece.length * classes);
+      piece.forEach((r, i) => {
+        scatter(part, gather(from, input, r), { classes, inner }, i);
+      });
+      return part;
+    };
+    const part: Input = {
+      outer: piece.length / inner,
+      classes,
+      inner,
+      indices: Int32Array.from(piece, (r) => input.indices[r]),
+      x: tensor(input.x),
+      distributions: tensor(input.distributions),
+      upstream: tensor(input.upstream),
+      upstreamByRow: Float64Array.from(piece, (r) => input.upstreamByRow[r]),
+    };
+    for (const [name, values] of Object.entries(byFunctions(part, () => undefined))) {
+      results[name] ??= new Float64Array(BY_ROW.has(name) ? input.outer * input.inner : input.x.length);
+      piece.forEach((r, i) => {
+        if (BY_ROW.has(name)) results[name][r] = values[i];
+        else scatter(results[name], gather(values, part, i), input, r);
+      });
+    }
+  }
+  return results;
+}
+
+/** Row numbers cut into pieces of the given sizes, over and over; of two at least on a strided axis, which is what makes it one. */
+function cut(rows: readonly number[], inner: number, sizes: readonly number[]): number[][] {
+  const pieces: number[][] = [];
+  for (let start = 0, i = 0; start < rows.length; i++) {
+    const piece = rows.slice(start, start + Math.max(sizes[i % sizes.length], Math.min(inner, 2)));
+    start += piece.length;
+    pieces.push(inner > 1 && piece.length === 1 ? [...piece, rows[0]] : piece);
+  }
+  return pieces;
+}
+
+const rowsOf = ({ outer, inner }: Input) => Array.from({ length: outer * inner }, (_, r) => r);
+
+const LAYERS = {
+  softmax: new Softmax({ axis: 1 }),
+  gradient: new SoftmaxCrossEntropy({ axis: 1, divisor: DIVISOR }),
+  softGradient: new SoftmaxCrossEntropy({ axis: 1, divisor: DIVISOR, labels: "distribution" }),
+  mean: new SoftmaxCrossEntropy({ axis: 1 }),
+  sum: new SoftmaxCrossEntropy({ axis: 1, reduction: "sum" }),
+  byRow: new SoftmaxCrossEntropy({ axis: 1, reduction: "none" }),
+};
+
+/** What layers make of a batch in their memory. */
+function byResidentLayers(input: Input): Results {
+  const { shape } = layoutOf(input);
+  const { softmax, gradient, softGradient, mean, sum, byRow } = LAYERS;
+  softmax.resize(shape);
+  softmax.logits.set(input.x);
+  const probs = softmax.forward().slice();
+  softmax.upstream.set(input.upstream);
+  const lossOf = (layer: SoftmaxCrossEntropy<"mean"> | SoftmaxCrossEntropy<"sum">, labels: Int32Array | Float64Array) => {
+    layer.resize(shape);
+    layer.logits.set(input.x);
+    layer.labels.set(labels);
+    return Float64Array.of(layer.forward());
+  };
+  lossOf(gradient, input.indices);
+  lossOf(softGradient, input.distributions);
+  byRow.resize(shape);
+  byRow.logits.set(input.x);
+  byRow.labels.set(input.indices);
+  return {
+    probs,
+    softmaxBackward: softmax.backward().slice(),
+    losses: byRow.forward().slice(),
+    softLosses: softGradient.losses.slice(),
+    gradient: gradient.backward().slice(),
+    softGradient: softGradient.backward().slice(),
+    mean: lossOf(mean, input.indices),
+    sum: lossOf(sum, input.indices),
+    upstreamGradient: byRow.backward(input.upstreamByRow).slice(),
+  };
+}
+
+/** What layers make of arrays that they copy in. */
+function byCopyingLayers(input: Input): Results {
+  const { shape } = layoutOf(input);
+  const logits = { data: input.x, shape };
+  type NdArray = typeof logits;
+  const { softmax, gradient, softGradient, mean, sum, byRow } = LAYERS;
+  gradient.forward(logits, input.indices);
+  softGradient.forward(logits, input.distributions);
+  return {
+    probs: softmax.forward(logits).data,
+    softmaxBackward: softmax.backward<NdArray>({ data: input.upstream, shape }).data,
+    losses: byRow.forward(logits, input.indices).data,
+    softLosses: softGradient.losses.slice(),
+    gradient: gradient.backward<NdArray>().data,
+    softGradient: softGradient.backward<NdArray>().data,
+    mean: Float64Array.of(mean.forward(logits, input.indices)),
+    sum: Float64Array.of(sum.forward(logits, input.indices)),
+    softMean: Float64Array.of(mean.forward(logits, input.distributions)),
+    upstreamGradient: byRow.backward<NdArray>(input.upstreamByRow).data,
+  };
+}
+
+/** The ways to get results. */
+export const WAYS = {
+  functions: (input: Input) => ({ ...byFunctions(input, () => undefined), ...wholeByFunctions(input) }),
+  "functions, in place": (input: Input) => byFunctions(input, (x) => x.slice()),
+  "functions, row by row": (input: Input) => byPieces(input, cut(rowsOf(input), input.inner, [1])),
+  "functions, in uneven batches": (input: Input) => byPieces(input, cut(rowsOf(input), input.inner, [3, 1, 7, 2, 300, 5])),
+  "functions, rows in other places": (input: Input) => byPieces(input, [rowsOf(input).reverse()]),
+  "layers, resident": byResidentLayers,
+  "layers, copying": byCopyingLayers,
+} satisfies Record<string, (input: Input) => Results>;
+
+export type Way = keyof typeof WAYS;
+
+/** The bits of doubles, those of a NaN, which WebAssembly leaves open, as one pattern. */
+function bytesOf(values: Float64Array): Uint8Array<ArrayBuffer> {
+  const bits = new BigUint64Array(values.slice().buffer as ArrayBuffer);
+  values.forEach((value, i) => {
+    if (Number.isNaN(value)) bits[i] = 0x7ff8_0000_0000_0000n;
+  });
+  return new Uint8Array(bits.buffer);
+}
+
+/** SHA-256 of the bytes of all results of an operation over all inputs, in hexadecimal, by operation. */
+export async function digestsOf(way: Way): Promise<Record<string, string>> {
+  const bytes = new Map<string, Uint8Array[]>();
+  for (const input of inputs()) {
+    for (const [name, values] of Object.entries<Float64Array>(WAYS[way](input))) {
+      bytes.set(name, [...(bytes.get(name) ?? []), bytesOf(values)]);
+    }
+  }
+  const digests: Record<string, string> = {};
+  for (const [name, parts] of bytes) {
+    const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      all.set(part, at);
+      at += part.length;
+    }
+    const hash = await crypto.subtle.digest("SHA-256", all);
+    digests[name] = Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+  return digests;
+}
