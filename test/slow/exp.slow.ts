@@ -1,0 +1,86 @@
+// Walks the shifted exp over its whole domain, to both sides of every step of its table, against pairs of doubles.
+
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+import { seeded } from "../data.js";
+import { exp } from "../double-double.js";
+import { EXP_WITNESS, LIMITS } from "../limits.js";
+import { ulp } from "../oracle.js";
+
+const root = new URL("../..", import.meta.url);
+
+/** Of exp.ts: a row's maximum where logits are taken as they are, and how far below it they are told apart. */
+const LARGE = 1800;
+const DEPTH = 900;
+const BIAS = 384;
+/** Adding it rounds to an integer, ties to even. */
+const ROUND = 1.5 * 2 ** 52;
+const CELL = Math.LN2 / 256;
+
+/** Points within each cell of the table beside its centre, its edge, and their neighbours. */
+const POINTS_PER_CELL = 41;
+
+interface WalkKernels {
+  heapBase(): number;
+  expWalk(xPtr: number, maxPtr: number, outPtr: number, count: number): void;
+}
+
+function compile(): { kernels: WalkKernels; memory: WebAssembly.Memory } {
+  const args = ["assembly/exp-walk.ts", "--config", "asconfig.json", "--target", "release"];
+  execFileSync("npx", ["asc", ...args, "--outFile", "build/exp-walk.wasm", "--textFile", "build/exp-walk.wat"], {
+    cwd: fileURLToPath(root),
+  });
+  const memory = new WebAssembly.Memory({ initial: 16 });
+  const module = new WebAssembly.Module(readFileSync(new URL("build/exp-walk.wasm", root)));
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  return { kernels: exports as unknown as WalkKernels, memory };
+}
+
+it("the shifted exp keeps its bound over its whole domain", { timeout: 1_200_000 }, () => {
+  const { kernels, memory } = compile();
+  const BATCH = 4096;
+  const start = Math.ceil(kernels.heapBase() / 16) * 16;
+  const [x, max, got] = [0, 1, 2].map((i) => new Float64Array(memory.buffer, start + i * BATCH * 8, BATCH));
+  const random = seeded(40);
+  let filled = 0;
+  let points = 0;
+  const worst = { error: 0, x: Number.NaN, max: Number.NaN };
+
+  const check = () => {
+    kernels.expWalk(x.byteOffset, max.byteOffset, got.byteOffset, BATCH);
+    for (let i = 0; i < filled; i++) {
+      const { mantissa, exponent } = exp([x[i], 0]);
+      const scale = 2 ** (exponent + BIAS - (max[i] * Math.LOG2E + ROUND - ROUND));
+      const want = mantissa[0] * scale;
+      const error = Math.abs(got[i] - want - mantissa[1] * scale) / ulp(want);
+      if (!(error <= worst.error)) Object.assign(worst, { error, x: x[i], max: max[i] });
+    }
+    points += filled;
+    filled = 0;
+  };
+  const visit = (v: number) => {
+    x[filled] = v;
+    // Any maximum that this logit may have; a quarter of them the logit itself.
+    const [low, high] = [Math.max(v, -LARGE), Math.min(v + DEPTH, LARGE)];
+    max[filled] = random() < 0.25 ? low : low + (high - low) * random();
+    filled++;
+    if (filled === BATCH) check();
+  };
+
+  for (let k = Math.ceil((-LARGE - DEPTH) / CELL) + 1; k < Math.floor(LARGE / CELL); k++) {
+    for (const v of [k * CELL, (k + 0.5) * CELL]) {
+      visit(v - ulp(v));
+      visit(v);
+      visit(v + ulp(v));
+    }
+    for (let i = 0; i < POINTS_PER_CELL; i++) visit((k + (i + random()) / POINTS_PER_CELL) * CELL);
+  }
+  check();
+
+  console.log(`shifted exp: ${points} points, at most ${worst.error} ulp, at x = ${worst.x} under a maximum of ${worst.max}`);
+  expect(points).toBeGreaterThanOrEqual(2 ** 26);
+  expect(worst.error).toBeLessThanOrEqual(LIMITS.exp);
+  expect({ x: worst.x, max: worst.max }).toEqual(EXP_WITNESS);
+});
