@@ -1,0 +1,104 @@
+// The tables: how many rows are right, how far off the others are; for the terminal and as Markdown.
+
+import CliTable from "cli-table3";
+import { LIMITS } from "../../test/limits.js";
+import { QUANTITIES, type Verdict, type Verdicts } from "./errors.js";
+
+/** How one contestant did on the rows of one exam. */
+export interface Score {
+  readonly name: string;
+  readonly verdicts: readonly Verdicts[];
+}
+
+export interface Table {
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+const TITLES = { probs: "probabilities", loss: "loss", gradient: "gradient" };
+const WITHIN = `within ${LIMITS.probs} ulp`;
+
+const of = (quantity: (typeof QUANTITIES)[number], verdicts: readonly Verdicts[]) => verdicts.map((verdict) => verdict[quantity]);
+
+/** Rounded down: 100 % are all. */
+function share(verdicts: readonly Verdict[], limit: number): string {
+  const right = verdicts.filter(({ error }) => error <= limit).length;
+  const percent = Math.floor((1000 * right) / verdicts.length) / 10;
+  return `${right === verdicts.length ? "100" : percent.toFixed(1)} %`;
+}
+
+function ulps(error: number): string {
+  if (error === Infinity) return "no digit right";
+  if (error < 0.01) return error ? "< 0.01" : "0";
+  return error < 100
+    ? error.toPrecision(2)
+    : error < 1e5
+      ? String(Number(error.toPrecision(2)))
+      : error.toExponential(1).replace("e+", "e");
+}
+
+const count = (verdicts: readonly Verdict[], flaw: (verdict: Verdict) => boolean) => {
+  const found = verdicts.filter(flaw).length;
+  return found ? String(found) : "";
+};
+
+/** An exam's scores. */
+export interface Exam {
+  readonly title: string;
+  readonly scores: readonly Score[];
+}
+
+/** Of each exam, the share of rows that are right. */
+export function overview(exams: readonly Exam[]): Table {
+  const sharesOf = ({ verdicts }: Score) => QUANTITIES.map((quantity) => share(of(quantity, verdicts), LIMITS[quantity]));
+  return {
+    title: `Rows with every value ${WITHIN}`,
+    head: ["", ...exams.flatMap(({ title }) => [`${title}: p`, "loss", "gradient"])],
+    rows: exams[0].scores.map(({ name }, i) => [name, ...exams.flatMap(({ scores }) => sharesOf(scores[i]))]),
+  };
+}
+
+/** All that was counted in one exam; a row's error is that of its worst value. */
+export function detail({ title, scores }: Exam): Table {
+  return {
+    title,
+    head: ["", "", "rows", WITHIN, "median, ulp", "worst, ulp", "no digit right", "0 for another", "NaN or ∞"],
+    rows: QUANTITIES.flatMap((quantity) =>
+      scores.map((score) => {
+        const verdicts = of(quantity, score.verdicts);
+        const errors = verdicts.map(({ error }) => error).sort((a, b) => a - b);
+        return [
+          TITLES[quantity],
+          score.name,
+          String(errors.length),
+          share(verdicts, LIMITS[quantity]),
+          ulps(errors[errors.length >> 1]),
+          ulps(errors[errors.length - 1]),
+          count(verdicts, ({ error }) => error === Infinity),
+          count(verdicts, ({ zero }) => zero),
+          count(verdicts, ({ notFinite }) => notFinite),
+        ];
+      }),
+    ),
+  };
+}
+
+/** Columns that begin with a number are aligned to the right. */
+const isText = ({ rows }: Table, column: number) => rows.every((row) => !/^[\d<]/.test(row[column]));
+
+export function forTerminal(table: Table): string {
+  const drawn = new CliTable({
+    head: [...table.head],
+    colAligns: table.head.map((_, column) => (isText(table, column) ? "left" : "right")),
+    style: { head: [], border: [], compact: true },
+  });
+  drawn.push(...table.rows.map((row) => [...row]));
+  return `\n${table.title}\n${drawn}`;
+}
+
+export function asMarkdown(table: Table): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const rule = table.head.map((_, column) => (isText(table, column) ? "---" : "---:"));
+  return [`## ${table.title}`, "", line(table.head), line(rule), ...table.rows.map(line)].join("\n");
+}
