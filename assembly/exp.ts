@@ -22,9 +22,25 @@ const LARGE: f64 = 1800.0;
 const DEPTH: f64 = 900.0;
 
 /** Takes the factor 2^384 of the table out of a result. */
+const EXP_UNBIAS: f64 = reinterpret<f64>(0x27f0000000000000); // 2^-384
+
+const SMALL: f64 = reinterpret<f64>(0x20b0000000000000); // 2^-500
+
+/**
+ * e times this, then times unbiasLast(s), is s exp(x): of e = 2^384 exp(x) and 2^-384 s the product is rounded once, but a small s
+ * would have no digits left, and makes the product 0 wherever those of e 2^-384 are lost.
+ */
 // @ts-ignore: decorator
 @inline
-export const EXP_UNBIAS: f64 = reinterpret<f64>(0x27f0000000000000); // 2^-384
+export function unbiasFirst(s: v128): v128 {
+  return v128.bitselect(f64x2.splat(EXP_UNBIAS), f64x2.splat(1), f64x2.lt(f64x2.abs(s), f64x2.splat(SMALL)));
+}
+
+// @ts-ignore: decorator
+@inline
+export function unbiasLast(s: v128): v128 {
+  return v128.bitselect(s, f64x2.mul(s, f64x2.splat(EXP_UNBIAS)), f64x2.lt(f64x2.abs(s), f64x2.splat(SMALL)));
+}
 
 /** Above this the exponent of 2^384 exp(x) would run over. */
 // @ts-ignore: decorator
@@ -107,7 +123,7 @@ export function shiftedExp(
   return expPart(false, x, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
 }
 
-/** What shiftedExp of the same arguments rounded away, to 1 % of half an ulp. */
+/** What the last addition of shiftedExp rounded away: with it, the result is within a tenth of an ulp. */
 // @ts-ignore: decorator
 @inline
 export function shiftedExpLow(

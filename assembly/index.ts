@@ -153,18 +153,23 @@ export function accumulate(valuesPtr: usize, count: usize, sumPtr: usize): void 
   v128.store(sumPtr, lo, 16);
 }
 
-/** The sum at sumPtr divided by `divisor`, rounded once; right where the sum itself would be infinite. */
+/** The sum at sumPtr divided by `divisor`, with one rounding or little more; right where the sum itself would be infinite. */
 export function mean(sumPtr: usize, divisor: f64): f64 {
   const hi = v128.load(sumPtr);
+  const lo = v128.load(sumPtr, 16);
+  const plainHi = f64x2.extract_lane(hi, 0);
+  const plainLo = f64x2.extract_lane(lo, 0);
+  // A subnormal sum is among these: its quotient has no low part that could be right.
+  if (plainLo == 0) return plainHi / divisor;
   const divisors = f64x2.splat(divisor);
   const inverse = f64x2.div(f64x2.splat(1), divisors);
   const q = f64x2.mul(hi, inverse);
-  const rounded = f64x2.add(q, quotientLow(q, inverse, hi, v128.load(sumPtr, 16), divisors, f64x2.splat(0)));
-  const plain = f64x2.extract_lane(rounded, 0);
-  const scaled = f64x2.extract_lane(rounded, 1);
+  const means = f64x2.add(q, quotientLow(q, inverse, hi, lo, divisors, f64x2.splat(0)));
+  const plain = f64x2.extract_lane(means, 0);
+  const scaled = f64x2.extract_lane(means, 1);
   if (isFinite(plain)) return plain;
-  // Without a finite quotient there is nothing to correct.
-  return isFinite(scaled) ? scaled / SUM_SCALE : f64x2.extract_lane(hi, 0) / divisor;
+  if (isFinite(scaled)) return scaled / SUM_SCALE;
+  return (isFinite(plainHi) ? plainHi + plainLo : plainHi) / divisor;
 }
 
 /** The first address that is free for buffers. */

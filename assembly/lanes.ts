@@ -1,7 +1,9 @@
 // Two rows side by side, one a lane, wherever their elements lie: for rows too short to be worth a reduction each, and for a class
 // axis with a stride. A last row without a partner is its own partner (laneStride 0) and comes out the same.
 
-import { expBase, expConstant, expFloor, expRound, shiftedExp, shiftedExpLow, EXP_UNBIAS, MAX_LOG_PROB } from "./exp";
+import {
+  expBase, expConstant, expFloor, expRound, shiftedExp, shiftedExpLow, unbiasFirst, unbiasLast, MAX_LOG_PROB,
+} from "./exp";
 import { expSumLow, gapScale, labelGradient, labelTerm, logSum, scaled, weightedLogSum } from "./normalizer";
 import { positiveTwoSumError, productLow, quotientLow, total, twoSumError } from "./reduce";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
@@ -136,9 +138,8 @@ export function forwardLanes(
       const factor = f64x2.mul(qgHi, inverse);
       const factorLo = quotientLow(factor, inverse, qgHi, qgLo, s, sLo);
       for (let j: usize = 0, q = labelPtr, out = outPtr; j < classes; j++, q += classStride, out += classStride) {
-        let gradient = scaled(loadLanes(out, laneStride), factor, factorLo);
-        if (distribution) gradient = f64x2.sub(gradient, labelTerm(loadLanes(q, laneStride), gHi));
-        storeLanes(out, laneStride, gradient);
+        const less = distribution ? labelTerm(loadLanes(q, laneStride), gHi) : zero;
+        storeLanes(out, laneStride, scaled(loadLanes(out, laneStride), factor, factorLo, less));
       }
       const atLabel = labelGradient(eLabel, eMax, restHi, restLo, factor, factorLo, qgHi);
       if (isIndex0) v128.store_lane<u64>(outPtr + label0, atLabel, 0);
@@ -172,7 +173,7 @@ export function backwardLanes(
     hi = next;
   }
   const s = total(hi, lo);
-  const unbiased = f64x2.mul(s, f64x2.splat(EXP_UNBIAS));
+  const unbias0 = unbiasFirst(s), unbias1 = unbiasLast(s);
   const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
   const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
   const round = expRound(zero, zero);
@@ -182,7 +183,7 @@ export function backwardLanes(
     const result = loadLanes(resultPtr + at, laneStride);
     if (log) {
       const e = shiftedExp(f64x2.pmin(result, f64x2.splat(MAX_LOG_PROB)), zero, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-      storeLanes(outPtr + at, laneStride, f64x2.sub(g, f64x2.mul(e, unbiased)));
+      storeLanes(outPtr + at, laneStride, f64x2.sub(g, f64x2.mul(f64x2.mul(e, unbias0), unbias1)));
     } else {
       storeLanes(outPtr + at, laneStride, v128.and(f64x2.mul(result, f64x2.sub(g, s)), f64x2.ne(result, zero)));
     }

@@ -4,11 +4,14 @@
 import { log1p } from "./log";
 import { fastTwoSumError, quotientLow, total, twoSumError } from "./reduce";
 
-/** e times a factor (hi, lo): half an ulp for the product, half for the sum. */
+/**
+ * e times a factor (hi, lo), less a term, which goes to the low part: rounded once more after the product. Otherwise a small term
+ * could take the difference to the next binade, where what was rounded before weighs double.
+ */
 // @ts-ignore: decorator
 @inline
-export function scaled(e: v128, factor: v128, factorLo: v128): v128 {
-  return f64x2.add(f64x2.mul(e, factor), f64x2.mul(e, factorLo));
+export function scaled(e: v128, factor: v128, factorLo: v128, less: v128): v128 {
+  return f64x2.add(f64x2.mul(e, factor), f64x2.sub(f64x2.mul(e, factorLo), less));
 }
 
 const HUGE: f64 = reinterpret<f64>(0x7830000000000000); // 2^900
@@ -31,8 +34,8 @@ export function logSum(eMax: v128, eMaxLo: v128, restHi: v128, restLo: v128): v1
   return log1p(r, fastTwoSumError(q, qLo, r));
 }
 
-/** R below which log1p(R) is R. */
-const TINY: f64 = reinterpret<f64>(0x3c30000000000000); // 2^-60
+/** R below which R² is nothing even to a double's low part: log1p(R) is R, to the bit. */
+const TINY: f64 = reinterpret<f64>(0x07b0000000000000); // 2^-900
 
 /** Q log S for label mass Q = (massHi, massLo) and logS = logSum's; where R is tiny, Q times it before R could underflow. */
 // @ts-ignore: decorator

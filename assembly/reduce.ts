@@ -25,7 +25,7 @@ export function twoSumError(a: v128, b: v128, sum: v128): v128 {
   return f64x2.add(f64x2.sub(a, f64x2.sub(sum, bPart)), f64x2.sub(b, bPart));
 }
 
-/** a − q d for q near a/d, to 2^-106 of a: products of the high halves of doubles are exact. */
+/** a − q d for q near a/d, to 2^-106 of a unless a product underflows: those of the high halves of doubles are exact. */
 // @ts-ignore: decorator
 @inline
 export function remainder(a: v128, q: v128, d: v128): v128 {

@@ -1,6 +1,8 @@
 // One contiguous row at a time, two classes a vector.
 
-import { expBase, expConstant, expFloor, expRound, shiftedExp, shiftedExpLow, EXP_UNBIAS, MAX_LOG_PROB } from "./exp";
+import {
+  expBase, expConstant, expFloor, expRound, shiftedExp, shiftedExpLow, unbiasFirst, unbiasLast, MAX_LOG_PROB,
+} from "./exp";
 import { expSumLow, gapScale, labelGradient, labelTerm, logSum, scaled, weightedLogSum } from "./normalizer";
 import { argmax, positiveTwoSumError, productLow, quotientLow, reduceAdd, splatLane, total, twoSumError } from "./reduce";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
@@ -54,7 +56,7 @@ function dot(aPtr: usize, bPtr: usize, scale: v128, shift: v128, classes: usize)
   return reduceAdd(hi, lo);
 }
 
-/** e / (s + s excess), |excess| < 2^-52: never above 1 for a sum of e and others. */
+/** e / (s + s excess), excess² negligible: never above 1 for a sum of e and others. */
 // @ts-ignore: decorator
 @inline
 function divided(e: v128, s: v128, excess: v128): v128 {
@@ -80,21 +82,17 @@ function divideRow(outPtr: usize, classes: usize, s: v128, excess: v128): void {
 // @ts-ignore: decorator
 @inline
 function scaleRow(distribution: bool, outPtr: usize, qPtr: usize, classes: usize, factor: v128, factorLo: v128, g: v128): void {
+  const zero = f64x2.splat(0);
   let n = <isize>classes;
   for (; n >= 4; n -= 4, outPtr += 32, qPtr += 32) {
-    let value0 = scaled(v128.load(outPtr), factor, factorLo);
-    let value1 = scaled(v128.load(outPtr, 16), factor, factorLo);
-    if (distribution) {
-      value0 = f64x2.sub(value0, labelTerm(v128.load(qPtr), g));
-      value1 = f64x2.sub(value1, labelTerm(v128.load(qPtr, 16), g));
-    }
-    v128.store(outPtr, value0);
-    v128.store(outPtr, value1, 16);
+    const less0 = distribution ? labelTerm(v128.load(qPtr), g) : zero;
+    const less1 = distribution ? labelTerm(v128.load(qPtr, 16), g) : zero;
+    v128.store(outPtr, scaled(v128.load(outPtr), factor, factorLo, less0));
+    v128.store(outPtr, scaled(v128.load(outPtr, 16), factor, factorLo, less1), 16);
   }
   for (; n > 0; n -= 2, outPtr += 16, qPtr += 16) {
-    let value = scaled(loadTail(outPtr, n, 0), factor, factorLo);
-    if (distribution) value = f64x2.sub(value, labelTerm(loadTail(qPtr, n, 0), g));
-    storeTail(outPtr, n, value);
+    const less = distribution ? labelTerm(loadTail(qPtr, n, 0), g) : zero;
+    storeTail(outPtr, n, scaled(loadTail(outPtr, n, 0), factor, factorLo, less));
   }
 }
 
@@ -232,7 +230,7 @@ export function backwardRow(log: bool, upstreamPtr: usize, resultPtr: usize, out
   const zero = f64x2.splat(0);
   const pair = log ? sum(upstreamPtr, classes) : dot(resultPtr, upstreamPtr, f64x2.splat(1), zero, classes);
   const s = total(splatLane(pair, 0), splatLane(pair, 1));
-  const unbiased = f64x2.mul(s, f64x2.splat(EXP_UNBIAS));
+  const unbias0 = unbiasFirst(s), unbias1 = unbiasLast(s);
   const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
   const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
   const round = expRound(zero, zero);
@@ -243,7 +241,7 @@ export function backwardRow(log: bool, upstreamPtr: usize, resultPtr: usize, out
     if (log) {
       // Log-probabilities are not above 0; whatever they are, the exponent of e must not run over.
       const e = shiftedExp(f64x2.pmin(result, f64x2.splat(MAX_LOG_PROB)), zero, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-      storeTail(outPtr, n, f64x2.sub(g, f64x2.mul(e, unbiased)));
+      storeTail(outPtr, n, f64x2.sub(g, f64x2.mul(f64x2.mul(e, unbias0), unbias1)));
     } else {
       storeTail(outPtr, n, v128.and(f64x2.mul(result, f64x2.sub(g, s)), f64x2.ne(result, zero)));
     }

@@ -78,6 +78,8 @@ for (const major of options.nodes.split(",")) {
         Object.entries(digests).map(([what, digest]) => ({ way, what, digest })),
       );
       const wrong = all.filter(({ what, digest }) => digest !== committed[what]);
+      for (const what of Object.keys(committed))
+        if (!all.some((found) => found.what === what)) wrong.push({ way: "no way", what, digest: "" });
       for (const { way, what } of wrong) console.error(`${version}, ${name}, ${flags.join(" ")}: ${what} by ${way} differs`);
       differences += wrong.length;
       table.push([version, v8, name, flags.join(" "), wrong.length ? `${wrong.length} of ${all.length} differ` : `${all.length} agree`]);

@@ -71,9 +71,62 @@ describe("sums", () => {
       for (const logits of [[row], [row, row.toReversed()]]) {
         const batch = { logits, indices: logits.map(() => (classes >> 1) + 7), distributions: logits.map(() => q) };
         const inner = logits.length;
-        verifyForward(kind, batch, runForward(arena, batch, inner, 1), inner, 1, sampled(classes));
+        const results = runForward(arena, batch, inner, 1);
+        verifyForward(kind, batch, results, inner, 1, sampled(classes));
+        const x = layOut(logits, inner);
+        const layout = inner === 1 ? { shape: [1, classes] } : { shape: [classes, inner], axis: 0 };
+        expectSameBits(softmax(x, layout), results.probs);
+        const layer = new SoftmaxCrossEntropy({ ...layout, reduction: "none" });
+        layer.logits.set(x);
+        layer.labels.set(batch.indices);
+        expectSameBits(layer.forward(), results.losses);
+        expectSameBits(layer.backward(), results.gradient);
       }
     }
+  });
+});
+
+describe("rows that came out wrong once", () => {
+  // Found by climbing: 4.4 to 5.2 ulp in loss, log-sum-exp or the gradient at the label while low parts were dropped on the way.
+  const found = [
+    { logits: [990.314831941868, 1005.7639161904712, 1016.1611127095028, 989.8794756325285], label: 2 },
+    { logits: [990.314831941868, 1005.7639161904712, 1016.1611127095028, 989.5903566125194], label: 2 },
+    { logits: [-9.385335672729441, -1.7629417221833803, -0.0751588018445696, -3.686117514107371], label: 3 },
+    {
+      logits: [
+        [13.96995869535062, -19.637838648877203, -27.96266527902947, -64.18303426521308, -10.642478100034056, -27.26615963039834],
+        [-38.66401152152478, -52.7730546371218, -3.1257892118832324, 0.4940763890119016, -16.540919250591465, -13.139462989941567],
+        [-29.432482980582733, -1.4531700580237479, -53.19792211803774, 3.5080521706702203, -28.24739764037789, -37.13084063271642],
+      ].flat(),
+      label: 0,
+    },
+    {
+      logits: [
+        [-0.4888319154853144, -0.6032452604295682, -58.48625317129819, -34.0626519202401, -19.679484915966633, -70.94394764788267],
+        [-27.68089003007059, -12.984193634623676, -11.60309025053647, -39.46806768968439, -30.045859778407717, -27.935822618825604],
+        [-58.87662021504282, -5.655533572007105, -38.217828520186515, -9.98989021149401, -30.126397859081397],
+      ].flat(),
+      label: 9,
+    },
+  ];
+
+  it("stay right where a small label takes the gradient to the next binade", () => {
+    const v = [-4.000000004388328, -5.74202701479874, -5.356125920306102, -5.950960509342013, -4.145856668615733];
+    const q = [0.0061662740062664876, 0.4713125098881694, 0.8847763875830914, 0, 0.8757326119414501];
+    const places = Array.from({ length: 20 }, (_, j) => (j ? 1 + ((j >> 1) % 4) : 0));
+    const batch = { logits: [places.map((k) => v[k])], indices: [0], distributions: [places.map((k) => q[k])] };
+    verifyForward("a small label", batch, runForward(arena, batch, 1, divisor), 1, divisor);
+  });
+
+  it("stay right under a large label mass", () => {
+    const batch = { logits: [[0, -46.1, -46.1]], indices: [0], distributions: [[1e250, 0, 0]] };
+    const { softLosses } = runForward(arena, batch, 1, 1);
+    within(LIMITS.loss, "soft loss", softLosses[0], exactLoss(exactRow(batch.logits[0]), batch.distributions[0]));
+  });
+
+  it.each(found)("stay right: $logits", ({ logits, label }) => {
+    const batch = { logits: [logits], indices: [label], distributions: [logits.map((_, j) => (j === label ? 0.3 : 0))] };
+    verifyForward("found by climbing", batch, runForward(arena, batch, 1, divisor), 1, divisor);
   });
 });
 

@@ -48,6 +48,17 @@ export function battery(): Group[] {
     const wrong = rows.map(() => 0);
     groups.push(group("confident", random, rows, right), group("confidently wrong", random, rows, wrong));
 
+    // R is rounded, and R² near what that leaves out.
+    const apart = range(24).map((i) => range(classes).map((j) => (j === classes >> 1 ? 0 : -30 - 2 * i - random())));
+    groups.push(
+      group(
+        "confident, the others apart",
+        random,
+        apart,
+        apart.map(() => classes >> 1),
+      ),
+    );
+
     // Every probability but one between the least normal number and nothing.
     const fading = range(40).map((i) => range(classes).map((j) => (j === 1 ? 0.25 : -700 - 1.3 * i - random())));
     groups.push(group("gradual underflow", random, fading));

@@ -6,7 +6,7 @@ import { wasm } from "../src/wasm.generated.js";
 import { CanaryArena } from "./arena.js";
 import { distribution, ROWS, seeded } from "./data.js";
 import { LIMITS } from "./limits.js";
-import { type Exact, exactBackward, exactLogBackward, exactRow, exactSum } from "./oracle.js";
+import { type Exact, exact, exactBackward, exactLogBackward, exactRow, exactSum } from "./oracle.js";
 import { layOut, positionIn, runForward, verifyForward, within } from "./verify.js";
 
 const arena = new CanaryArena();
@@ -130,6 +130,26 @@ describe("backward", () => {
     }
   });
 
+  it("keeps the digits of a tiny upstream gradient", () => {
+    for (const classes of [3, 20]) {
+      const l = new Float64Array(classes).fill(-Math.log(classes));
+      for (const scale of [1e-200, 1e-250, 1e-300]) {
+        const g = Float64Array.from(l, (_, j) => scale * (j + 1));
+        const [, , got] = arena.run([g, l, g], (gPtr, lPtr, out) => kernels.logSoftmaxBackward(gPtr, lPtr, out, 1, classes, 1));
+        within(LIMITS.backward, "log-softmax backward", got[0], exactLogBackward(l, g)[0]);
+      }
+    }
+  });
+
+  it("stays finite for what is no log-probability", () => {
+    for (const classes of [2, 20]) {
+      const l = new Float64Array(classes).fill(1e4);
+      const g = new Float64Array(classes).fill(1);
+      const [, , got] = arena.run([g, l, g], (gPtr, lPtr, out) => kernels.logSoftmaxBackward(gPtr, lPtr, out, 1, classes, 1));
+      expect(got.every((value) => value < -1e170 && Number.isFinite(value))).toBe(true);
+    }
+  });
+
   it("writes the Jacobian out", () => {
     for (const classes of LENGTHS) {
       const random = seeded(classes);
@@ -164,6 +184,14 @@ describe("batches", () => {
       arena.run([x, byRow, output, q], (xPtr, l, out, y) => kernels.gradientOfDistributions(xPtr, y, l, out, rows, classes, 1, 0, 1, 1));
       arena.run([x, byRow, indices], (xPtr, l, y) => kernels.lossOfIndices(xPtr, y, l, rows, classes, 1));
       arena.run([x, byRow, q], (xPtr, l, y) => kernels.lossOfDistributions(xPtr, y, l, rows, classes, 1));
+    }
+  });
+
+  it("whose last row is NaN read nothing past the end of memory", () => {
+    for (const classes of [2, 16, 17, 24, 40]) {
+      const x = new Float64Array(classes).fill(Number.NaN);
+      const [probs] = arena.run([new Float64Array(classes), x], (out, xPtr) => kernels.softmax(xPtr, out, 1, classes, 1));
+      expect(probs.every(Number.isNaN)).toBe(true);
     }
   });
 
@@ -265,6 +293,18 @@ describe("batches", () => {
       mean = kernels.mean(sum, 1001);
     });
     within(LIMITS.mean, "mean", mean, want.div(1001));
+    // Subnormal sums, and quotients by a subnormal divisor, have no low part to correct them with.
+    for (const [tiny, divisor] of [
+      [Float64Array.of(1.6e-312, 2e-320, 5e-324), 1 / 3],
+      [Float64Array.of(3e-323), 1e-9],
+      [Float64Array.from({ length: 1001 }, () => 1e-17 * random()).fill(1e-3, 0, 1), 5e-309],
+    ] as const) {
+      arena.run([tiny, new Float64Array(SUM_ELEMENTS)], (ptr, sum) => {
+        kernels.accumulate(ptr, tiny.length, sum);
+        mean = kernels.mean(sum, divisor);
+      });
+      within(LIMITS.mean, "mean", mean, exactSum(tiny).div(exact(divisor)));
+    }
     arena.run([Float64Array.of(1, Infinity, 2), new Float64Array(SUM_ELEMENTS)], (ptr, sum) => {
       kernels.accumulate(ptr, 3, sum);
       mean = kernels.mean(sum, 3);
