@@ -41,8 +41,8 @@ async function failingSuite(copy: string): Promise<string | undefined> {
         timeout: TIMEOUT_MS,
         maxBuffer: 2 ** 28,
       });
-    } catch {
-      return suite;
+    } catch (error) {
+      return (error as { killed?: boolean }).killed ? `a time limit in ${suite}` : suite;
     }
   }
   return undefined;
@@ -59,6 +59,8 @@ async function killerOf(mutant: Mutant, copy: string): Promise<string | undefine
   writeFileSync(path, original);
   return killer;
 }
+
+if (chosen.length === 0) throw new Error(`no mutant has ${options.only}`);
 
 const queue = chosen.slice();
 const results: { mutant: Mutant; killer: string | undefined }[] = [];
