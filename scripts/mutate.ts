@@ -1,5 +1,5 @@
-// Compiles every mutant of the kernels and runs the tests on it: all must fail, but for those that say why they survive. The bounds
-// are tried first, the digests on what they let live.
+// Compiles every mutant of the kernels and runs the tests on it: all must fail, but for those that say why they survive. `--bounds`
+// leaves the digests out, which see any change of a bit, and so tells which of them the tests against exact results notice.
 
 import { execFile } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -11,20 +11,16 @@ import { MUTANTS, type Mutant } from "../test/mutants.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** In the order in which they are likely to kill soon. */
-const SUITES = [
-  "test/special-values.test.ts",
-  "test/functions.test.ts",
-  "test/cross-entropy.test.ts",
-  "test/kernels.test.ts",
-  "test/accuracy.test.ts",
-  "test/digests.test.ts",
-];
+const SUITES = ["digests", "special-values", "functions", "cross-entropy", "kernels", "accuracy"];
 /** A mutant that loops for ever is dead too. */
 const TIMEOUT_MS = 300_000;
 
 const run = promisify(execFile);
 
-const { values: options } = parseArgs({ options: { only: { type: "string", default: "" } } });
+const { values: options } = parseArgs({
+  options: { only: { type: "string", default: "" }, bounds: { type: "boolean", default: false } },
+});
+const suites = SUITES.filter((suite) => !(options.bounds && suite === "digests"));
 const chosen = MUTANTS.map((mutant, number) => ({ mutant, number })).filter(
   ({ mutant }) => mutant.file.includes(options.only) || mutant.find.includes(options.only),
 );
@@ -34,9 +30,9 @@ async function failingSuite(copy: string): Promise<string | undefined> {
   await run("npx", ["asc", "--config", "asconfig.json", "--target", "release"], { cwd: copy });
   const binary = readFileSync(join(copy, "build/release.wasm")).toString("base64");
   writeFileSync(join(copy, "src/wasm.generated.ts"), `export const wasm: string = "${binary}";\n`);
-  for (const suite of SUITES) {
+  for (const suite of suites) {
     try {
-      await run("npx", ["vitest", "run", "--project", "release", "--bail", "1", suite], {
+      await run("npx", ["vitest", "run", "--project", "release", "--bail", "1", `test/${suite}.test.ts`], {
         cwd: copy,
         timeout: TIMEOUT_MS,
         maxBuffer: 2 ** 28,
@@ -104,11 +100,9 @@ try {
   for (const copy of copies) rmSync(copy, { recursive: true, force: true });
 }
 
-const survivors = results.filter(({ killer }) => killer === undefined);
-const byDigests = results.filter(({ killer }) => killer?.includes("digests"));
+const killed = results.filter(({ killer }) => killer !== undefined);
 const unexpected = results.filter(({ mutant, killer }) => (killer === undefined) !== (mutant.survives !== undefined));
 console.log(
-  `${results.length} mutants: ${results.length - survivors.length} killed, ${byDigests.length} of them by the digests alone; ` +
-    `${survivors.length} survive; ${unexpected.length} not as they say`,
+  `${results.length} mutants: ${killed.length} killed, ${results.length - killed.length} survive; ${unexpected.length} not as they say`,
 );
-process.exitCode = unexpected.length ? 1 : 0;
+process.exitCode = unexpected.length && !options.bounds ? 1 : 0;
