@@ -118,6 +118,16 @@ describe("rows that came out wrong once", () => {
     verifyForward("a small label", batch, runForward(arena, batch, 1, divisor), 1, divisor);
   });
 
+  it("stay right where logits are further apart than the largest double", () => {
+    for (const classes of [2, 20]) {
+      const logits = [Array.from({ length: classes }, (_, j) => (j ? -1.7e308 : 1.7e308))];
+      for (const q of [0.25, 1e-3]) {
+        const batch = { logits, indices: [0], distributions: [logits[0].map((_, j) => [0.75, q][j] ?? 0)] };
+        verifyForward("far apart", batch, runForward(arena, batch, 1, divisor), 1, divisor);
+      }
+    }
+  });
+
   it("stay right under a large label mass", () => {
     const batch = { logits: [[0, -46.1, -46.1]], indices: [0], distributions: [[1e250, 0, 0]] };
     const { softLosses } = runForward(arena, batch, 1, 1);
