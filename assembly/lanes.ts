@@ -69,8 +69,8 @@ export function forwardLanes(
         gap = next;
       }
       gap = f64x2.div(total(gap, gapLo), scale);
-      // All mass on one class makes a row that of an index, to the bit.
-      const isIndex = v128.and(f64x2.eq(qMax, massHi), f64x2.eq(massLo, zero));
+      // All mass on one class, as far as a double can tell, makes a row that of an index, to the bit.
+      const isIndex = f64x2.eq(qMax, massHi);
       isIndex0 = i64x2.extract_lane(isIndex, 0) != 0;
       isIndex1 = i64x2.extract_lane(isIndex, 1) != 0;
       label0 = <usize>i64x2.extract_lane(at, 0);

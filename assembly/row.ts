@@ -122,9 +122,9 @@ export function forwardRow(
       const weighted = dot(labelPtr, xPtr, scale, f64x2.mul(max, scale), classes);
       mass = q;
       gap = f64x2.sub(f64x2.splat(0), f64x2.div(total(splatLane(weighted, 0), splatLane(weighted, 1)), scale));
-      // All mass on one class makes the row that of an index, to the bit.
+      // All mass on one class, as far as a double can tell, makes the row that of an index, to the bit.
       label = argmax(labelPtr, classes);
-      isIndex = load<f64>(labelPtr + (label << 3)) == f64x2.extract_lane(q, 0) && f64x2.extract_lane(q, 1) == 0;
+      isIndex = load<f64>(labelPtr + (label << 3)) == f64x2.extract_lane(q, 0);
     } else {
       label = load<u32>(labelPtr);
       assert(label < classes);
