@@ -24,11 +24,12 @@ const DEPTH: f64 = 900.0;
 /** Takes the factor 2^384 of the table out of a result. */
 const EXP_UNBIAS: f64 = reinterpret<f64>(0x27f0000000000000); // 2^-384
 
+/** Below this, 2^-384 s would underflow. */
 const SMALL: f64 = reinterpret<f64>(0x20b0000000000000); // 2^-500
 
 /**
- * e times this, then times unbiasLast(s), is s exp(x): of e = 2^384 exp(x) and 2^-384 s the product is rounded once, but a small s
- * would have no digits left, and makes the product 0 wherever those of e 2^-384 are lost.
+ * s exp(x) = (e · unbiasFirst(s)) · unbiasLast(s) for e = 2^384 exp(x). Usually 2^-384 goes into s, so that the product is rounded
+ * once; for a small s it goes into e.
  */
 // @ts-ignore: decorator
 @inline

@@ -10,7 +10,7 @@ import { build } from "esbuild";
 
 const NODES = ["20", "22", "24", "26"];
 const BUILDS = ["release", "debug"];
-/** WebAssembly as V8 runs it by default, by the baseline compiler alone, and by the optimizing one alone. */
+/** WebAssembly as V8 runs it by default; by the baseline compiler alone, by two names; by the optimizing one alone. */
 const FLAGS = [[], ["--liftoff-only"], ["--no-wasm-tier-up"], ["--no-liftoff"]];
 
 type Digests = Record<string, string>;
@@ -51,7 +51,7 @@ function run(node: string, flags: readonly string[], program: string): Record<st
 function nodeOf(major: string): string {
   if (process.versions.node.startsWith(`${major}.`)) return process.execPath;
   const command = ["-y", "-p", `node@${major}`, "node", "-p", "process.execPath"];
-  return execFileSync("npx", command, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  return execFileSync("npx", command, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
 }
 
 const { values: options } = parseArgs({
@@ -60,7 +60,13 @@ const { values: options } = parseArgs({
 
 mkdirSync(path("build"), { recursive: true });
 if (options.write) {
-  const digests: Digests = Object.assign({}, ...Object.values(run(process.execPath, [], await bundle("release"))));
+  const digests: Digests = {};
+  for (const [way, found] of Object.entries(run(process.execPath, [], await bundle("release")))) {
+    for (const [what, digest] of Object.entries(found)) {
+      digests[what] ??= digest;
+      if (digests[what] !== digest) throw new Error(`${what} by ${way} differs from that by other ways: nothing is written`);
+    }
+  }
   writeFileSync(committedPath, `${JSON.stringify(digests, null, 2)}\n`);
 }
 const committed: Digests = JSON.parse(readFileSync(committedPath, "utf8"));

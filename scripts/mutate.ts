@@ -62,6 +62,15 @@ const queue = chosen.slice();
 const results: { mutant: Mutant; killer: string | undefined }[] = [];
 
 const copies: string[] = [];
+const removeCopies = () => {
+  for (const copy of copies) rmSync(copy, { recursive: true, force: true });
+};
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    removeCopies();
+    process.exit(1);
+  });
+}
 
 /** A copy of what the tests need. */
 function copyProject(): string {
@@ -74,6 +83,8 @@ function copyProject(): string {
   return copy;
 }
 
+const nameOf = ({ file, find, replace }: Mutant) => `${file}: ${find} -> ${replace}`.replace(/\s+/g, " ");
+
 function verdictOn({ survives }: Mutant, killer: string | undefined): string {
   if (killer === undefined) return survives ? `survives ${survives}` : "SURVIVES";
   return survives ? `KILLED by ${killer}, though it says it survives` : `killed by ${killer}`;
@@ -84,9 +95,7 @@ async function work(copy: string): Promise<void> {
     const { mutant, number } = next;
     const killer = await killerOf(mutant, copy);
     results.push({ mutant, killer });
-    console.log(
-      `${number + 1}/${MUTANTS.length} ${mutant.file}: ${mutant.find.trim()} -> ${mutant.replace.trim()}: ${verdictOn(mutant, killer)}`,
-    );
+    console.log(`${number + 1}/${MUTANTS.length} ${nameOf(mutant)}: ${verdictOn(mutant, killer)}`);
   }
 }
 
@@ -97,7 +106,7 @@ try {
   const others = Array.from({ length: Math.min(2, availableParallelism()) - 1 }, copyProject);
   await Promise.all([first, ...others].map(work));
 } finally {
-  for (const copy of copies) rmSync(copy, { recursive: true, force: true });
+  removeCopies();
 }
 
 const killed = results.filter(({ killer }) => killer !== undefined);
@@ -105,4 +114,5 @@ const unexpected = results.filter(({ mutant, killer }) => (killer === undefined)
 console.log(
   `${results.length} mutants: ${killed.length} killed, ${results.length - killed.length} survive; ${unexpected.length} not as they say`,
 );
+for (const { mutant, killer } of unexpected) console.log(`${nameOf(mutant)}: ${verdictOn(mutant, killer)}`);
 process.exitCode = unexpected.length && !options.bounds ? 1 : 0;

@@ -4,14 +4,12 @@ import { expect, it } from "vitest";
 import { digestsOf, WAYS, type Way } from "./digests.js";
 import committed from "./digests.json" with { type: "json" };
 
-const seen = new Set<string>();
-
-it.each(Object.keys(WAYS) as Way[])("%s give the committed bits", async (way) => {
-  const digests = await digestsOf(way);
-  expect(committed).toMatchObject(digests);
-  for (const name of Object.keys(digests)) seen.add(name);
-});
-
-it("every digest is of something", () => {
+it("all ways give the committed bits, and leave no digest out", async () => {
+  const seen = new Set<string>();
+  for (const way of Object.keys(WAYS) as Way[]) {
+    const digests = await digestsOf(way);
+    expect(committed, way).toMatchObject(digests);
+    for (const name of Object.keys(digests)) seen.add(name);
+  }
   expect([...seen].sort()).toEqual(Object.keys(committed).sort());
 });

@@ -14,6 +14,7 @@ import {
 } from "../src/index.js";
 import { battery } from "./battery.js";
 import { distribution, ROWS, seeded } from "./data.js";
+import { positionIn } from "./layout.js";
 
 /** A tensor (outer, classes, inner) of logits with all that an operation may want beside it. */
 interface Input {
@@ -96,24 +97,14 @@ function inputs(): Input[] {
 
 type Layout = Pick<Input, "classes" | "inner">;
 
-/** Calls back with the place of each class of row r. */
-function eachPlace({ classes, inner }: Layout, r: number, visit: (at: number, j: number) => void): void {
-  const start = Math.floor(r / inner) * classes * inner + (r % inner);
-  for (let j = 0; j < classes; j++) visit(start + j * inner, j);
+function scatter(tensor: Float64Array, row: ArrayLike<number>, { classes, inner }: Layout, r: number): void {
+  const at = positionIn(classes, inner);
+  for (let j = 0; j < classes; j++) tensor[at(r, j)] = row[j];
 }
 
-function scatter(tensor: Float64Array, row: ArrayLike<number>, layout: Layout, r: number): void {
-  eachPlace(layout, r, (at, j) => {
-    tensor[at] = row[j];
-  });
-}
-
-function gather(tensor: Float64Array, input: Input, r: number): Float64Array {
-  const row = new Float64Array(input.classes);
-  eachPlace(input, r, (at, j) => {
-    row[j] = tensor[at];
-  });
-  return row;
+function gather(tensor: Float64Array, { classes, inner }: Layout, r: number): Float64Array {
+  const at = positionIn(classes, inner);
+  return Float64Array.from({ length: classes }, (_, j) => tensor[at(r, j)]);
 }
 
 const layoutOf = ({ outer, classes, inner }: Input) => ({ shape: [outer, classes, inner], axis: 1 });

@@ -5,9 +5,10 @@ import { SUM_ELEMENTS } from "../src/kernels.js";
 import { wasm } from "../src/wasm.generated.js";
 import { CanaryArena } from "./arena.js";
 import { distribution, ROWS, seeded } from "./data.js";
+import { layOut, positionIn } from "./layout.js";
 import { LIMITS } from "./limits.js";
 import { type Exact, exact, exactBackward, exactLogBackward, exactRow, exactSum } from "./oracle.js";
-import { layOut, positionIn, runForward, verifyForward, within } from "./verify.js";
+import { runForward, verifyForward, within } from "./verify.js";
 
 const arena = new CanaryArena();
 const { kernels } = arena;

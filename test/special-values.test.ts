@@ -3,7 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { CanaryArena } from "./arena.js";
 import { ROWS, seeded } from "./data.js";
-import { expectSameBits, positionIn, type Results, runForward } from "./verify.js";
+import { positionIn } from "./layout.js";
+import { expectSameBits, type Results, runForward } from "./verify.js";
 
 const arena = new CanaryArena();
 const LENGTHS = [2, 3, 16, 17, 20, 33];

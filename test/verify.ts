@@ -2,6 +2,7 @@
 
 import { expect } from "vitest";
 import type { CanaryArena } from "./arena.js";
+import { layOut, positionIn } from "./layout.js";
 import { LIMITS } from "./limits.js";
 import { type Exact, type ExactRow, exact, exactGradient, exactLoss, exactRow, exactSum, ulpError } from "./oracle.js";
 
@@ -26,22 +27,6 @@ export interface Rows {
   readonly distributions: readonly ArrayLike<number>[];
 }
 
-/** Where class j of row r lies in a tensor (outer, classes, inner). */
-export function positionIn(classes: number, inner: number): (r: number, j: number) => number {
-  return (r, j) => (Math.floor(r / inner) * classes + j) * inner + (r % inner);
-}
-
-/** Rows as a tensor (outer, classes, inner). */
-export function layOut(rows: readonly ArrayLike<number>[], inner: number): Float64Array {
-  const classes = rows[0]?.length ?? 0;
-  const at = positionIn(classes, inner);
-  const data = new Float64Array(rows.length * classes);
-  rows.forEach((row, r) => {
-    for (let j = 0; j < classes; j++) data[at(r, j)] = row[j];
-  });
-  return data;
-}
-
 const exactRows = new WeakMap<ArrayLike<number>, ExactRow>();
 
 /** The oracle's results of a row, computed once. */
@@ -54,7 +39,7 @@ function exactRowOf(logits: ArrayLike<number>): ExactRow {
   return row;
 }
 
-/** (Q p + q) / |Q p − q|. */
+/** (Q p + q) / |Q p − q|, for q >= 0. */
 function condition(row: ExactRow, mass: Exact, q: number, gradient: Exact, j: number): number {
   if (gradient.isZero()) return 1;
   return row.probs[j].times(mass).plus(exact(q)).div(gradient.abs()).toNumber();

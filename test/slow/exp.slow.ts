@@ -11,9 +11,12 @@ import { ulp } from "../oracle.js";
 
 const root = new URL("../..", import.meta.url);
 
-/** Of exp.ts: a row's maximum where logits are taken as they are, and how far below it they are told apart. */
-const LARGE = 1800;
-const DEPTH = 900;
+const source = readFileSync(new URL("assembly/exp.ts", root), "utf8");
+const constantOf = (name: string) => Number(source.match(new RegExp(`^const ${name}: f64 = (.*);`, "m"))?.[1]);
+
+/** Up to which maximum logits are taken as they are, and how far below it they are told apart. */
+const LARGE = constantOf("LARGE");
+const DEPTH = constantOf("DEPTH");
 const BIAS = 384;
 /** Adding it rounds to an integer, ties to even. */
 const ROUND = 1.5 * 2 ** 52;
@@ -27,6 +30,7 @@ interface WalkKernels {
   expWalk(xPtr: number, maxPtr: number, outPtr: number, count: number): void;
 }
 
+/** The release build with one entry more, beside those of asconfig.json. */
 function compile(): { kernels: WalkKernels; memory: WebAssembly.Memory } {
   const args = ["assembly/exp-walk.ts", "--config", "asconfig.json", "--target", "release"];
   execFileSync("npx", ["asc", ...args, "--outFile", "build/exp-walk.wasm", "--textFile", "build/exp-walk.wat"], {
