@@ -9,7 +9,7 @@ export const LIMITS = {
   logProbs: 4,
   /** log-sum-exp, in ulps of max(|max x|, |lse|) */
   lse: 4,
-  /** loss of a row; of a distribution without negative entries, as the gradient */
+  /** loss of a row; distributions, here and for the gradient, have no negative entries */
   loss: 4,
   /** gradient of a row's loss; for distributions times (Q p + q) / |Q p − q| */
   gradient: 4,
