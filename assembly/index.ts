@@ -1,20 +1,14 @@
 // The exported ABI. Tensors are row-major (outer, classes, inner) doubles at byte addresses; a row is the `classes` elements of one
 // (outer, inner), rows are numbered in that order, and results by row are (outer, inner). Outputs may be the first input itself.
 
-import { backwardLanes, forwardLanes } from "./lanes";
-import { quotientLow, remainder, twoSumError } from "./reduce";
-import { backwardRow, forwardRow, jacobianLine } from "./row";
+import { backwardRowPairs, forwardRowPairs } from "./lanes";
+import { quotientLow, remainder, twoSumError, upper } from "./reduce";
+import { backwardRow, forwardRows, jacobianLine } from "./row";
+import { INDICES_PTR, SCRATCH_BYTES } from "./scratch";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
 
 /** Contiguous rows of more classes than this are visited one at a time, others two at a time. */
-const MAX_LANE_CLASSES: usize = 16;
-
-/** Element number of the first class of row r. */
-// @ts-ignore: decorator
-@inline
-function rowStart(r: usize, classes: usize, inner: usize): usize {
-  return inner == 1 ? r * classes : (r / inner) * classes * inner + (r % inner);
-}
+const MAX_LANE_CLASSES: usize = 24;
 
 /** The forward visit of all rows: `task` and `distribution` are constants. Pointers that the task has no use for are 0. */
 // @ts-ignore: decorator
@@ -24,31 +18,13 @@ function forward(
   xPtr: usize, labelsPtr: usize, outPtr: usize, resultPtr: usize,
   outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64,
 ): void {
-  const rows = outer * inner;
   const divisors = f64x2.splat(divisor);
-  let gHi = f64x2.splat(upstream / divisor);
-  let gLo = f64x2.div(remainder(f64x2.splat(upstream), gHi, divisors), divisors);
+  const gHi = f64x2.splat(upstream / divisor);
+  const gLo = f64x2.div(remainder(f64x2.splat(upstream), gHi, divisors), divisors);
   if (inner == 1 && classes > MAX_LANE_CLASSES) {
-    for (let r: usize = 0; r < rows; r++) {
-      const at = (r * classes) << 3;
-      if (task == GRADIENT && upstreamPtr) gHi = v128.load64_splat(upstreamPtr + (r << 3));
-      forwardRow(
-        task, distribution, xPtr + at, labelsPtr + (distribution ? at : r << 2), outPtr + at, resultPtr + (r << 3), classes, gHi, gLo,
-      );
-    }
+    forwardRows(task, distribution, xPtr, labelsPtr, outPtr, resultPtr, outer, classes, upstreamPtr, gHi, gLo);
   } else {
-    for (let r: usize = 0; r < rows; r += 2) {
-      const at = rowStart(r, classes, inner) << 3;
-      const partner: usize = r + 1 < rows ? 1 : 0;
-      const laneStride = partner ? (rowStart(r + 1, classes, inner) << 3) - at : 0;
-      if (task == GRADIENT && upstreamPtr) {
-        gHi = v128.load_lane<u64>(upstreamPtr + ((r + partner) << 3), v128.load64_zero(upstreamPtr + (r << 3)), 1);
-      }
-      forwardLanes(
-        task, distribution, xPtr + at, labelsPtr + (distribution ? at : r << 2), outPtr + at, resultPtr + (r << 3),
-        classes, inner << 3, laneStride, partner, gHi, gLo,
-      );
-    }
+    forwardRowPairs(task, distribution, xPtr, labelsPtr, outPtr, resultPtr, outer * inner, classes, inner, upstreamPtr, gHi, gLo);
   }
 }
 
@@ -106,11 +82,7 @@ function backward(log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize
       backwardRow(log, upstreamPtr + at, resultPtr + at, outPtr + at, classes);
     }
   } else {
-    for (let r: usize = 0; r < rows; r += 2) {
-      const at = rowStart(r, classes, inner) << 3;
-      const laneStride = r + 1 < rows ? (rowStart(r + 1, classes, inner) << 3) - at : 0;
-      backwardLanes(log, upstreamPtr + at, resultPtr + at, outPtr + at, classes, inner << 3, laneStride);
-    }
+    backwardRowPairs(log, upstreamPtr, resultPtr, outPtr, rows, classes, inner);
   }
 }
 
@@ -163,13 +135,23 @@ export function mean(sumPtr: usize, divisor: f64): f64 {
   if (plainLo == 0) return plainHi / divisor;
   const divisors = f64x2.splat(divisor);
   const inverse = f64x2.div(f64x2.splat(1), divisors);
-  const q = f64x2.mul(hi, inverse);
-  const means = f64x2.add(q, quotientLow(q, inverse, hi, lo, divisors, f64x2.splat(0)));
+  const q = upper(f64x2.mul(hi, inverse));
+  const means = f64x2.add(q, quotientLow(q, inverse, hi, lo, divisors));
   const plain = f64x2.extract_lane(means, 0);
   const scaled = f64x2.extract_lane(means, 1);
   if (isFinite(plain)) return plain;
   if (isFinite(scaled)) return scaled / SUM_SCALE;
   return (isFinite(plainHi) ? plainHi + plainLo : plainHi) / divisor;
+}
+
+/** Where the kernels write besides their outputs. */
+export function scratchBase(): usize {
+  return INDICES_PTR;
+}
+
+/** How much they write there. */
+export function scratchBytes(): usize {
+  return SCRATCH_BYTES;
 }
 
 /** The first address that is free for buffers. */

@@ -1,9 +1,10 @@
-// log(1 + x): the one logarithm of this library. Method of Sun's fdlibm (s_log1p.c, e_log.c, 1993), two lanes at a time.
+// The one logarithm of this library: of a sum relative to its largest term, two lanes at a time. log(1 + f) = 2 atanh(f / (2 + f)) after
+// Sun's fdlibm (e_log.c, 1993), where one quotient serves for the ratio and for the argument of atanh.
 
 import { LOG_CONSTANTS } from "./constants.generated";
-import { twoSumError } from "./reduce";
+import { fastTwoSumError, quotientLow, upper } from "./reduce";
 
-const SQRT_HALF_BITS: i64 = 0x3fe6a09e667f3bcd; // 0.7071067811865476
+const HALF_EXPONENT: i64 = 1 << 51;
 const TWO_52: f64 = 4503599627370496.0;
 
 // @ts-ignore: decorator
@@ -13,37 +14,41 @@ function constant(i: usize): v128 {
 }
 
 /**
- * log(1 + x) for two lanes, x = (hi, lo), |lo| <= ulp(hi)/2, 0 <= x < 2^52 (NaN gives NaN).
- *   1 + x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2);  s = f/(2 + f), z = s²
- *   log(1 + f) = 2 atanh(s) = f − (f²/2 − s (f²/2 + z L(z)))
- * For k = 0, f is hi itself, so that a tiny x comes back unrounded. What 1 + x lost, lo for k = 0, is added over 1 + x: 2^-k lost/(1 + f),
- * where 1/(1 + f) = (1 − s)/(1 + s) is 1 − 2s + 2s² to 1 % of half an ulp.
+ * log(sum / max) for two lanes, max > 0 and sum = max + rest, both (hi, lo), 0 <= rest < 2^52 max (NaN gives NaN).
+ *   sum = 2^k max (1 + f), 0.66 < 1 + f < 1.51;  d = f 2^k max;  s = d / (2^k max + d/2), z = s²
+ *   log(sum / max) = k ln 2 + 2 atanh(s/2) = k ln 2 + s + s z L(z)
+ * k is the difference of the doubles' bits, whose upper part is their logarithm to 0.09. d = sum − 2^k max is exact (Sterbenz), or rest
+ * for k = 0. s is a pair.
  */
-export function log1p(hi: v128, lo: v128): v128 {
-  const one = f64x2.splat(1);
-  const u = f64x2.add(one, hi);
-  const exponent = i64x2.shr_u(i64x2.sub(u, i64x2.splat(SQRT_HALF_BITS)), 52);
+// @ts-ignore: decorator
+@inline
+export function logRatio(max: v128, restHi: v128, restLo: v128, sumHi: v128, sumLo: v128): v128 {
+  const exponent = i64x2.shr_u(i64x2.add(i64x2.sub(sumHi, max), i64x2.splat(HALF_EXPONENT)), 52);
   const isZero = i64x2.eq(exponent, i64x2.splat(0));
   const k = f64x2.sub(v128.or(exponent, f64x2.splat(TWO_52)), f64x2.splat(TWO_52));
-  const f = v128.bitselect(hi, f64x2.sub(i64x2.sub(u, i64x2.shl(exponent, 52)), one), isZero);
-  const lost = f64x2.mul(
-    f64x2.add(v128.andnot(twoSumError(one, hi, u), isZero), lo),
-    i64x2.sub(one, i64x2.shl(exponent, 52)),
-  );
+  const power = i64x2.add(max, i64x2.shl(exponent, 52));
+  const d = v128.bitselect(restHi, f64x2.sub(sumHi, power), isZero);
+  const dLo = v128.bitselect(restLo, sumLo, isZero);
 
-  const s = f64x2.div(f, f64x2.add(f64x2.splat(2), f));
+  const half = f64x2.splat(0.5);
+  const halfD = f64x2.mul(d, half);
+  const divisor = f64x2.add(power, halfD);
+  const divisorLo = f64x2.add(fastTwoSumError(power, halfD, divisor), f64x2.mul(dLo, half));
+  const inverse = f64x2.div(f64x2.splat(1), divisor);
+  const s = f64x2.mul(d, inverse);
+  const sHi = upper(s);
+  const sLo = quotientLow(sHi, inverse, d, f64x2.sub(dLo, f64x2.mul(s, divisorLo)), divisor);
   const z = f64x2.mul(s, s);
   const w = f64x2.mul(z, z);
   const even = f64x2.add(
     constant(2),
     f64x2.mul(w, f64x2.add(constant(4), f64x2.mul(w, f64x2.add(constant(6), f64x2.mul(w, constant(8)))))),
   );
-  const odd = f64x2.add(constant(3), f64x2.mul(w, f64x2.add(constant(5), f64x2.mul(w, constant(7)))));
-  const tail = f64x2.mul(z, f64x2.add(even, f64x2.mul(z, odd)));
-
-  const twoS = f64x2.add(s, s);
-  const c = f64x2.mul(lost, f64x2.sub(one, f64x2.sub(twoS, f64x2.mul(twoS, s))));
-  const halfSquare = f64x2.mul(f64x2.splat(0.5), f64x2.mul(f, f));
-  const low = f64x2.add(f64x2.mul(s, f64x2.add(halfSquare, tail)), f64x2.add(f64x2.mul(k, constant(1)), c));
-  return f64x2.add(f64x2.mul(k, constant(0)), f64x2.sub(f, f64x2.sub(halfSquare, low)));
+  const odd = f64x2.add(
+    constant(3),
+    f64x2.mul(w, f64x2.add(constant(5), f64x2.mul(w, f64x2.add(constant(7), f64x2.mul(w, constant(9)))))),
+  );
+  const tail = f64x2.mul(f64x2.mul(s, z), f64x2.add(even, f64x2.mul(z, odd)));
+  const low = f64x2.add(f64x2.add(sLo, f64x2.mul(k, constant(1))), tail);
+  return f64x2.add(f64x2.mul(k, constant(0)), f64x2.add(sHi, low));
 }

@@ -46,12 +46,23 @@ export function productLow(product: v128, aHi: v128, aLo: v128, bHi: v128, bLo: 
   return f64x2.add(lost, f64x2.add(f64x2.mul(aHi, bLo), f64x2.mul(aLo, bHi)));
 }
 
-/** The low part of the quotient (hi + lo) / (divisorHi + divisorLo) whose high part is q = fl(hi inverse), inverse = fl(1/divisorHi). */
+/** The upper half of a double's digits. */
 // @ts-ignore: decorator
 @inline
-export function quotientLow(q: v128, inverse: v128, hi: v128, lo: v128, divisorHi: v128, divisorLo: v128): v128 {
-  const rest = f64x2.sub(f64x2.add(remainder(hi, q, divisorHi), lo), f64x2.mul(q, divisorLo));
-  return f64x2.mul(rest, inverse);
+export function upper(a: v128): v128 {
+  return v128.and(a, i64x2.splat(SPLIT_MASK));
+}
+
+/**
+ * The rest of the quotient (hi + lo) / divisor whose first half is q, the upper half of hi inverse; inverse = fl(1/divisor). Products of
+ * q and halves are exact.
+ */
+// @ts-ignore: decorator
+@inline
+export function quotientLow(q: v128, inverse: v128, hi: v128, lo: v128, divisor: v128): v128 {
+  const divisorHi = upper(divisor);
+  const rest = f64x2.sub(f64x2.sub(hi, f64x2.mul(q, divisorHi)), f64x2.mul(q, f64x2.sub(divisor, divisorHi)));
+  return f64x2.mul(f64x2.add(rest, lo), inverse);
 }
 
 /** Lane `lane` of a pair, in both lanes. */
@@ -69,6 +80,14 @@ export function reduceAdd(hi: v128, lo: v128): v128 {
   return i64x2.shuffle(sum, rest, 0, 2);
 }
 
+/** What fl(a − b) = difference lost, exactly. */
+// @ts-ignore: decorator
+@inline
+export function twoDifferenceError(a: v128, b: v128, difference: v128): v128 {
+  const bPart = f64x2.sub(a, difference);
+  return f64x2.sub(f64x2.sub(a, f64x2.add(difference, bPart)), f64x2.sub(b, bPart));
+}
+
 /** hi + lo; hi where it is infinite, as lo is then NaN. */
 // @ts-ignore: decorator
 @inline
@@ -77,29 +96,23 @@ export function total(hi: v128, lo: v128): v128 {
   return f64x2.add(hi, v128.and(lo, finite));
 }
 
-/** Index of the first maximum of a row of at least 8; some index of the row if it holds a NaN. */
-export function argmax(xPtr: usize, classes: usize): usize {
-  let max = f64x2.splat(-Infinity);
-  let at: usize = 0;
-  // Blocks of 8; the last one overlaps its neighbour, which changes no maximum.
-  for (let i: usize = 0; i < classes; i += 8) {
-    const start = min(i, classes - 8);
-    const ptr = xPtr + (start << 3);
-    const block = f64x2.pmax(
-      f64x2.pmax(v128.load(ptr), v128.load(ptr, 16)),
-      f64x2.pmax(v128.load(ptr, 32), v128.load(ptr, 48)),
-    );
-    if (v128.any_true(f64x2.gt(block, max))) {
-      max = f64x2.pmax(block, splatLane(block, 1));
-      max = splatLane(max, 0);
-      at = start;
+/** The maximum of `count` >= 1 values, in both lanes; some value or NaN if there is a NaN. */
+export function reduceMax(xPtr: usize, count: usize): v128 {
+  let max = v128.load64_splat(xPtr);
+  const last = xPtr + (count << 3) - 64;
+  if (count >= 8) {
+    // Blocks of 8; the last one overlaps its neighbour, which changes no maximum.
+    let max1 = max, max2 = max, max3 = max;
+    for (let ptr = xPtr; ; ptr = min(ptr + 64, last)) {
+      max = f64x2.pmax(max, v128.load(ptr));
+      max1 = f64x2.pmax(max1, v128.load(ptr, 16));
+      max2 = f64x2.pmax(max2, v128.load(ptr, 32));
+      max3 = f64x2.pmax(max3, v128.load(ptr, 48));
+      if (ptr == last) break;
     }
+    max = f64x2.pmax(f64x2.pmax(max, max1), f64x2.pmax(max2, max3));
+    return f64x2.pmax(max, i64x2.shuffle(max, max, 1, 0));
   }
-  const ptr = xPtr + (at << 3);
-  const found =
-    i64x2.bitmask(f64x2.eq(v128.load(ptr), max)) |
-    (i64x2.bitmask(f64x2.eq(v128.load(ptr, 16), max)) << 2) |
-    (i64x2.bitmask(f64x2.eq(v128.load(ptr, 32), max)) << 4) |
-    (i64x2.bitmask(f64x2.eq(v128.load(ptr, 48), max)) << 6);
-  return found ? at + ctz(found) : at;
+  for (let ptr = xPtr + 8; ptr < xPtr + (count << 3); ptr += 8) max = f64x2.pmax(max, v128.load64_splat(ptr));
+  return max;
 }

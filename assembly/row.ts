@@ -1,10 +1,16 @@
 // One contiguous row at a time, two classes a vector.
 
+import { TABLE_BITS } from "./constants.generated";
 import {
-  expBase, expConstant, expFloor, expRound, shiftedExp, shiftedExpLow, unbiasFirst, unbiasLast, MAX_LOG_PROB,
+  expConstant, expFloor, expRound, isFar, shiftedExp, unbiasFirst, unbiasLast, MAX_LOG_PROB, ONE,
 } from "./exp";
-import { expSumLow, gapScale, labelGradient, labelTerm, logSum, scaled, weightedLogSum } from "./normalizer";
-import { argmax, positiveTwoSumError, productLow, quotientLow, reduceAdd, splatLane, total, twoSumError } from "./reduce";
+import { logRatio } from "./log";
+import {
+  factorLow, gapScale, labelGradient, leastRest, scaledLess, sumOfOthers, weightedLogSum, SEED,
+} from "./normalizer";
+import {
+  fastTwoSumError, productLow, reduceAdd, reduceMax, splatLane, total, twoDifferenceError, twoSumError, upper,
+} from "./reduce";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
 
 /** The next two elements, or the last one and `pad`. */
@@ -19,13 +25,6 @@ function loadTail(ptr: usize, count: isize, pad: f64): v128 {
 function storeTail(ptr: usize, count: isize, value: v128): void {
   if (count > 1) v128.store(ptr, value);
   else v128.store_lane<u64>(ptr, value, 0);
-}
-
-/** `value` with 0 in the lane that lies `offset` bytes on. */
-// @ts-ignore: decorator
-@inline
-function without(value: v128, offset: usize): v128 {
-  return v128.andnot(value, i64x2.eq(i64x2.splat(<i64>offset), i64x2(0, 8)));
 }
 
 /** Σ a as (hi, lo). */
@@ -56,144 +55,239 @@ function dot(aPtr: usize, bPtr: usize, scale: v128, shift: v128, classes: usize)
   return reduceAdd(hi, lo);
 }
 
-/** e / (s + s excess), excess² negligible: never above 1 for a sum of e and others. */
+/** out = e / s: never above 1 for a sum of e and others, and exactly 1/n for n equal ones. */
 // @ts-ignore: decorator
 @inline
-function divided(e: v128, s: v128, excess: v128): v128 {
-  const q = f64x2.div(e, s);
-  return f64x2.sub(q, f64x2.mul(q, excess));
-}
-
-/** out = e / (s + s excess). */
-// @ts-ignore: decorator
-@inline
-function divideRow(outPtr: usize, classes: usize, s: v128, excess: v128): void {
+function divideRow(outPtr: usize, classes: usize, s: v128): void {
   let n = <isize>classes;
   for (; n >= 4; n -= 4, outPtr += 32) {
-    const e0 = v128.load(outPtr);
-    const e1 = v128.load(outPtr, 16);
-    v128.store(outPtr, divided(e0, s, excess));
-    v128.store(outPtr, divided(e1, s, excess), 16);
+    v128.store(outPtr, f64x2.div(v128.load(outPtr), s));
+    v128.store(outPtr, f64x2.div(v128.load(outPtr, 16), s), 16);
   }
-  for (; n > 0; n -= 2, outPtr += 16) storeTail(outPtr, n, divided(loadTail(outPtr, n, 0), s, excess));
+  for (; n > 0; n -= 2, outPtr += 16) storeTail(outPtr, n, f64x2.div(loadTail(outPtr, n, 0), s));
 }
 
-/** out = e · (factor + factorLo), with `distribution` less g q. */
+/** out = e · factor. */
+function scaleRow(outPtr: usize, classes: usize, factor: v128): void {
+  let n = <isize>classes;
+  for (; n >= 8; n -= 8, outPtr += 64) {
+    v128.store(outPtr, f64x2.mul(v128.load(outPtr), factor));
+    v128.store(outPtr, f64x2.mul(v128.load(outPtr, 16), factor), 16);
+    v128.store(outPtr, f64x2.mul(v128.load(outPtr, 32), factor), 32);
+    v128.store(outPtr, f64x2.mul(v128.load(outPtr, 48), factor), 48);
+  }
+  for (; n > 0; n -= 2, outPtr += 16) storeTail(outPtr, n, f64x2.mul(loadTail(outPtr, n, 0), factor));
+}
+
+/** out = e · (factor + factorLo) − g q. */
+function scaleRowLessLabels(outPtr: usize, qPtr: usize, classes: usize, factor: v128, factorLo: v128, g: v128): void {
+  for (let n = <isize>classes; n > 0; n -= 2, outPtr += 16, qPtr += 16) {
+    storeTail(outPtr, n, scaledLess(loadTail(outPtr, n, 0), factor, factorLo, loadTail(qPtr, n, 0), g));
+  }
+}
+
+/** The most classes that are visited between two looks at the maximum: with their results, they fit into a first-level cache. */
+const BLOCK: usize = 1024;
+
+/** How many of the `left` classes a block takes: what would be left over of less than 4 goes to the block before. */
 // @ts-ignore: decorator
 @inline
-function scaleRow(distribution: bool, outPtr: usize, qPtr: usize, classes: usize, factor: v128, factorLo: v128, g: v128): void {
-  const zero = f64x2.splat(0);
-  let n = <isize>classes;
-  for (; n >= 4; n -= 4, outPtr += 32, qPtr += 32) {
-    const less0 = distribution ? labelTerm(v128.load(qPtr), g) : zero;
-    const less1 = distribution ? labelTerm(v128.load(qPtr, 16), g) : zero;
-    v128.store(outPtr, scaled(v128.load(outPtr), factor, factorLo, less0));
-    v128.store(outPtr, scaled(v128.load(outPtr, 16), factor, factorLo, less1), 16);
-  }
-  for (; n > 0; n -= 2, outPtr += 16, qPtr += 16) {
-    const less = distribution ? labelTerm(loadTail(qPtr, n, 0), g) : zero;
-    storeTail(outPtr, n, scaled(loadTail(outPtr, n, 0), factor, factorLo, less));
-  }
+function blockOf(left: usize, block: usize): usize {
+  return left < block + 4 ? left : block;
 }
 
+/** How far, as a power of 2, e_max may come to lie above the first block's. */
+const HEADROOM: f64 = 32;
+
+/** SEED for e_j whose maximum may have come to lie above the one that `round` is for. */
+// @ts-ignore: decorator
+@inline
+function seedAbove(max: v128, round: v128): v128 {
+  return i64x2.add(f64x2.splat(SEED), i64x2.shl(i64x2.sub(round, expRound(max)), <i32>(52 - TABLE_BITS)));
+}
+
+/** Whether the logits are far from 0, or their maximum far above the one that `round` is for. */
+// @ts-ignore: decorator
+@inline
+function isOutOfReach(max: v128, round: v128): bool {
+  const rise = f64x2.sub(round, expRound(max));
+  return v128.any_true(v128.or(isFar(max), f64x2.gt(rise, f64x2.splat(HEADROOM * <f64>(1 << TABLE_BITS)))));
+}
+
+/** The maximum of the block to be visited next, in both lanes: what an exp block finds beside its sum. */
+let nextMax: v128 = f64x2(0, 0);
+
 /**
- * One row of `classes` >= 8 logits; out may be x itself. `labelPtr` points at the row's index (i32), or with `distribution` at its
- * classes; (gHi, gLo) is the upstream gradient of the loss.
+ * e_j of a block of `count` logits and, with `stores`, where they go; gives their sum (hi, lo). Meanwhile finds the maximum of the next
+ * block, so that its logits are on their way from memory while there is something to compute: 10 % of the time of a batch beyond the
+ * second-level cache (measured).
  */
 // @ts-ignore: decorator
 @inline
-export function forwardRow(
-  task: i32, distribution: bool,
-  xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
-  classes: usize, gHi: v128, gLo: v128,
-): void {
-  const top = argmax(xPtr, classes);
-  const max = v128.load64_splat(xPtr + (top << 3));
+function expBlock(
+  stores: bool, relative: bool, xPtr: usize, outPtr: usize, count: usize,
+  base: v128, round: v128, floor: v128, seed: v128, nextPtr: usize, nextCount: usize,
+): v128 {
+  const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
+  const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
+  const nextLast = nextPtr + (nextCount << 3) - 32;
+  let max = v128.load64_splat(nextPtr);
+  let hi = seed;
+  let lo = f64x2.splat(0);
+  let n = <isize>count;
+  let next = nextPtr;
+  for (; n >= 4; n -= 4, xPtr += 32, next += 32) {
+    const e0 = shiftedExp(relative, 0, v128.load(xPtr), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+    if (stores) v128.store(outPtr, e0);
+    const sum0 = f64x2.add(hi, e0);
+    const lost0 = fastTwoSumError(hi, e0, sum0);
+    const e1 = shiftedExp(relative, 1, v128.load(xPtr, 16), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+    if (stores) {
+      v128.store(outPtr, e1, 16);
+      outPtr += 32;
+    }
+    hi = f64x2.add(sum0, e1);
+    lo = f64x2.add(lo, f64x2.add(lost0, fastTwoSumError(sum0, e1, hi)));
+    next = min(next, nextLast);
+    max = f64x2.pmax(max, f64x2.pmax(v128.load(next), v128.load(next, 16)));
+  }
+  for (; n > 0; n -= 2, xPtr += 16) {
+    const e = shiftedExp(relative, 0, loadTail(xPtr, n, -Infinity), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+    if (stores) {
+      storeTail(outPtr, n, e);
+      outPtr += 16;
+    }
+    const sum = f64x2.add(hi, e);
+    lo = f64x2.add(lo, fastTwoSumError(hi, e, sum));
+    hi = sum;
+  }
+  const seen = count & ~3;
+  if (nextCount > seen) max = f64x2.pmax(max, reduceMax(nextPtr + (seen << 3), nextCount - seen));
+  nextMax = f64x2.pmax(max, i64x2.shuffle(max, max, 1, 0));
+  return reduceAdd(f64x2.sub(hi, seed), lo);
+}
 
-  // The label's side, while x is still there: its index, Σ q (hi, lo), and the gap Σ q (max − x).
+// What of expBlock is in use, each compiled once.
+
+function storeExps(x: usize, out: usize, count: usize, round: v128, floor: v128, seed: v128, next: usize, nextCount: usize): v128 {
+  return expBlock(true, false, x, out, count, f64x2.splat(0), round, floor, seed, next, nextCount);
+}
+
+function sumExps(x: usize, count: usize, round: v128, floor: v128, seed: v128, next: usize, nextCount: usize): v128 {
+  return expBlock(false, false, x, 0, count, f64x2.splat(0), round, floor, seed, next, nextCount);
+}
+
+function storeRelativeExps(
+  x: usize, out: usize, count: usize, base: v128, round: v128, floor: v128, seed: v128, next: usize, nextCount: usize,
+): v128 {
+  return expBlock(true, true, x, out, count, base, round, floor, seed, next, nextCount);
+}
+
+function sumRelativeExps(x: usize, count: usize, base: v128, round: v128, floor: v128, seed: v128, next: usize, nextCount: usize): v128 {
+  return expBlock(false, true, x, 0, count, base, round, floor, seed, next, nextCount);
+}
+
+/**
+ * One row of `classes` >= 4 logits, in blocks of `block`, the first of which has the maximum nextMax; out may be x itself. `labelPtr`
+ * points at the row's index (i32), or with `distribution` at its classes; (gHi, gLo) is the upstream gradient of the loss. After the
+ * row, `followingCount` logits at `following` are next.
+ *
+ * Logits are taken as they are, e_j shifted by the first block's maximum. Where that is not good enough for the row's maximum, gives
+ * false and has written at most to an out that is not x; with `whole`, logits are taken relative to the row's maximum.
+ */
+function forwardRow(
+  task: i32, distribution: bool, whole: bool,
+  xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
+  classes: usize, block: usize, following: usize, followingCount: usize, gHi: v128, gLo: v128,
+): bool {
+  const stores = task == PROBS || task == GRADIENT;
+  let max = whole ? reduceMax(xPtr, classes) : nextMax;
+  const base = max;
+  const top = whole ? f64x2.sub(max, base) : max;
+  const round = expRound(top);
+  const floor = expFloor(top);
+  // The maximum of all blocks, where it is needed before they are visited: for the gap, and where there is no way back.
+  let rowMax = max;
+  if (!whole && classes > blockOf(classes, block) && (distribution || (stores && xPtr == outPtr))) rowMax = reduceMax(xPtr, classes);
+  if (!whole && isOutOfReach(rowMax, round)) return false;
+
+  // The label's side, while x is still there: its index and logit, or Σ q (hi, lo) and the gap Σ q (max − x).
   let label: usize = 0;
+  let logit = max;
   let isIndex = true;
   let mass = f64x2(1, 0);
   let gap = f64x2.splat(0);
   if (task == LOSS || task == GRADIENT) {
     if (distribution) {
-      const q = sum(labelPtr, classes);
-      const scale = gapScale(max);
-      const weighted = dot(labelPtr, xPtr, scale, f64x2.mul(max, scale), classes);
-      mass = q;
+      mass = sum(labelPtr, classes);
+      const scale = gapScale(rowMax);
+      const weighted = dot(labelPtr, xPtr, scale, f64x2.mul(rowMax, scale), classes);
       gap = f64x2.sub(f64x2.splat(0), f64x2.div(total(splatLane(weighted, 0), splatLane(weighted, 1)), scale));
       // All mass on one class, as far as a double can tell, makes the row that of an index, to the bit.
-      label = argmax(labelPtr, classes);
-      isIndex = load<f64>(labelPtr + (label << 3)) == f64x2.extract_lane(q, 0);
+      const top = f64x2.extract_lane(reduceMax(labelPtr, classes), 0);
+      isIndex = top == f64x2.extract_lane(mass, 0);
+      while (isIndex && load<f64>(labelPtr + (label << 3)) != top) label++;
     } else {
       label = load<u32>(labelPtr);
       assert(label < classes);
-      gap = f64x2.sub(max, v128.load64_splat(xPtr + (label << 3)));
+      logit = v128.load64_splat(xPtr + (label << 3));
     }
   }
 
-  // e_j, and their sum without the maximum.
-  const base = expBase(max);
-  const round = expRound(max, base);
-  const floor = expFloor(max, base);
-  const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
-  const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
-  const storesExp = task == PROBS || task == GRADIENT;
+  // e_j, and their sum (hi, lo).
   let hi = f64x2.splat(0);
   let lo = f64x2.splat(0);
-  let x = xPtr;
-  let out = outPtr;
-  let n = <isize>classes;
-  let toTop = top << 3;
-  for (; n >= 4; n -= 4) {
-    let e0 = shiftedExp(v128.load(x), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-    let e1 = shiftedExp(v128.load(x, 16), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-    if (storesExp) {
-      v128.store(out, e0);
-      v128.store(out, e1, 16);
-      out += 32;
+  for (let at: usize = 0; at < classes; ) {
+    const count = blockOf(classes - at, block);
+    const end = at + count;
+    const next = end < classes ? xPtr + (end << 3) : following;
+    const nextCount = end < classes ? blockOf(classes - end, block) : followingCount;
+    if (!whole && at) {
+      max = f64x2.pmax(max, nextMax);
+      if (isOutOfReach(max, round)) return false;
     }
-    if (toTop < 32) {
-      e0 = without(e0, toTop);
-      e1 = without(e1, toTop - 16);
+    const seed = whole ? f64x2.splat(SEED) : seedAbove(max, round);
+    const x = xPtr + (at << 3);
+    const out = outPtr + (at << 3);
+    let part: v128;
+    if (whole) {
+      part = stores
+        ? storeRelativeExps(x, out, count, base, round, floor, seed, next, nextCount)
+        : sumRelativeExps(x, count, base, round, floor, seed, next, nextCount);
+    } else {
+      part = stores
+        ? storeExps(x, out, count, round, floor, seed, next, nextCount)
+        : sumExps(x, count, round, floor, seed, next, nextCount);
     }
-    const term = f64x2.add(e0, e1);
-    // lse is the one result whose bound needs this too.
-    if (task == LSE) lo = f64x2.add(lo, positiveTwoSumError(e0, e1, term));
-    const next = f64x2.add(hi, term);
-    lo = f64x2.add(lo, positiveTwoSumError(hi, term, next));
-    hi = next;
-    x += 32;
-    toTop -= 32;
+    const term = splatLane(part, 0);
+    const sum = f64x2.add(hi, term);
+    lo = f64x2.add(lo, f64x2.add(splatLane(part, 1), twoSumError(hi, term, sum)));
+    hi = sum;
+    at = end;
   }
-  for (; n > 0; n -= 2) {
-    const e = shiftedExp(loadTail(x, n, -Infinity), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-    if (storesExp) {
-      storeTail(out, n, e);
-      out += 16;
-    }
-    const term = without(e, toTop);
-    const next = f64x2.add(hi, term);
-    lo = f64x2.add(lo, positiveTwoSumError(hi, term, next));
-    hi = next;
-    x += 16;
-    toTop -= 16;
-  }
-  const rest = reduceAdd(hi, lo);
-  const restHi = splatLane(rest, 0);
-  const restLo = splatLane(rest, 1);
-  const eMax = shiftedExp(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-  const s = f64x2.add(eMax, restHi);
-  const sLo = expSumLow(s, eMax, restHi, restLo);
-  const inverse = f64x2.div(f64x2.splat(1), s);
-
+  const sumHi = f64x2.add(hi, lo);
   if (task == PROBS) {
-    divideRow(outPtr, classes, s, f64x2.mul(sLo, inverse));
-    return;
+    divideRow(outPtr, classes, sumHi);
+    return true;
   }
+  const sumLo = fastTwoSumError(hi, lo, sumHi);
 
-  const eMaxLo = shiftedExpLow(max, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-  const logS = logSum(eMax, eMaxLo, restHi, restLo);
+  const eMax = whole ? f64x2.splat(ONE) : shiftedExp(
+    false, 0, max, base, round, floor,
+    expConstant(0), expConstant(1), expConstant(2), expConstant(3), expConstant(4), expConstant(5),
+  );
+  const without = f64x2.sub(sumHi, eMax);
+  const withoutLo = f64x2.add(twoDifferenceError(sumHi, eMax, without), sumLo);
+  let restHi = f64x2.add(without, withoutLo);
+  let restLo = twoSumError(without, withoutLo, restHi);
+  if (v128.any_true(f64x2.lt(restHi, f64x2.mul(eMax, leastRest(block))))) {
+    const others = sumOfOthers(
+      !stores, stores ? outPtr : xPtr, classes, 8, eMax, whole ? base : f64x2.splat(0), round, floor,
+    );
+    restHi = splatLane(others, 0);
+    restLo = splatLane(others, 1);
+  }
+  const logS = logRatio(eMax, restHi, restLo, sumHi, sumLo);
   if (task == LOG_PROBS) {
     for (let n = <isize>classes, x = xPtr, out = outPtr; n > 0; n -= 2, x += 16, out += 16) {
       storeTail(out, n, f64x2.sub(f64x2.sub(loadTail(x, n, 0), max), logS));
@@ -203,20 +297,52 @@ export function forwardRow(
   if (task == LOSS || task == GRADIENT) {
     const massHi = splatLane(mass, 0);
     const massLo = splatLane(mass, 1);
-    const weighted = distribution ? weightedLogSum(massHi, massLo, logS, eMax, eMaxLo, restHi, restLo) : logS;
+    if (!distribution) gap = f64x2.sub(max, logit);
+    const weighted = distribution ? weightedLogSum(massHi, massLo, logS, eMax, restHi, restLo) : logS;
     v128.store_lane<u64>(resultPtr, f64x2.add(gap, weighted), 0);
 
     if (task == GRADIENT) {
       const eLabel = v128.load64_splat(outPtr + (label << 3));
       const qgHi = distribution ? f64x2.mul(gHi, massHi) : gHi;
       const qgLo = distribution ? productLow(qgHi, gHi, gLo, massHi, massLo) : gLo;
-      const factor = f64x2.mul(qgHi, inverse);
-      const factorLo = quotientLow(factor, inverse, qgHi, qgLo, s, sLo);
-      scaleRow(distribution, outPtr, labelPtr, classes, factor, factorLo, gHi);
+      const inverse = f64x2.div(f64x2.splat(1), sumHi);
+      const factor = upper(f64x2.mul(qgHi, inverse));
+      const low = factorLow(factor, inverse, qgHi, qgLo, sumHi, sumLo);
+      if (distribution) scaleRowLessLabels(outPtr, labelPtr, classes, factor, low, gHi);
+      else scaleRow(outPtr, classes, f64x2.add(factor, low));
       if (isIndex) {
-        v128.store_lane<u64>(outPtr + (label << 3), labelGradient(eLabel, eMax, restHi, restLo, factor, factorLo, qgHi), 0);
+        v128.store_lane<u64>(outPtr + (label << 3), labelGradient(eLabel, eMax, restHi, restLo, sumHi, sumLo, factor, low, qgHi), 0);
       }
     }
+  }
+  return true;
+}
+
+/** All rows, contiguous, of `classes` >= 4 logits; results by row, and upstream gradients if upstreamPtr is not 0. */
+export function forwardRows(
+  task: i32, distribution: bool,
+  xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
+  rows: usize, classes: usize, upstreamPtr: usize, gHi: v128, gLo: v128,
+): void {
+  const rowBytes = classes << 3;
+  const blocks = (classes + BLOCK - 1) / BLOCK;
+  const block = ((classes + blocks - 1) / blocks + 3) & ~3;
+  const first = blockOf(classes, block);
+  if (rows) nextMax = reduceMax(xPtr, first);
+  for (let r: usize = 0; r < rows; r++) {
+    // After the last row, itself once more.
+    const following = r + 1 < rows ? xPtr + rowBytes : xPtr;
+    if (task == GRADIENT && upstreamPtr) gHi = v128.load64_splat(upstreamPtr + (r << 3));
+    for (let whole = false; ; whole = true) {
+      const isDone = forwardRow(
+        task, distribution, whole, xPtr, labelPtr, outPtr, resultPtr, classes, block, following, first, gHi, gLo,
+      );
+      if (isDone) break;
+    }
+    xPtr += rowBytes;
+    outPtr += rowBytes;
+    labelPtr += distribution ? rowBytes : 4;
+    resultPtr += 8;
   }
 }
 
@@ -233,14 +359,14 @@ export function backwardRow(log: bool, upstreamPtr: usize, resultPtr: usize, out
   const unbias0 = unbiasFirst(s), unbias1 = unbiasLast(s);
   const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
   const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
-  const round = expRound(zero, zero);
-  const floor = expFloor(zero, zero);
+  const round = expRound(zero);
+  const floor = expFloor(zero);
   for (let n = <isize>classes; n > 0; n -= 2, upstreamPtr += 16, resultPtr += 16, outPtr += 16) {
     const g = loadTail(upstreamPtr, n, 0);
     const result = loadTail(resultPtr, n, 0);
     if (log) {
       // Log-probabilities are not above 0; whatever they are, the exponent of e must not run over.
-      const e = shiftedExp(f64x2.pmin(result, f64x2.splat(MAX_LOG_PROB)), zero, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+      const e = shiftedExp(false, 0, f64x2.pmin(result, f64x2.splat(MAX_LOG_PROB)), zero, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
       storeTail(outPtr, n, f64x2.sub(g, f64x2.mul(f64x2.mul(e, unbias0), unbias1)));
     } else {
       storeTail(outPtr, n, v128.and(f64x2.mul(result, f64x2.sub(g, s)), f64x2.ne(result, zero)));

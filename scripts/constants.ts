@@ -2,7 +2,7 @@
 //
 //   exp   2^(i/B) split into a double and its relative remainder; ln 2 / B cut for an exact product (Cody and Waite);
 //         exp(r) = 1 + r + r² P(r) on |r| <= ln 2 / (2B)
-//   log1p log(1 + f) = 2 atanh(s) = 2s + s z L(z), s = f / (2 + f), z = s², sqrt(1/2) <= 1 + f <= sqrt(2)
+//   log   log(1 + f) = 2 atanh(s/2) = s + s z L(z), s = 2f / (2 + f), z = s², 2^-0.59 <= 1 + f <= 2^0.59
 //
 // P and L interpolate at Chebyshev nodes, which costs less than half a bit against the minimax polynomial.
 
@@ -17,8 +17,8 @@ const TABLE_BITS = 8;
 const TABLE_SIZE = 2 ** TABLE_BITS;
 /** e_max is near 2^384: then every e_j is a normal number, and with it e_j / S underflows gradually in one operation. */
 const EXPONENT_BIAS = 384;
-/** ln 2 / B keeps 32 bits: times an integer below 2^21 it is exact. */
-const LN2_HI_BITS = 32;
+/** ln 2 / B keeps 29 bits: times an integer below 2^24 it is exact. */
+const LN2_HI_BITS = 29;
 
 const scratch = new DataView(new ArrayBuffer(8));
 
@@ -83,13 +83,13 @@ function expTail(r: Decimal): Decimal {
   return sum;
 }
 
-/** (2 atanh(s) − 2s) / s³ as a function of z = s², by its series. */
+/** (2 atanh(s/2) − s) / s³ as a function of z = s², by its series. */
 function atanhTail(z: Decimal): Decimal {
   let sum = new D(0);
-  let power = new D(1);
+  let power = new D(0.25);
   for (let k = 3; k < 160; k += 2) {
-    sum = sum.plus(power.times(2).div(k));
-    power = power.times(z);
+    sum = sum.plus(power.div(k));
+    power = power.times(z).div(4);
   }
   return sum;
 }
@@ -106,8 +106,9 @@ function line(value: number, name: string): string {
 const half = LN2.div(2 * TABLE_SIZE);
 const expPoly = interpolate(expTail, half.neg(), half, 2).map(nearestDouble);
 
-const sMax = D.sqrt(2).minus(1).div(D.sqrt(2).plus(1));
-const logPoly = interpolate(atanhTail, new D(0), sMax.times(sMax), 6).map(nearestDouble);
+const fMax = D.pow(2, 0.59);
+const sMax = fMax.minus(1).times(2).div(fMax.plus(1));
+const logPoly = interpolate(atanhTail, new D(0), sMax.times(sMax), 7).map(nearestDouble);
 
 const step = LN2.div(TABLE_SIZE);
 const ln2Hi = roundToBits(step, LN2_HI_BITS);
@@ -118,7 +119,7 @@ const expLines = [
   ...expPoly.map((c, i) => line(c, `P${i}`)),
 ];
 
-// k logLn2Hi is exact for the 6 bits that k has in log1p.
+// k logLn2Hi is exact for the 6 bits that k has in a logarithm of a sum.
 const logLn2Hi = roundToBits(LN2, 40);
 const logLines = [
   line(logLn2Hi.toNumber(), "LN2_HI"),
@@ -146,7 +147,7 @@ export const EXP_CONSTANTS: usize = memory.data<u64>([
 ${expLines.join("\n")}
 ], 16);
 
-/** Range reduction and polynomial of log1p, in the order that log.ts loads them. */
+/** ln 2 and polynomial of the logarithm, in the order that log.ts loads them. */
 export const LOG_CONSTANTS: usize = memory.data<u64>([
 ${logLines.join("\n")}
 ], 16);

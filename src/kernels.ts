@@ -14,6 +14,8 @@ export interface Kernels {
   gradientOfDistributions: GradientKernel;
   accumulate(valuesPtr: number, count: number, sumPtr: number): void;
   mean(sumPtr: number, divisor: number): number;
+  scratchBase(): number;
+  scratchBytes(): number;
   heapBase(): number;
 }
 

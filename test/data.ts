@@ -35,7 +35,7 @@ export const ROWS = {
   "offset -1e12": (random: Random, classes: number) => Array.from({ length: classes }, () => -1e12 + 30 * random()),
   /** Far apart, with maxima on both sides of where logits are taken relative to them; x − max is not exact for all of them. */
   "wide and large": (random: Random, classes: number) => {
-    const offset = (random() < 0.3 ? -1 : 1) * (300 + 2000 * random());
+    const offset = (random() < 0.3 ? -1 : 1) * (39000 + 2000 * random());
     return Array.from({ length: classes }, () => offset + 800 * random());
   },
   masked: (random: Random, classes: number) => {

@@ -57,10 +57,10 @@ export function div(a: Pair, b: Pair): Pair {
 const STEPS = 32;
 const step = D.ln(2).div(STEPS);
 const perStep = 1 / step.toNumber();
-/** ln 2 / 32 in three parts; the first two times an integer below 2^20 are exact. */
+/** ln 2 / 32 in three parts; the first two times an integer below 2^22 are exact. */
 const [step0, step1, step2] = (() => {
   const cut = (value: Decimal) => {
-    const unit = D.pow(2, D.log2(value).floor().minus(32));
+    const unit = D.pow(2, D.log2(value).floor().minus(30));
     return value.div(unit).floor().times(unit);
   };
   const first = cut(step);
@@ -70,7 +70,7 @@ const [step0, step1, step2] = (() => {
 const powers = Array.from({ length: STEPS }, (_, i) => pairOf(D.pow(2, new D(i).div(STEPS))));
 const sixth = pairOf(new D(1).div(6));
 
-/** exp(x) = mantissa · 2^exponent for |x| <= 5000, to 2^-80 of itself. */
+/** exp(x) = mantissa · 2^exponent for |x| <= 50000, to 2^-80 of itself. */
 export function exp(x: Pair): { mantissa: Pair; exponent: number } {
   const n = Math.round(x[0] * perStep);
   const r = add(add(add([x[0] - n * step0, 0], [-n * step1, 0]), twoProduct(-n, step2)), [x[1], 0]);

@@ -8,12 +8,12 @@ import { distribution, ROWS, seeded } from "./data.js";
 import { layOut, positionIn } from "./layout.js";
 import { LIMITS } from "./limits.js";
 import { type Exact, exact, exactBackward, exactLogBackward, exactRow, exactSum } from "./oracle.js";
-import { runForward, verifyForward, within } from "./verify.js";
+import { expectSameBits, runForward, verifyForward, within } from "./verify.js";
 
 const arena = new CanaryArena();
 const { kernels } = arena;
 
-/** From one class to two blocks of the row kernels, and three more, past the step from the lane kernels to them. */
+/** From one class to past the step from the lane kernels to the row kernels. */
 const LENGTHS = Array.from({ length: 35 }, (_, i) => i + 1);
 const INNERS = [1, 2, 3];
 
@@ -45,6 +45,53 @@ describe.each(Object.keys(ROWS) as (keyof typeof ROWS)[])("%s rows", (kind) => {
       const batch = batchOf(kind, inner === 1 ? 3 : 1, classes, inner);
       verifyForward(kind, batch, runForward(arena, batch, inner, 3), inner, 3);
     }
+  });
+});
+
+describe("rows of several blocks", () => {
+  /** Rows that end otherwise than their first block lets expect: they are taken once more, relative to their maximum. */
+  const longRows = (classes: number) => {
+    const random = seeded(classes);
+    const rowOf = (logit: (j: number) => number) => Float64Array.from({ length: classes }, (_, j) => logit(j) + random());
+    const logits = [
+      rowOf((j) => (200 * j) / classes - 100),
+      rowOf((j) => (30 * j) / classes),
+      rowOf((j) => (-200 * j) / classes),
+      rowOf((j) => (j === classes - 1 ? 1e5 : 0)),
+      rowOf((j) => (j < classes / 2 ? 39_990 : 40_000)),
+      rowOf(() => 0),
+    ];
+    const indices = Int32Array.from(logits, (_, r) => (r % 2 ? classes - 1 : r));
+    const distributions = logits.map((row, r) => row.map((_, j) => (j === indices[r] ? 1 : 0)));
+    return { logits, indices, distributions };
+  };
+
+  it.each([1028, 2050])("are right, %i classes", (classes) => {
+    const batch = longRows(classes);
+    const some = [0, 1, 2, 511, 1023, 1024, 1027, classes - 2, classes - 1];
+    verifyForward("several blocks", batch, runForward(arena, batch, 1, 3), 1, 3, some);
+  });
+
+  // Of 261,121 classes, blocks of 1024 would leave a single one over.
+  it.each([1027, 1028, 2050, 4099, 261_121])("have the same bits in place and for one-hot distributions, %i classes", (classes) => {
+    const { logits, indices, distributions } = longRows(classes);
+    const x = layOut(logits, 1);
+    const shape = [logits.length, classes, 1] as const;
+    const [, probs] = arena.run([x, new Float64Array(x.length)], (xPtr, out) => kernels.softmax(xPtr, out, ...shape));
+    const [probsInPlace] = arena.run([x], (xPtr) => kernels.softmax(xPtr, xPtr, ...shape));
+    expectSameBits(probsInPlace, probs);
+    const losses = new Float64Array(logits.length);
+    const [, , , gradient] = arena.run([x, indices, losses, new Float64Array(x.length)], (xPtr, labels, l, out) =>
+      kernels.gradientOfIndices(xPtr, labels, l, out, ...shape, 0, 1, 3),
+    );
+    const [inPlace] = arena.run([x, indices, losses], (xPtr, labels, l) =>
+      kernels.gradientOfIndices(xPtr, labels, l, xPtr, ...shape, 0, 1, 3),
+    );
+    expectSameBits(inPlace, gradient);
+    const [oneHot] = arena.run([x, layOut(distributions, 1), losses], (xPtr, labels, l) =>
+      kernels.gradientOfDistributions(xPtr, labels, l, xPtr, ...shape, 0, 1, 3),
+    );
+    expectSameBits(oneHot, gradient);
   });
 });
 
