@@ -54,8 +54,7 @@ export function checkInteger(argument: string, value: unknown, least: number, mo
 }
 
 export function checkOneOf<T extends string>(argument: string, value: unknown, allowed: readonly T[]): T {
+  if ((allowed as readonly unknown[]).includes(value)) return value as T;
   const expected = `one of ${allowed.map((name) => JSON.stringify(name)).join(", ")}`;
-  if (typeof value !== "string") throw typeError(argument, expected, value);
-  if (!(allowed as readonly string[]).includes(value)) throw rangeError(argument, expected, value);
-  return value as T;
+  throw (typeof value === "string" ? rangeError : typeError)(argument, expected, value);
 }

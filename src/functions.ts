@@ -101,7 +101,7 @@ function isWhole(block: Block): boolean {
 /** Copies a block of a tensor into the stage. */
 function copyIn(from: Distribution, to: Float64Array, block: Block, classes: number): void {
   if (isWhole(block)) {
-    to.set(from.subarray(block.start, block.start + to.length));
+    to.set(from.length === to.length ? from : from.subarray(block.start, block.start + to.length));
     return;
   }
   if (block.columns < block.inner) to.fill(0);
@@ -343,16 +343,18 @@ function lossOf({ logits, labels, layout, rowShape, reduction, divisor }: Batch,
   const losses = reduction === "none" ? allocate("shape", rows) : undefined;
   const stage = stagingArea();
   const { kernels } = stage;
-  const sum = new Float64Array(SUM_ELEMENTS);
+  const sumBytes = SUM_ELEMENTS * 8;
+  // First in every plan, the sum stays where it is from block to block.
+  stage.float64(stage.plan("shape", [sumBytes])[0], SUM_ELEMENTS).fill(0);
   for (const block of blocksOf(layout)) {
     const size = block.outer * classes * block.inner;
     const stagedRows = block.outer * block.inner;
     const labelBytes = labels.kind === "indices" ? stagedRows * 4 : size * 8;
-    const [sumPtr, lossesPtr, xPtr, labelsPtr] = stage.plan("shape", [sum.byteLength, stagedRows * 8, size * 8, labelBytes]);
+    const [sumPtr, lossesPtr, xPtr, labelsPtr] = stage.plan("shape", [sumBytes, stagedRows * 8, size * 8, labelBytes]);
     copyIn(logits.data, stage.float64(xPtr, size), block, classes);
     if (labels.kind === "indices") {
       const staged = stage.int32(labelsPtr, stagedRows);
-      staged.set(labels.values.subarray(block.firstRow, block.firstRow + block.rows));
+      staged.set(block.rows === rows ? labels.values : labels.values.subarray(block.firstRow, block.firstRow + block.rows));
       staged.fill(0, block.rows);
     } else {
       copyIn(labels.values, stage.float64(labelsPtr, size), block, classes);
@@ -366,14 +368,10 @@ function lossOf({ logits, labels, layout, rowShape, reduction, divisor }: Batch,
       kernel(xPtr, labelsPtr, lossesPtr, block.outer, classes, block.inner);
     }
     losses?.set(stage.float64(lossesPtr, block.rows), block.firstRow);
-    stage.float64(sumPtr, SUM_ELEMENTS).set(sum);
     kernels.accumulate(lossesPtr, block.rows, sumPtr);
-    sum.set(stage.float64(sumPtr, SUM_ELEMENTS));
   }
   if (losses) return toForm(logits.form, losses, rowShape);
-  const [sumPtr] = stage.plan("shape", [sum.byteLength]);
-  stage.float64(sumPtr, SUM_ELEMENTS).set(sum);
-  return rows === 0 ? 0 : kernels.mean(sumPtr, divisor);
+  return rows === 0 ? 0 : kernels.mean(stage.plan("shape", [sumBytes])[0], divisor);
 }
 
 /**
@@ -425,7 +423,8 @@ export function crossEntropyWithGradient<T extends Tensor>(
 export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options?: LossWithGradientOptions): unknown {
   const checked = checkOptions(options, [...LOSS_OPTIONS, "out"]);
   const batch = readBatch(logits, labels, checked);
-  const gradient = resultArray(checked.out, batch.layout.size, [batch.logits], batch.labels.values);
+  const { kind, values } = batch.labels;
+  const gradient = resultArray(checked.out, batch.layout.size, [batch.logits], kind === "distribution" ? values : undefined);
   const loss = lossOf(batch, gradient);
   return { loss, gradient: toForm(batch.logits.form, gradient, batch.logits.shape) };
 }
