@@ -1,0 +1,141 @@
+// The figure: what loss with gradient takes a logit, a panel a shape, a bar a contestant.
+//
+// Drawn by `npm run bench:all -- --record`; of a record alone by `tsx bench/figure.ts bench/results/node-20.json`.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { scaleLinear } from "d3-scale";
+import type { BenchRecord, Timed } from "./record.js";
+
+/** Panels, as far as the record has them: few classes, many, very many, and a strided axis. */
+const PANELS: Readonly<Record<string, string>> = {
+  "gradient-8192x10": "digit classifier",
+  "gradient-1024x1000": "ImageNet",
+  "gradient-64x32000": "language model",
+  "gradient-64x21x4096": "segmentation",
+};
+
+interface Style {
+  readonly fill: string;
+  readonly text: string;
+  readonly title?: string;
+}
+
+/** From top to bottom, but for the best of the other libraries, which is the last. */
+const STYLES: Readonly<Record<string, Style>> = {
+  resident: { fill: "#0b62c4", text: "#0b5cb8" },
+  copying: { fill: "#6aa7e3", text: "#2a70b5" },
+  c: { fill: "#3e4c59", text: "#3e4c59", title: "C, the same algorithm" },
+  pytorch: { fill: "#14532d", text: "#14532d" },
+  numpy: { fill: "#7a4f9a", text: "#6b4389" },
+  "plain-exp": { fill: "#f8d98b", text: "#8a5a00" },
+  plain: { fill: "#f0b429", text: "#8a5a00" },
+};
+const PEER: Style = { fill: "#9aa1ab", text: "#565d69" };
+
+const WIDTH = 860;
+const LEFT = 208;
+const RIGHT = 16;
+const TOP = 84;
+const GUTTER = 18;
+const ROW = 25;
+const BAR = 15;
+/** Right of a panel's longest bar, for its number. */
+const NUMBER = 34;
+const INK = "#1f2933";
+const FAINT = "#e1e5ea";
+const HALO = { stroke: "#ffffff", "stroke-width": 4, "stroke-linejoin": "round", "paint-order": "stroke" };
+
+const tag = (name: string, attributes: Record<string, string | number>, ...content: string[]) => {
+  const written = Object.entries(attributes).map(
+    ([key, value]) => ` ${key}="${typeof value === "number" ? Number(value.toFixed(1)) : value}"`,
+  );
+  return `<${name}${written.join("")}${content.length ? `>${content.join("")}</${name}>` : "/>"}`;
+};
+const text = (content: string, at: [x: number, y: number], attributes: Record<string, string | number> = {}) =>
+  tag("text", { x: at[0], y: at[1], ...attributes }, content.replaceAll("&", "&amp;").replaceAll("<", "&lt;"));
+
+/** Of the contestants without a style, the fastest: who has the most panels, then the smallest product of times. */
+function bestPeer({ contestants }: BenchRecord, panels: readonly Timed[]): string | undefined {
+  const peers = Object.keys(contestants).filter((name) => !(name in STYLES));
+  const marks = peers.map((name) => {
+    const times = panels.flatMap(({ times }) => (times[name] ? [times[name].nsPerLogit] : []));
+    return { name, panels: times.length, product: times.reduce((a, b) => a * b, 1) };
+  });
+  marks.sort((a, b) => b.panels - a.panels || a.product - b.product);
+  return marks[0]?.panels ? marks[0].name : undefined;
+}
+
+export function draw(record: BenchRecord): string {
+  const panels = Object.keys(PANELS).flatMap((id) => record.workloads.filter((workload) => workload.id === id));
+  const has = (name: string) => panels.some(({ times }) => name in times);
+  const peer = bestPeer(record, panels);
+  const names = [...Object.keys(STYLES).filter(has), ...(peer === undefined ? [] : [peer])];
+  const styleOf = (name: string) => STYLES[name] ?? PEER;
+
+  const bottom = TOP + names.length * ROW + 4;
+  const height = bottom + 56;
+  const width = (WIDTH - LEFT - RIGHT - (panels.length - 1) * GUTTER) / Math.max(1, panels.length);
+  const slowest = Math.max(1, ...panels.flatMap(({ times }) => names.flatMap((name) => times[name]?.nsPerLogit ?? [])));
+  const x = scaleLinear([0, slowest], [0, width - NUMBER]);
+  const ticks = x.ticks(4);
+  const middle = (row: number) => TOP + row * ROW + ROW / 2;
+
+  const panel = ({ id, title, times }: Timed, index: number) =>
+    tag(
+      "g",
+      { transform: `translate(${(LEFT + index * (width + GUTTER)).toFixed(1)},0)` },
+      text(title, [0, TOP - 27], { "font-size": 14, "font-weight": 600 }),
+      text(PANELS[id], [0, TOP - 10], { "font-size": 11.5 }),
+      ...ticks.map((tick) => tag("path", { d: `M${x(tick).toFixed(1)},${TOP}V${bottom}`, stroke: tick ? FAINT : INK, fill: "none" })),
+      ...ticks.map((tick) => text(String(tick), [x(tick), bottom + 16], { "font-size": 11, "text-anchor": "middle" })),
+      ...names.flatMap((name, row) => {
+        const time = times[name];
+        const { fill, text: ink } = styleOf(name);
+        if (!time) return text("–", [6, middle(row) + 4], { fill: ink });
+        const end = x(time.nsPerLogit);
+        return [
+          tag("rect", { y: middle(row) - BAR / 2, width: end, height: BAR, fill }),
+          text(time.nsPerLogit.toFixed(time.nsPerLogit < 100 ? 1 : 0), [end + 5, middle(row) + 4], {
+            ...HALO,
+            fill: ink,
+            "font-weight": 600,
+          }),
+        ];
+      }),
+    );
+
+  const machine = `${record.cpu}, one core; Node ${record.node}; ${record.date}`;
+  return `${tag(
+    "svg",
+    {
+      xmlns: "http://www.w3.org/2000/svg",
+      viewBox: `0 0 ${WIDTH} ${height}`,
+      width: WIDTH,
+      height,
+      "font-family": "system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif",
+      "font-size": 12.5,
+      fill: INK,
+      role: "img",
+    },
+    tag("title", {}, "Loss with gradient: nanoseconds per logit by contestant and shape"),
+    tag("rect", { width: WIDTH, height, rx: 8, fill: "#ffffff" }),
+    text("Loss with gradient, float64", [16, 29], { "font-size": 15, "font-weight": 600 }),
+    text(machine, [WIDTH - RIGHT, 29], { "font-size": 11.5, "text-anchor": "end" }),
+    ...names.map((name, row) =>
+      text(styleOf(name).title ?? record.contestants[name].title, [LEFT - 10, middle(row) + 4], {
+        fill: styleOf(name).text,
+        "text-anchor": "end",
+        "font-weight": 600,
+      }),
+    ),
+    ...panels.map(panel),
+    text("ns per logit; shorter is faster", [LEFT + (WIDTH - LEFT - RIGHT) / 2, bottom + 40], { "text-anchor": "middle" }),
+  )}\n`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [path] = process.argv.slice(2);
+  if (!path) throw new TypeError("expected the path of a record");
+  writeFileSync(new URL("results/speed.svg", import.meta.url), draw(JSON.parse(readFileSync(path, "utf8"))));
+}
