@@ -27,10 +27,15 @@ export type CheckedLabels =
   | { readonly kind: "distribution"; readonly values: Distribution };
 
 /** The label of a row, which must be the index of a class. */
-export function checkIndex(value: number | bigint, row: number, classes: number): number {
+function checkIndex(value: number | bigint, row: number, classes: number): number {
   const index = Number(value);
   if (Number.isInteger(index) && index >= 0 && index < classes) return index;
   throw rangeError("labels", `an integer from 0 to ${classes - 1} (C = ${classes}) at row ${row}`, value);
+}
+
+/** Checks class indices that are int32 already: a comparison each, as no number of them is not an integer. */
+export function checkIndices(indices: Int32Array, classes: number): void {
+  for (let row = 0; row < indices.length; row++) if (indices[row] >>> 0 >= classes) checkIndex(indices[row], row, classes);
 }
 
 function isNumericArray(value: unknown): value is NumericArray {
@@ -53,6 +58,11 @@ export function readLabels(labels: unknown, shape: readonly number[], axis: numb
     throw rangeError("labels", `the shape [${expectedShape.join(", ")}]`, labelShape);
   }
   if (!isDistribution) {
+    if (values instanceof Int32Array) {
+      const indices = values.slice();
+      checkIndices(indices, classes);
+      return { kind: "indices", values: indices };
+    }
     const indices = new Int32Array(rows);
     for (let row = 0; row < rows; row++) indices[row] = checkIndex(values[row], row, classes);
     return { kind: "indices", values: indices };

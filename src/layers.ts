@@ -5,7 +5,7 @@
 import { checkInteger, checkOneOf, checkOptions, rangeError, typeError } from "./check.js";
 import { checkDivisor, checkReduction, type Reduction } from "./functions.js";
 import { SUM_ELEMENTS } from "./kernels.js";
-import { checkIndex, type Labels, readLabels } from "./labels.js";
+import { checkIndices, type Labels, readLabels } from "./labels.js";
 import { Arena } from "./memory.js";
 import {
   type ByRow,
@@ -423,9 +423,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   /** Resident labels are open to everyone: they are checked before each visit. */
   #checkLabels(name: "labels" | "givenLabels"): void {
     const labels = this.view(name);
-    if (!(labels instanceof Int32Array)) return;
-    const { classes } = this.layout;
-    for (let row = 0; row < labels.length; row++) checkIndex(labels[row], row, classes);
+    if (labels instanceof Int32Array) checkIndices(labels, this.layout.classes);
   }
 
   #readUpstream(upstream: unknown): Float64Array {

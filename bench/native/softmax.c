@@ -78,15 +78,26 @@ static double reduceMax(const double *x, size_t count) {
 #define DEPTH 900
 static double EXP_TABLE[TABLE_SIZE][2] __attribute__((aligned(16)));
 
-/** The table of scripts/constants.ts, by the series of exp in 113 bits: a remainder may be off by its last bit, 2^-107 of an e_j. */
+/**
+ * The table of scripts/constants.ts. 2^(i/B) = power (1 + remainder) is the root of that of 2i, so that no digit of the remainder is lost:
+ *   (1 + remainder)² = 1 + rest, where power² and its difference from the power of 2i are exact in 113 bits
+ */
 static void makeTable(void) {
-  const __float128 ln2 = 0.693147180559945309417232121458176568075500134360255Q;
+  double powers[TABLE_SIZE] = {1};
+  __float128 remainders[TABLE_SIZE] = {0};
+  for (int step = TABLE_SIZE / 2; step; step /= 2) {
+    for (int i = step; i < TABLE_SIZE; i += 2 * step) {
+      const int twice = 2 * i % TABLE_SIZE;
+      const __float128 whole = ldexp(powers[twice], 2 * i / TABLE_SIZE);
+      powers[i] = exp2l((long double)i / TABLE_SIZE);
+      const __float128 square = (__float128)powers[i] * powers[i];
+      const __float128 rest = (whole - square + whole * remainders[twice]) / square;
+      remainders[i] = rest / 2 * (1 - rest / 4);
+    }
+  }
   for (int64_t i = 0; i < TABLE_SIZE; i++) {
-    __float128 exact = 1;
-    for (int n = 40; n; n--) exact = 1 + exact * (i * ln2 / TABLE_SIZE) / n;
-    const double power = exact;
-    EXP_TABLE[i][0] = ofBits(bitsOf(power) + (384LL << 52) - (i << (52 - TABLE_BITS)));
-    EXP_TABLE[i][1] = (exact - power) / power;
+    EXP_TABLE[i][0] = ofBits(bitsOf(powers[i]) + (384LL << 52) - (i << (52 - TABLE_BITS)));
+    EXP_TABLE[i][1] = remainders[i];
   }
 }
 
