@@ -54,7 +54,7 @@ describe("rows of several blocks", () => {
     const random = seeded(classes);
     const rowOf = (logit: (j: number) => number) => Float64Array.from({ length: classes }, (_, j) => logit(j) + random());
     const logits = [
-      rowOf((j) => (200 * j) / classes - 100),
+      rowOf((j) => (2000 * j) / classes - 1000),
       rowOf((j) => (30 * j) / classes),
       rowOf((j) => (-200 * j) / classes),
       rowOf((j) => (j === classes - 1 ? 1e5 : 0)),
