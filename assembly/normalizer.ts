@@ -67,7 +67,7 @@ export function gapScale(max: v128): v128 {
   return v128.bitselect(f64x2.splat(0.25), f64x2.splat(1), f64x2.gt(max, f64x2.splat(HUGE)));
 }
 
-/** R below which R² is nothing even to a double's low part: log1p(R) is R, to the bit. */
+/** R below which R² is nothing even to a double's low part: log(1 + R) is R, to the bit. */
 const TINY: f64 = reinterpret<f64>(0x07b0000000000000); // 2^-900
 
 /** Q log S for label mass Q = (massHi, massLo) and logS = log(S / e_max); where R is tiny, Q times it before R could underflow. */

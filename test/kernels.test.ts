@@ -48,6 +48,10 @@ describe.each(Object.keys(ROWS) as (keyof typeof ROWS)[])("%s rows", (kind) => {
   });
 });
 
+it("the scratch of the kernels lies below the buffers", () => {
+  expect(kernels.scratchBase() + kernels.scratchBytes()).toBeLessThanOrEqual(kernels.heapBase());
+});
+
 describe("rows of several blocks", () => {
   /** Rows that end otherwise than their first block lets expect: they are taken once more, relative to their maximum. */
   const longRows = (classes: number) => {
