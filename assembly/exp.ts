@@ -4,7 +4,6 @@
 
 import { EXP_CONSTANTS, EXP_TABLE, TABLE_BITS } from "./constants.generated";
 import { twoDifferenceError } from "./reduce";
-import { INDICES_PTR } from "./scratch";
 
 /** 1.5·2^52: adding it rounds to an integer and leaves that integer in the low bits. */
 const ROUND: f64 = 6755399441055744.0;
@@ -88,14 +87,14 @@ export function expConstant(i: usize): v128 {
  *   v = x − base with a low part, or floor where it is less;  k = round(v B/ln 2);  r = v − k ln 2/B, |r| <= ln 2/(2B)
  *   exp(v) 2^-E = T[k mod B] · 2^(⌊k/B⌋ − E) · (1 + remainder + r + r² P(r))
  * The result is a normal number; ONE for x = base and E = 0. NaN, and x = base = ±∞, give NaN. Constants: without `relative`, base is 0;
- * `slot` (0 or 1) is the part of INDICES_PTR to use.
+ * `indices` are 16 bytes to write to.
  * Max error  LIMITS.exp ulp at EXP_WITNESS (both in test/limits.ts), found by walking the whole domain, to both sides of each step.
  * Constants  scripts/constants.ts, 265-bit arithmetic.
  */
 // @ts-ignore: decorator
 @inline
 export function shiftedExp(
-  relative: bool, slot: usize, x: v128, base: v128, round: v128, floor: v128,
+  relative: bool, indices: usize, x: v128, base: v128, round: v128, floor: v128,
   scale: v128, ln2Hi: v128, ln2Lo: v128, p0: v128, p1: v128, p2: v128,
 ): v128 {
   // pmax keeps its first operand if that is NaN.
@@ -110,7 +109,6 @@ export function shiftedExp(
 
   // The low bits of t hold k − E·B, the table index below and the exponent above; whatever t is, the entry lies in the table. Through
   // memory the indices cost no vector instruction: 8 % of the time of a kernel less than by extract_lane (measured).
-  const indices = INDICES_PTR + (slot << 4);
   v128.store(indices, t);
   const entry0 = v128.load(<usize>load<u8>(indices) << 4, EXP_TABLE);
   const entry1 = v128.load(<usize>load<u8>(indices, 8) << 4, EXP_TABLE);

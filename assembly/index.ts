@@ -1,14 +1,23 @@
 // The exported ABI. Tensors are row-major (outer, classes, inner) doubles at byte addresses; a row is the `classes` elements of one
 // (outer, inner), rows are numbered in that order, and results by row are (outer, inner). Outputs may be the first input itself.
+// scratchPtr is where scratchBytes(classes, inner) bytes are free, on a 16-byte boundary.
 
 import { backwardRowPairs, forwardRowPairs } from "./lanes";
 import { quotientLow, remainder, twoSumError, upper } from "./reduce";
-import { backwardRow, forwardRows, jacobianLine } from "./row";
-import { INDICES_PTR, SCRATCH_BYTES } from "./scratch";
+import { backwardRow, forwardRows, jacobianLine, sum } from "./row";
+import { pairsOfGroup, PAIRS, STAGE } from "./scratch";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
+import { forwardTwo } from "./two";
 
 /** Contiguous rows of more classes than this are visited one at a time, others two at a time. */
-const MAX_LANE_CLASSES: usize = 24;
+const MAX_LANE_CLASSES: usize = 40;
+
+/** Whether rows are visited one at a time. */
+// @ts-ignore: decorator
+@inline
+function isByRow(classes: usize, inner: usize): bool {
+  return inner == 1 && classes > MAX_LANE_CLASSES;
+}
 
 /** The forward visit of all rows: `task` and `distribution` are constants. Pointers that the task has no use for are 0. */
 // @ts-ignore: decorator
@@ -16,41 +25,47 @@ const MAX_LANE_CLASSES: usize = 24;
 function forward(
   task: i32, distribution: bool,
   xPtr: usize, labelsPtr: usize, outPtr: usize, resultPtr: usize,
-  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64,
+  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64, scratchPtr: usize,
 ): void {
   const divisors = f64x2.splat(divisor);
   const gHi = f64x2.splat(upstream / divisor);
   const gLo = f64x2.div(remainder(f64x2.splat(upstream), gHi, divisors), divisors);
-  if (inner == 1 && classes > MAX_LANE_CLASSES) {
-    forwardRows(task, distribution, xPtr, labelsPtr, outPtr, resultPtr, outer, classes, upstreamPtr, gHi, gLo);
+  if (isByRow(classes, inner)) {
+    forwardRows(task, distribution, xPtr, labelsPtr, outPtr, resultPtr, outer, classes, upstreamPtr, gHi, gLo, scratchPtr);
+  } else if ((task == LOSS || task == GRADIENT) && !distribution && classes == 2) {
+    forwardTwo(task, xPtr, labelsPtr, outPtr, resultPtr, outer, inner, upstreamPtr, gHi, gLo, scratchPtr);
   } else {
-    forwardRowPairs(task, distribution, xPtr, labelsPtr, outPtr, resultPtr, outer * inner, classes, inner, upstreamPtr, gHi, gLo);
+    forwardRowPairs(task, distribution, xPtr, labelsPtr, outPtr, resultPtr, outer, classes, inner, upstreamPtr, gHi, gLo, scratchPtr);
   }
 }
 
 /** out = softmax(x). */
-export function softmax(xPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize): void {
-  forward(PROBS, false, xPtr, 0, outPtr, 0, outer, classes, inner, 0, 1, 1);
+export function softmax(xPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize): void {
+  forward(PROBS, false, xPtr, 0, outPtr, 0, outer, classes, inner, 0, 1, 1, scratchPtr);
 }
 
 /** out = log softmax(x). */
-export function logSoftmax(xPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize): void {
-  forward(LOG_PROBS, false, xPtr, 0, outPtr, 0, outer, classes, inner, 0, 1, 1);
+export function logSoftmax(xPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize): void {
+  forward(LOG_PROBS, false, xPtr, 0, outPtr, 0, outer, classes, inner, 0, 1, 1, scratchPtr);
 }
 
 /** lse (outer, inner) = log Σ exp x. */
-export function logSumExp(xPtr: usize, lsePtr: usize, outer: usize, classes: usize, inner: usize): void {
-  forward(LSE, false, xPtr, 0, 0, lsePtr, outer, classes, inner, 0, 1, 1);
+export function logSumExp(xPtr: usize, lsePtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize): void {
+  forward(LSE, false, xPtr, 0, 0, lsePtr, outer, classes, inner, 0, 1, 1, scratchPtr);
 }
 
 /** losses (outer, inner) for class indices, i32 (outer, inner), each less than `classes`. */
-export function lossOfIndices(xPtr: usize, labelsPtr: usize, lossesPtr: usize, outer: usize, classes: usize, inner: usize): void {
-  forward(LOSS, false, xPtr, labelsPtr, 0, lossesPtr, outer, classes, inner, 0, 1, 1);
+export function lossOfIndices(
+  xPtr: usize, labelsPtr: usize, lossesPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize,
+): void {
+  forward(LOSS, false, xPtr, labelsPtr, 0, lossesPtr, outer, classes, inner, 0, 1, 1, scratchPtr);
 }
 
 /** losses (outer, inner) for label distributions laid out like x. */
-export function lossOfDistributions(xPtr: usize, labelsPtr: usize, lossesPtr: usize, outer: usize, classes: usize, inner: usize): void {
-  forward(LOSS, true, xPtr, labelsPtr, 0, lossesPtr, outer, classes, inner, 0, 1, 1);
+export function lossOfDistributions(
+  xPtr: usize, labelsPtr: usize, lossesPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize,
+): void {
+  forward(LOSS, true, xPtr, labelsPtr, 0, lossesPtr, outer, classes, inner, 0, 1, 1, scratchPtr);
 }
 
 /**
@@ -59,41 +74,46 @@ export function lossOfDistributions(xPtr: usize, labelsPtr: usize, lossesPtr: us
  */
 export function gradientOfIndices(
   xPtr: usize, labelsPtr: usize, lossesPtr: usize, gradientPtr: usize,
-  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64,
+  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64, scratchPtr: usize,
 ): void {
-  forward(GRADIENT, false, xPtr, labelsPtr, gradientPtr, lossesPtr, outer, classes, inner, upstreamPtr, upstream, divisor);
+  forward(GRADIENT, false, xPtr, labelsPtr, gradientPtr, lossesPtr, outer, classes, inner, upstreamPtr, upstream, divisor, scratchPtr);
 }
 
 /** lossOfDistributions, and the gradient as gradientOfIndices has it. */
 export function gradientOfDistributions(
   xPtr: usize, labelsPtr: usize, lossesPtr: usize, gradientPtr: usize,
-  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64,
+  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64, scratchPtr: usize,
 ): void {
-  forward(GRADIENT, true, xPtr, labelsPtr, gradientPtr, lossesPtr, outer, classes, inner, upstreamPtr, upstream, divisor);
+  forward(GRADIENT, true, xPtr, labelsPtr, gradientPtr, lossesPtr, outer, classes, inner, upstreamPtr, upstream, divisor, scratchPtr);
 }
 
 // @ts-ignore: decorator
 @inline
-function backward(log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize): void {
-  const rows = outer * inner;
-  if (inner == 1 && classes > MAX_LANE_CLASSES) {
-    for (let r: usize = 0; r < rows; r++) {
+function backward(
+  log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize,
+): void {
+  if (isByRow(classes, inner)) {
+    for (let r: usize = 0; r < outer; r++) {
       const at = (r * classes) << 3;
-      backwardRow(log, upstreamPtr + at, resultPtr + at, outPtr + at, classes);
+      backwardRow(log, upstreamPtr + at, resultPtr + at, outPtr + at, classes, scratchPtr);
     }
   } else {
-    backwardRowPairs(log, upstreamPtr, resultPtr, outPtr, rows, classes, inner);
+    backwardRowPairs(log, upstreamPtr, resultPtr, outPtr, outer, classes, inner, scratchPtr);
   }
 }
 
 /** out = p ⊙ (g − Σ g p), the upstream gradient g times the Jacobian of softmax at its result p. */
-export function softmaxBackward(upstreamPtr: usize, probsPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize): void {
-  backward(false, upstreamPtr, probsPtr, outPtr, outer, classes, inner);
+export function softmaxBackward(
+  upstreamPtr: usize, probsPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize,
+): void {
+  backward(false, upstreamPtr, probsPtr, outPtr, outer, classes, inner, scratchPtr);
 }
 
 /** out = g − exp(l) Σ g, the upstream gradient g times the Jacobian of log-softmax at its result l <= 0. */
-export function logSoftmaxBackward(upstreamPtr: usize, logProbsPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize): void {
-  backward(true, upstreamPtr, logProbsPtr, outPtr, outer, classes, inner);
+export function logSoftmaxBackward(
+  upstreamPtr: usize, logProbsPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize,
+): void {
+  backward(true, upstreamPtr, logProbsPtr, outPtr, outer, classes, inner, scratchPtr);
 }
 
 /**
@@ -110,19 +130,17 @@ export function softmaxJacobian(probsPtr: usize, jacobianPtr: usize, classes: us
 /** 2^-64: times it, 2^64 losses have a finite sum. */
 const SUM_SCALE: f64 = reinterpret<f64>(0x3bf0000000000000);
 
-/** Adds `count` values, in order, to the sum at sumPtr: hi (plain, times 2^-64), lo (plain, times 2^-64). */
+/** Adds `count` values to the sum at sumPtr: hi (plain, times 2^-64), lo (plain, times 2^-64). */
 export function accumulate(valuesPtr: usize, count: usize, sumPtr: usize): void {
-  const scale = f64x2.replace_lane(f64x2.splat(SUM_SCALE), 0, 1);
-  let hi = v128.load(sumPtr);
-  let lo = v128.load(sumPtr, 16);
-  for (let i: usize = 0; i < count; i++) {
-    const term = f64x2.mul(v128.load64_splat(valuesPtr + (i << 3)), scale);
-    const next = f64x2.add(hi, term);
-    lo = f64x2.add(lo, twoSumError(hi, term, next));
-    hi = next;
-  }
-  v128.store(sumPtr, hi);
-  v128.store(sumPtr, lo, 16);
+  const plain = sum(valuesPtr, count, 1);
+  const fits = abs(f64x2.extract_lane(plain, 0)) < Infinity;
+  const scaled = fits ? f64x2.mul(plain, f64x2.splat(SUM_SCALE)) : sum(valuesPtr, count, SUM_SCALE);
+  const hi = v128.load(sumPtr);
+  const term = i64x2.shuffle(plain, scaled, 0, 2);
+  const next = f64x2.add(hi, term);
+  const lost = f64x2.add(i64x2.shuffle(plain, scaled, 1, 3), twoSumError(hi, term, next));
+  v128.store(sumPtr, next);
+  v128.store(sumPtr, f64x2.add(v128.load(sumPtr, 16), lost), 16);
 }
 
 /** The sum at sumPtr divided by `divisor`, with one rounding or little more; right where the sum itself would be infinite. */
@@ -144,14 +162,20 @@ export function mean(sumPtr: usize, divisor: f64): f64 {
   return (isFinite(plainHi) ? plainHi + plainLo : plainHi) / divisor;
 }
 
-/** Where the kernels write besides their outputs. */
-export function scratchBase(): usize {
-  return INDICES_PTR;
+/** The first of `count` class indices, i32, that is not less than `classes`; `count` if there is none. */
+export function firstBadIndex(labelsPtr: usize, count: usize, classes: usize): usize {
+  const limit = i32x4.splat(<i32>classes - 1);
+  let i: usize = 0;
+  for (; i + 4 <= count; i += 4) {
+    if (v128.any_true(i32x4.gt_u(v128.load(labelsPtr + (i << 2)), limit))) break;
+  }
+  while (i < count && <usize>load<u32>(labelsPtr + (i << 2)) < classes) i++;
+  return i;
 }
 
-/** How much they write there. */
-export function scratchBytes(): usize {
-  return SCRATCH_BYTES;
+/** What kernels write besides their outputs, of any batch of such rows: a double, as it may be more than there are addresses. */
+export function scratchBytes(classes: usize, inner: usize): f64 {
+  return isByRow(classes, inner) ? <f64>PAIRS : <f64>STAGE + 2 * 16 * <f64>pairsOfGroup(classes, inner) * <f64>classes;
 }
 
 /** The first address that is free for buffers. */

@@ -1,5 +1,5 @@
-// Two rows side by side, one a lane, wherever their elements lie: for rows too short to be worth a reduction each, and for a class
-// axis with a stride. A last row without a partner is its own partner (laneStride 0) and comes out the same.
+// Two rows side by side, one a lane: for rows too short to be worth a reduction each, and for a class axis with a stride. They are
+// visited on the stage, group by group.
 
 import {
   expConstant, expFloor, expRound, isFar, shiftedExp, unbiasFirst, unbiasLast, MAX_LOG_PROB,
@@ -8,74 +8,46 @@ import { logRatio } from "./log";
 import {
   factorLow, gapScale, labelGradient, leastRest, scaledLess, sumOfOthers, weightedLogSum, SEED,
 } from "./normalizer";
-import { Pair, PAIRS } from "./pair";
+import { Pair } from "./pair";
 import { fastTwoSumError, productLow, splatLane, total, twoDifferenceError, twoSumError, upper } from "./reduce";
-import { PAIRS_PTR } from "./scratch";
+import { groupBytes, pairsOfGroup, PAIRS, STAGE } from "./scratch";
+import { gather, loadByRow, scatter, storeByRow } from "./stage";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
-import { finishTwo, visitTwo } from "./two";
-
-// @ts-ignore: decorator
-@inline
-export function loadLanes(ptr: usize, laneStride: usize): v128 {
-  return v128.load_lane<u64>(ptr + laneStride, v128.load64_zero(ptr), 1);
-}
-
-// @ts-ignore: decorator
-@inline
-export function storeLanes(ptr: usize, laneStride: usize, value: v128): void {
-  v128.store_lane<u64>(ptr, value, 0);
-  v128.store_lane<u64>(ptr + laneStride, value, 1);
-}
-
-/** Whether rows are those of two.ts. */
-// @ts-ignore: decorator
-@inline
-function isTwo(task: i32, classes: usize): bool {
-  return (task == LOSS || task == GRADIENT) && classes == 2;
-}
-
-/** Whether rows are taken relative to their maximum in any case: those of two.ts, and for lse, as an exact e_max is one error less. */
-// @ts-ignore: decorator
-@inline
-function isRelative(task: i32, classes: usize): bool {
-  return task == LSE || isTwo(task, classes);
-}
-
-/** What each lane's logits are taken relative to: its maximum where they are, else 0. */
-// @ts-ignore: decorator
-@inline
-function expBase(task: i32, classes: usize, max: v128): v128 {
-  return isRelative(task, classes) ? max : v128.and(max, isFar(max));
-}
 
 /** Reads the indices of a pair. */
 // @ts-ignore: decorator
 @inline
-export function readIndices(pair: Pair, classes: usize, classStride: usize): void {
-  const y0: usize = load<u32>(pair.labelPtr);
-  const y1: usize = load<u32>(pair.labelPtr + (pair.partner << 2));
+function readIndices(pair: Pair, labelPtr: usize, isAlone: bool, classes: usize): void {
+  const y0: usize = load<u32>(labelPtr);
+  const y1: usize = load<u32>(labelPtr + (isAlone ? 0 : 4));
   assert(y0 < classes && y1 < classes);
-  pair.label0 = y0 * classStride;
-  pair.label1 = y1 * classStride + pair.laneStride;
+  pair.label0 = y0 << 4;
+  pair.label1 = (y1 << 4) + 8;
+}
+
+/** An element of each row of a pair, at the places of its labels. */
+// @ts-ignore: decorator
+@inline
+function loadAtLabels(stage: usize, pair: Pair): v128 {
+  return v128.load_lane<u64>(stage + pair.label1, v128.load64_zero(stage + pair.label0), 1);
 }
 
 /** Reads the distributions of a pair: their mass, their gap, and where they have a single class. */
-function readDistributions(pair: Pair, classes: usize, classStride: usize): void {
+function readDistributions(pair: Pair, stage: usize, labels: usize, classes: usize): void {
   const zero = f64x2.splat(0);
-  const laneStride = pair.laneStride;
   const scale = gapScale(pair.max);
   const scaledMax = f64x2.mul(pair.max, scale);
   let qMax = f64x2.splat(-Infinity);
   let at = i64x2.splat(0);
   let massHi = zero, massLo = zero, gapHi = zero, gapLo = zero;
-  for (let j: usize = 0, offset: usize = 0; j < classes; j++, offset += classStride) {
-    const q = loadLanes(pair.labelPtr + offset, laneStride);
+  for (let offset: usize = 0; offset < classes << 4; offset += 16) {
+    const q = v128.load(labels + offset);
     at = v128.bitselect(i64x2.splat(offset), at, f64x2.gt(q, qMax));
     qMax = f64x2.pmax(qMax, q);
     const mass = f64x2.add(massHi, q);
     massLo = f64x2.add(massLo, twoSumError(massHi, q, mass));
     massHi = mass;
-    const logit = f64x2.mul(loadLanes(pair.xPtr + offset, laneStride), scale);
+    const logit = f64x2.mul(v128.load(stage + offset), scale);
     const term = v128.and(f64x2.mul(q, f64x2.sub(scaledMax, logit)), f64x2.ne(q, zero));
     const next = f64x2.add(gapHi, term);
     gapLo = f64x2.add(gapLo, twoSumError(gapHi, term, next));
@@ -89,90 +61,117 @@ function readDistributions(pair: Pair, classes: usize, classStride: usize): void
   pair.isIndex0 = i64x2.extract_lane(isIndex, 0) != 0;
   pair.isIndex1 = i64x2.extract_lane(isIndex, 1) != 0;
   pair.label0 = <usize>i64x2.extract_lane(at, 0);
-  pair.label1 = <usize>i64x2.extract_lane(at, 1) + laneStride;
+  pair.label1 = <usize>i64x2.extract_lane(at, 1) + 8;
 }
 
-/**
- * Maxima, the labels' side while x is still there (out may be x itself), e_j and their sums. With `relative`, logits are taken relative
- * to their maximum; without, gives false where they must be, and has written to no output.
- */
+/** The maxima and the labels' side of a pair on the stage. `labels` is on the stage as well, or for indices where they are given. */
 // @ts-ignore: decorator
 @inline
-function visit(task: i32, distribution: bool, relative: bool, pair: Pair, classes: usize, classStride: usize): bool {
-  const zero = f64x2.splat(0);
-  const xPtr = pair.xPtr;
-  const laneStride = pair.laneStride;
-  let max = loadLanes(xPtr, laneStride);
-  for (let j: usize = 1, x = xPtr + classStride; j < classes; j++, x += classStride) {
-    max = f64x2.pmax(max, loadLanes(x, laneStride));
-  }
-  if (!relative && v128.any_true(isFar(max))) return false;
+function inspect(
+  task: i32, distribution: bool, pair: Pair, stage: usize, labels: usize, isAlone: bool, classes: usize,
+): void {
+  let max = v128.load(stage);
+  for (let x = stage + 16; x < stage + (classes << 4); x += 16) max = f64x2.pmax(max, v128.load(x));
   pair.max = max;
   if (task == LOSS || task == GRADIENT) {
     if (distribution) {
-      readDistributions(pair, classes, classStride);
+      readDistributions(pair, stage, labels, classes);
     } else {
-      readIndices(pair, classes, classStride);
-      pair.gap = f64x2.sub(max, loadLanes(xPtr + pair.label0, pair.label1 - pair.label0));
+      readIndices(pair, labels, isAlone, classes);
+      pair.gap = f64x2.sub(max, loadAtLabels(stage, pair));
     }
   }
+}
 
-  const base = relative ? expBase(task, classes, max) : zero;
-  const top = relative ? f64x2.sub(max, base) : max;
-  const round = expRound(top);
-  const floor = expFloor(top);
+/**
+ * e_j of a group of pairs, in the place of their logits at `stage` or at `out`, their maxima and sums. With `relative`, logits are taken
+ * relative to their maximum in the lanes that need it, or in `all`.
+ */
+// @ts-ignore: decorator
+@inline
+function exps(relative: bool, all: v128, stage: usize, out: usize, pairs: usize, classes: usize, scratchPtr: usize): void {
   const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
   const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
   const seed = f64x2.splat(SEED);
-  let hi = seed;
-  let lo = zero;
-  let eMax = zero;
-  for (let j: usize = 0, x = xPtr, out = pair.outPtr; j < classes; j++, x += classStride, out += classStride) {
-    const e = shiftedExp(relative, 0, loadLanes(x, laneStride), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-    if (task == PROBS || task == GRADIENT) storeLanes(out, laneStride, e);
-    if (task != PROBS) eMax = f64x2.pmax(eMax, e);
-    const sum = f64x2.add(hi, e);
-    lo = f64x2.add(lo, fastTwoSumError(hi, e, sum));
-    hi = sum;
+  const zero = f64x2.splat(0);
+  let ptr = scratchPtr + PAIRS;
+  for (; pairs; pairs--, ptr += offsetof<Pair>()) {
+    const pair = changetype<Pair>(ptr);
+    const max = pair.max;
+    const base = relative ? v128.and(max, v128.or(all, isFar(max))) : zero;
+    const top = relative ? f64x2.sub(max, base) : max;
+    const round = expRound(top);
+    const floor = expFloor(top);
+    let hi = seed, lo = zero, eMax = zero;
+    let n = <isize>classes;
+    for (; n >= 2; n -= 2, stage += 32, out += 32) {
+      const e0 = shiftedExp(relative, scratchPtr, v128.load(stage), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+      v128.store(out, e0);
+      const sum0 = f64x2.add(hi, e0);
+      const lost0 = fastTwoSumError(hi, e0, sum0);
+      const e1 = shiftedExp(relative, scratchPtr + 16, v128.load(stage, 16), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+      v128.store(out, e1, 16);
+      hi = f64x2.add(sum0, e1);
+      lo = f64x2.add(lo, f64x2.add(lost0, fastTwoSumError(sum0, e1, hi)));
+      eMax = f64x2.pmax(eMax, f64x2.pmax(e0, e1));
+    }
+    if (n) {
+      const e = shiftedExp(relative, scratchPtr, v128.load(stage), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+      v128.store(out, e);
+      const sum = f64x2.add(hi, e);
+      lo = f64x2.add(lo, fastTwoSumError(hi, e, sum));
+      hi = sum;
+      eMax = f64x2.pmax(eMax, e);
+      stage += 16;
+      out += 16;
+    }
+    pair.eMax = eMax;
+    pair.hi = f64x2.sub(hi, seed);
+    pair.lo = lo;
   }
-  pair.eMax = eMax;
-  pair.hi = f64x2.sub(hi, seed);
-  pair.lo = lo;
-  return true;
 }
 
-/** visit for any task, where it must be relative and for distributions. */
-function visitAny(task: i32, distribution: bool, relative: bool, pair: Pair, classes: usize, classStride: usize): bool {
-  return relative
-    ? visit(task, distribution, true, pair, classes, classStride)
-    : visit(task, distribution, false, pair, classes, classStride);
+function nearExps(stage: usize, out: usize, pairs: usize, classes: usize, scratchPtr: usize): void {
+  exps(false, f64x2.splat(0), stage, out, pairs, classes, scratchPtr);
 }
 
-/** sumOfOthers of lane `lane`, after the visit. */
-function othersOfLane(task: i32, lane: u8, pair: Pair, classes: usize, classStride: usize): v128 {
-  const max = splatLane(pair.max, lane);
-  const base = expBase(task, classes, max);
-  const top = f64x2.sub(max, base);
-  const areLogits = task != GRADIENT;
-  const ptr = (areLogits ? pair.xPtr : pair.outPtr) + (lane ? pair.laneStride : 0);
-  return sumOfOthers(areLogits, ptr, classes, classStride, splatLane(pair.eMax, lane), base, expRound(top), expFloor(top));
+function relativeExps(all: v128, stage: usize, out: usize, pairs: usize, classes: usize, scratchPtr: usize): void {
+  exps(true, all, stage, out, pairs, classes, scratchPtr);
 }
 
-/** Results from what visit left; (gHi, gLo) is the upstream gradient of the loss, `least` leastRest. */
+/** Whether a pair of a group has logits that are to be taken relative to their maximum. */
+// @ts-ignore: decorator
+@inline
+function hasFar(pairs: usize, scratchPtr: usize): bool {
+  let far = f64x2.splat(0);
+  let pair = scratchPtr + PAIRS;
+  for (let p: usize = 0; p < pairs; p++, pair += offsetof<Pair>()) far = v128.or(far, isFar(changetype<Pair>(pair).max));
+  return v128.any_true(far);
+}
+
+/** sumOfOthers of lane `lane`, whose e_j are on the stage. */
+function othersOfLane(lane: u8, eMax: v128, stage: usize, classes: usize): v128 {
+  const zero = f64x2.splat(0);
+  return sumOfOthers(false, stage + (<usize>lane << 3), classes, 16, splatLane(eMax, lane), zero, zero, zero, 0);
+}
+
+/**
+ * Results from what inspect and exps left, those by class on the stage. `second` has the labels, or for LOG_PROBS e_j; (gHi, gLo) is the
+ * upstream gradient of the loss, `least` leastRest.
+ */
 // @ts-ignore: decorator
 @inline
 function finish(
-  task: i32, distribution: bool, pair: Pair, classes: usize, classStride: usize, least: v128, gHi: v128, gLo: v128,
+  task: i32, distribution: bool,
+  pair: Pair, stage: usize, second: usize, resultPtr: usize, isAlone: bool, classes: usize,
+  least: v128, gHi: v128, gLo: v128,
 ): void {
-  const outPtr = pair.outPtr;
-  const laneStride = pair.laneStride;
+  const end = stage + (classes << 4);
   const hi = pair.hi;
   const lo = pair.lo;
   const sumHi = f64x2.add(hi, lo);
   if (task == PROBS) {
-    for (let j: usize = 0, out = outPtr; j < classes; j++, out += classStride) {
-      storeLanes(out, laneStride, f64x2.div(loadLanes(out, laneStride), sumHi));
-    }
+    for (let e = stage; e < end; e += 16) v128.store(e, f64x2.div(v128.load(e), sumHi));
     return;
   }
 
@@ -184,112 +183,103 @@ function finish(
   let restLo = twoSumError(without, withoutLo, restHi);
   const isTiny = f64x2.lt(restHi, f64x2.mul(eMax, least));
   if (v128.any_true(isTiny)) {
-    const others0 = othersOfLane(task, 0, pair, classes, classStride);
-    const others1 = othersOfLane(task, 1, pair, classes, classStride);
+    const others0 = othersOfLane(0, eMax, task == LOG_PROBS ? second : stage, classes);
+    const others1 = othersOfLane(1, eMax, task == LOG_PROBS ? second : stage, classes);
     restHi = v128.bitselect(i64x2.shuffle(others0, others1, 0, 2), restHi, isTiny);
     restLo = v128.bitselect(i64x2.shuffle(others0, others1, 1, 3), restLo, isTiny);
   }
   const logS = logRatio(eMax, restHi, restLo, sumHi, sumLo);
-  if (task == LSE) storeLanes(pair.resultPtr, pair.partner << 3, f64x2.add(pair.max, logS));
+  if (task == LSE) storeByRow(resultPtr, isAlone, f64x2.add(pair.max, logS));
   if (task == LOG_PROBS) {
-    for (let j: usize = 0, x = pair.xPtr, out = outPtr; j < classes; j++, x += classStride, out += classStride) {
-      storeLanes(out, laneStride, f64x2.sub(f64x2.sub(loadLanes(x, laneStride), pair.max), logS));
-    }
+    for (let x = stage; x < end; x += 16) v128.store(x, f64x2.sub(f64x2.sub(v128.load(x), pair.max), logS));
   }
   if (task == LOSS || task == GRADIENT) {
     const weighted = distribution ? weightedLogSum(pair.massHi, pair.massLo, logS, eMax, restHi, restLo) : logS;
-    storeLanes(pair.resultPtr, pair.partner << 3, f64x2.add(pair.gap, weighted));
+    storeByRow(resultPtr, isAlone, f64x2.add(pair.gap, weighted));
   }
   if (task == GRADIENT) {
-    const eLabel = loadLanes(outPtr + pair.label0, pair.label1 - pair.label0);
+    const eLabel = loadAtLabels(stage, pair);
     const qgHi = distribution ? f64x2.mul(gHi, pair.massHi) : gHi;
     const qgLo = distribution ? productLow(qgHi, gHi, gLo, pair.massHi, pair.massLo) : gLo;
     const inverse = f64x2.div(f64x2.splat(1), sumHi);
     const factor = upper(f64x2.mul(qgHi, inverse));
     const low = factorLow(factor, inverse, qgHi, qgLo, sumHi, sumLo);
     const rounded = f64x2.add(factor, low);
-    for (let j: usize = 0, q = pair.labelPtr, out = outPtr; j < classes; j++, q += classStride, out += classStride) {
-      const e = loadLanes(out, laneStride);
-      storeLanes(
-        out, laneStride,
-        distribution ? scaledLess(e, factor, low, loadLanes(q, laneStride), gHi) : f64x2.mul(e, rounded),
-      );
+    for (let out = stage, q = second; out < end; out += 16, q += 16) {
+      const e = v128.load(out);
+      v128.store(out, distribution ? scaledLess(e, factor, low, v128.load(q), gHi) : f64x2.mul(e, rounded));
     }
     const atLabel = labelGradient(eLabel, eMax, restHi, restLo, sumHi, sumLo, factor, low, qgHi);
-    if (!distribution || pair.isIndex0) v128.store_lane<u64>(outPtr + pair.label0, atLabel, 0);
-    if (!distribution || pair.isIndex1) v128.store_lane<u64>(outPtr + pair.label1, atLabel, 1);
+    if (!distribution || pair.isIndex0) v128.store_lane<u64>(stage + pair.label0, atLabel, 0);
+    if (!distribution || pair.isIndex1) v128.store_lane<u64>(stage + pair.label1, atLabel, 1);
   }
 }
 
-/** Element number of the first class of row r. */
-// @ts-ignore: decorator
-@inline
-function rowStart(r: usize, classes: usize, inner: usize): usize {
-  return inner == 1 ? r * classes : (r / inner) * classes * inner + (r % inner);
-}
-
-/** All rows, two at a time; results by row, and upstream gradients if upstreamPtr is not 0. */
+/** All rows, a group of pairs at a time; results by row, and upstream gradients if upstreamPtr is not 0. */
 // @ts-ignore: decorator
 @inline
 export function forwardRowPairs(
   task: i32, distribution: bool,
   xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
-  rows: usize, classes: usize, inner: usize, upstreamPtr: usize, gHi: v128, gLo: v128,
+  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, gHi: v128, gLo: v128, scratchPtr: usize,
 ): void {
-  const classStride = inner << 3;
+  const hasOut = task == PROBS || task == LOG_PROBS || task == GRADIENT;
+  const pairBytes = classes << 4;
+  const groupRows = pairsOfGroup(classes, inner) << 1;
+  const stage = scratchPtr + STAGE;
+  const secondStage = stage + groupBytes(classes, inner);
   const least = leastRest(classes);
-  for (let first: usize = 0; first < rows; first += 2 * PAIRS) {
-    const end = min(first + 2 * PAIRS, rows);
-    let pair = changetype<Pair>(PAIRS_PTR);
-    for (let r = first; r < end; r += 2, pair = changetype<Pair>(changetype<usize>(pair) + offsetof<Pair>())) {
-      const at = rowStart(r, classes, inner) << 3;
-      const partner: usize = r + 1 < rows ? 1 : 0;
-      pair.xPtr = xPtr + at;
-      pair.labelPtr = labelPtr + (distribution ? at : r << 2);
-      pair.outPtr = outPtr + at;
-      pair.resultPtr = resultPtr + (r << 3);
-      pair.laneStride = partner ? (rowStart(r + 1, classes, inner) << 3) - at : 0;
-      pair.partner = partner;
-      if (!distribution && isTwo(task, classes)) {
-        visitTwo(pair, classStride);
-      } else if (isRelative(task, classes)) {
-        visitAny(task, distribution, true, pair, classes, classStride);
-      } else {
-        const isDone = distribution
-          ? visitAny(task, true, false, pair, classes, classStride)
-          : visit(task, false, false, pair, classes, classStride);
-        if (!isDone) visitAny(task, distribution, true, pair, classes, classStride);
+  const sliceRows = inner == 1 ? outer : inner;
+  const rowBytes: usize = inner == 1 ? classes << 3 : 8;
+  for (let slice: usize = 0; slice < outer * inner; slice += sliceRows) {
+    for (let first = slice; first < slice + sliceRows; first += groupRows) {
+      const rows = min(groupRows, slice + sliceRows - first);
+      const at = slice * (classes << 3) + (first - slice) * rowBytes;
+      gather(xPtr + at, stage, rows, classes, inner);
+      if (distribution) gather(labelPtr + at, secondStage, rows, classes, inner);
+
+      let pair = changetype<Pair>(scratchPtr + PAIRS);
+      for (let r: usize = 0, x = stage, q = secondStage; r < rows; r += 2, x += pairBytes, q += pairBytes) {
+        const isAlone = r + 1 == rows;
+        const labels = distribution ? q : labelPtr + ((first + r) << 2);
+        inspect(task, distribution, pair, x, labels, isAlone, classes);
+        pair = changetype<Pair>(changetype<usize>(pair) + offsetof<Pair>());
       }
-    }
-    pair = changetype<Pair>(PAIRS_PTR);
-    for (let r = first; r < end; r += 2, pair = changetype<Pair>(changetype<usize>(pair) + offsetof<Pair>())) {
-      if (task == GRADIENT && upstreamPtr) {
-        gHi = v128.load_lane<u64>(upstreamPtr + ((r + pair.partner) << 3), v128.load64_zero(upstreamPtr + (r << 3)), 1);
+      const pairs = (rows + 1) >> 1;
+      const out = task == LOG_PROBS ? secondStage : stage;
+      // In any case for lse, as an exact e_max is one error less, and for two classes, to have the bits of two.ts.
+      if (task == LSE || (distribution && classes == 2)) relativeExps(i64x2.splat(-1), stage, out, pairs, classes, scratchPtr);
+      else if (hasFar(pairs, scratchPtr)) relativeExps(i64x2.splat(0), stage, out, pairs, classes, scratchPtr);
+      else nearExps(stage, out, pairs, classes, scratchPtr);
+
+      pair = changetype<Pair>(scratchPtr + PAIRS);
+      for (let r: usize = 0, x = stage, q = secondStage; r < rows; r += 2, x += pairBytes, q += pairBytes) {
+        const isAlone = r + 1 == rows;
+        const byRow = (first + r) << 3;
+        if (task == GRADIENT && upstreamPtr) gHi = loadByRow(upstreamPtr + byRow, isAlone);
+        finish(task, distribution, pair, x, q, resultPtr + byRow, isAlone, classes, least, gHi, gLo);
+        pair = changetype<Pair>(changetype<usize>(pair) + offsetof<Pair>());
       }
-      if (!distribution && isTwo(task, classes)) finishTwo(task, pair, classStride, gHi, gLo);
-      else finish(task, distribution, pair, classes, classStride, least, gHi, gLo);
+      if (hasOut) scatter(stage, outPtr + at, rows, classes, inner);
     }
   }
 }
 
 /**
- * The Jacobian's product with an upstream gradient for two rows, out_j = p_j (g_j − Σ g p), or with `log` for log-probabilities,
- * out_j = g_j − p_j Σ g. out may be either input.
+ * The Jacobian's product with an upstream gradient for a pair, out_j = p_j (g_j − Σ g p), or with `log` for log-probabilities,
+ * out_j = g_j − p_j Σ g, in the place of g.
  */
 // @ts-ignore: decorator
 @inline
-function backwardLanes(
-  log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize,
-  classes: usize, classStride: usize, laneStride: usize,
-): void {
+function backwardLanes(log: bool, upstream: usize, results: usize, classes: usize, scratchPtr: usize): void {
   const zero = f64x2.splat(0);
   let hi = zero;
   let lo = zero;
-  for (let j: usize = 0, at: usize = 0; j < classes; j++, at += classStride) {
-    const g = loadLanes(upstreamPtr + at, laneStride);
+  for (let at: usize = 0; at < classes << 4; at += 16) {
+    const g = v128.load(upstream + at);
     let term = g;
     if (!log) {
-      const p = loadLanes(resultPtr + at, laneStride);
+      const p = v128.load(results + at);
       term = v128.and(f64x2.mul(p, g), f64x2.ne(p, zero));
     }
     const next = f64x2.add(hi, term);
@@ -302,27 +292,41 @@ function backwardLanes(
   const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
   const round = expRound(zero);
   const floor = expFloor(zero);
-  for (let j: usize = 0, at: usize = 0; j < classes; j++, at += classStride) {
-    const g = loadLanes(upstreamPtr + at, laneStride);
-    const result = loadLanes(resultPtr + at, laneStride);
+  for (let at: usize = 0; at < classes << 4; at += 16) {
+    const g = v128.load(upstream + at);
+    const result = v128.load(results + at);
     if (log) {
-      const e = shiftedExp(false, 0, f64x2.pmin(result, f64x2.splat(MAX_LOG_PROB)), zero, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-      storeLanes(outPtr + at, laneStride, f64x2.sub(g, f64x2.mul(f64x2.mul(e, unbias0), unbias1)));
+      const capped = f64x2.pmin(result, f64x2.splat(MAX_LOG_PROB));
+      const e = shiftedExp(false, scratchPtr, capped, zero, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+      v128.store(upstream + at, f64x2.sub(g, f64x2.mul(f64x2.mul(e, unbias0), unbias1)));
     } else {
-      storeLanes(outPtr + at, laneStride, v128.and(f64x2.mul(result, f64x2.sub(g, s)), f64x2.ne(result, zero)));
+      v128.store(upstream + at, v128.and(f64x2.mul(result, f64x2.sub(g, s)), f64x2.ne(result, zero)));
     }
   }
 }
 
-/** backwardLanes of all rows, two at a time. */
+/** backwardLanes of all rows, a group of pairs at a time. out may be either input. */
 // @ts-ignore: decorator
 @inline
 export function backwardRowPairs(
-  log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize, rows: usize, classes: usize, inner: usize,
+  log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize,
 ): void {
-  for (let r: usize = 0; r < rows; r += 2) {
-    const at = rowStart(r, classes, inner) << 3;
-    const laneStride = r + 1 < rows ? (rowStart(r + 1, classes, inner) << 3) - at : 0;
-    backwardLanes(log, upstreamPtr + at, resultPtr + at, outPtr + at, classes, inner << 3, laneStride);
+  const pairBytes = classes << 4;
+  const groupRows = pairsOfGroup(classes, inner) << 1;
+  const stage = scratchPtr + STAGE;
+  const resultStage = stage + groupBytes(classes, inner);
+  const sliceRows = inner == 1 ? outer : inner;
+  const rowBytes: usize = inner == 1 ? classes << 3 : 8;
+  for (let slice: usize = 0; slice < outer * inner; slice += sliceRows) {
+    for (let first = slice; first < slice + sliceRows; first += groupRows) {
+      const rows = min(groupRows, slice + sliceRows - first);
+      const at = slice * (classes << 3) + (first - slice) * rowBytes;
+      gather(upstreamPtr + at, stage, rows, classes, inner);
+      gather(resultPtr + at, resultStage, rows, classes, inner);
+      for (let r: usize = 0, g = stage, result = resultStage; r < rows; r += 2, g += pairBytes, result += pairBytes) {
+        backwardLanes(log, g, result, classes, scratchPtr);
+      }
+      scatter(stage, outPtr + at, rows, classes, inner);
+    }
   }
 }

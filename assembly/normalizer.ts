@@ -29,7 +29,7 @@ export function leastRest(count: usize): v128 {
  * half of it. The row is of e_j, or with `areLogits` of logits still.
  */
 export function sumOfOthers(
-  areLogits: bool, ptr: usize, classes: usize, classStride: usize, eMax: v128, base: v128, round: v128, floor: v128,
+  areLogits: bool, ptr: usize, classes: usize, classStride: usize, eMax: v128, base: v128, round: v128, floor: v128, scratchPtr: usize,
 ): v128 {
   const limit = f64x2.mul(eMax, f64x2.splat(0.5));
   const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
@@ -38,7 +38,7 @@ export function sumOfOthers(
   let lo = f64x2.splat(0);
   for (let j: usize = 0; j < classes; j++, ptr += classStride) {
     let e = v128.load64_splat(ptr);
-    if (areLogits) e = shiftedExp(true, 0, e, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+    if (areLogits) e = shiftedExp(true, scratchPtr, e, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
     const term = v128.and(e, f64x2.lt(e, limit));
     const next = f64x2.add(hi, term);
     lo = f64x2.add(lo, positiveTwoSumError(hi, term, next));

@@ -96,23 +96,31 @@ export function total(hi: v128, lo: v128): v128 {
   return f64x2.add(hi, v128.and(lo, finite));
 }
 
-/** The maximum of `count` >= 1 values, in both lanes; some value or NaN if there is a NaN. */
-export function reduceMax(xPtr: usize, count: usize): v128 {
-  let max = v128.load64_splat(xPtr);
-  const last = xPtr + (count << 3) - 64;
-  if (count >= 8) {
-    // Blocks of 8; the last one overlaps its neighbour, which changes no maximum.
-    let max1 = max, max2 = max, max3 = max;
-    for (let ptr = xPtr; ; ptr = min(ptr + 64, last)) {
-      max = f64x2.pmax(max, v128.load(ptr));
-      max1 = f64x2.pmax(max1, v128.load(ptr, 16));
-      max2 = f64x2.pmax(max2, v128.load(ptr, 32));
-      max3 = f64x2.pmax(max3, v128.load(ptr, 48));
-      if (ptr == last) break;
-    }
-    max = f64x2.pmax(f64x2.pmax(max, max1), f64x2.pmax(max2, max3));
-    return f64x2.pmax(max, i64x2.shuffle(max, max, 1, 0));
+/** The greater of the two lanes, in both. */
+// @ts-ignore: decorator
+@inline
+export function maxOfLanes(max: v128): v128 {
+  return f64x2.pmax(max, i64x2.shuffle(max, max, 1, 0));
+}
+
+/** The maxima of `max` and `count` values, by lane; an odd last one counts for both. Some value or NaN if there is a NaN. */
+export function laneMax(max: v128, xPtr: usize, count: usize): v128 {
+  const end = xPtr + (count << 3);
+  let max1 = max, max2 = max, max3 = max;
+  for (; xPtr + 64 <= end; xPtr += 64) {
+    max = f64x2.pmax(max, v128.load(xPtr));
+    max1 = f64x2.pmax(max1, v128.load(xPtr, 16));
+    max2 = f64x2.pmax(max2, v128.load(xPtr, 32));
+    max3 = f64x2.pmax(max3, v128.load(xPtr, 48));
   }
-  for (let ptr = xPtr + 8; ptr < xPtr + (count << 3); ptr += 8) max = f64x2.pmax(max, v128.load64_splat(ptr));
-  return max;
+  max = f64x2.pmax(f64x2.pmax(max, max1), f64x2.pmax(max2, max3));
+  for (; xPtr + 16 <= end; xPtr += 16) max = f64x2.pmax(max, v128.load(xPtr));
+  return xPtr < end ? f64x2.pmax(max, v128.load64_splat(xPtr)) : max;
+}
+
+/** The maximum of `count` >= 2 values, in both lanes. */
+// @ts-ignore: decorator
+@inline
+export function reduceMax(xPtr: usize, count: usize): v128 {
+  return maxOfLanes(laneMax(v128.load(xPtr), xPtr, count));
 }

@@ -1,5 +1,6 @@
 // One contiguous row at a time, two classes a vector.
 
+import { findMax, loadTail, lowSums, nextMax, storeExps, storeRelativeExps, storeTail, sumExps, sumRelativeExps } from "./block";
 import { TABLE_BITS } from "./constants.generated";
 import {
   expConstant, expFloor, expRound, isFar, shiftedExp, unbiasFirst, unbiasLast, MAX_LOG_PROB, ONE,
@@ -9,35 +10,33 @@ import {
   factorLow, gapScale, labelGradient, leastRest, scaledLess, sumOfOthers, weightedLogSum, SEED,
 } from "./normalizer";
 import {
-  fastTwoSumError, productLow, reduceAdd, reduceMax, splatLane, total, twoDifferenceError, twoSumError, upper,
+  fastTwoSumError, maxOfLanes, productLow, reduceAdd, reduceMax, splatLane, total, twoDifferenceError, twoSumError, upper,
 } from "./reduce";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
 
-/** The next two elements, or the last one and `pad`. */
-// @ts-ignore: decorator
-@inline
-function loadTail(ptr: usize, count: isize, pad: f64): v128 {
-  return count > 1 ? v128.load(ptr) : f64x2.replace_lane(f64x2.splat(pad), 0, load<f64>(ptr));
-}
-
-// @ts-ignore: decorator
-@inline
-function storeTail(ptr: usize, count: isize, value: v128): void {
-  if (count > 1) v128.store(ptr, value);
-  else v128.store_lane<u64>(ptr, value, 0);
-}
-
-/** Σ a as (hi, lo). */
-function sum(aPtr: usize, classes: usize): v128 {
-  let hi = f64x2.splat(0);
-  let lo = f64x2.splat(0);
-  for (let n = <isize>classes; n > 0; n -= 2, aPtr += 16) {
-    const term = loadTail(aPtr, n, 0);
-    const next = f64x2.add(hi, term);
-    lo = f64x2.add(lo, twoSumError(hi, term, next));
-    hi = next;
+/** Σ a scale as (hi, lo); scale is a power of 2. */
+export function sum(aPtr: usize, count: usize, scale: f64): v128 {
+  const scales = f64x2.splat(scale);
+  let hi0 = f64x2.splat(0), hi1 = hi0, lo0 = hi0, lo1 = hi0;
+  let n = <isize>count;
+  for (; n >= 4; n -= 4, aPtr += 32) {
+    const term0 = f64x2.mul(v128.load(aPtr), scales);
+    const term1 = f64x2.mul(v128.load(aPtr, 16), scales);
+    const next0 = f64x2.add(hi0, term0);
+    const next1 = f64x2.add(hi1, term1);
+    lo0 = f64x2.add(lo0, twoSumError(hi0, term0, next0));
+    lo1 = f64x2.add(lo1, twoSumError(hi1, term1, next1));
+    hi0 = next0;
+    hi1 = next1;
   }
-  return reduceAdd(hi, lo);
+  for (; n > 0; n -= 2, aPtr += 16) {
+    const term = f64x2.mul(loadTail(aPtr, n, 0), scales);
+    const next = f64x2.add(hi0, term);
+    lo0 = f64x2.add(lo0, twoSumError(hi0, term, next));
+    hi0 = next;
+  }
+  const hi = f64x2.add(hi0, hi1);
+  return reduceAdd(hi, f64x2.add(f64x2.add(lo0, lo1), twoSumError(hi0, hi1, hi)));
 }
 
 /** Σ a (b scale − shift) as (hi, lo), where a = 0 counts nothing whatever b is. */
@@ -114,83 +113,10 @@ function isOutOfReach(max: v128, round: v128): bool {
   return v128.any_true(v128.or(isFar(max), f64x2.gt(rise, f64x2.splat(HEADROOM * <f64>(1 << TABLE_BITS)))));
 }
 
-/** The maximum of the block to be visited next, in both lanes: what an exp block finds beside its sum. */
-let nextMax: v128 = f64x2(0, 0);
-
 /**
- * e_j of a block of `count` logits and, with `stores`, where they go; gives their sum (hi, lo). Meanwhile finds the maximum of the next
- * block, so that its logits are on their way from memory while there is something to compute: 10 % of the time of a batch beyond the
- * second-level cache (measured).
- */
-// @ts-ignore: decorator
-@inline
-function expBlock(
-  stores: bool, relative: bool, xPtr: usize, outPtr: usize, count: usize,
-  base: v128, round: v128, floor: v128, seed: v128, nextPtr: usize, nextCount: usize,
-): v128 {
-  const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
-  const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
-  const nextLast = nextPtr + (nextCount << 3) - 32;
-  let max = v128.load64_splat(nextPtr);
-  let hi = seed;
-  let lo = f64x2.splat(0);
-  let n = <isize>count;
-  let next = nextPtr;
-  for (; n >= 4; n -= 4, xPtr += 32, next += 32) {
-    const e0 = shiftedExp(relative, 0, v128.load(xPtr), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-    if (stores) v128.store(outPtr, e0);
-    const sum0 = f64x2.add(hi, e0);
-    const lost0 = fastTwoSumError(hi, e0, sum0);
-    const e1 = shiftedExp(relative, 1, v128.load(xPtr, 16), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-    if (stores) {
-      v128.store(outPtr, e1, 16);
-      outPtr += 32;
-    }
-    hi = f64x2.add(sum0, e1);
-    lo = f64x2.add(lo, f64x2.add(lost0, fastTwoSumError(sum0, e1, hi)));
-    next = min(next, nextLast);
-    max = f64x2.pmax(max, f64x2.pmax(v128.load(next), v128.load(next, 16)));
-  }
-  for (; n > 0; n -= 2, xPtr += 16) {
-    const e = shiftedExp(relative, 0, loadTail(xPtr, n, -Infinity), base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
-    if (stores) {
-      storeTail(outPtr, n, e);
-      outPtr += 16;
-    }
-    const sum = f64x2.add(hi, e);
-    lo = f64x2.add(lo, fastTwoSumError(hi, e, sum));
-    hi = sum;
-  }
-  const seen = count & ~3;
-  if (nextCount > seen) max = f64x2.pmax(max, reduceMax(nextPtr + (seen << 3), nextCount - seen));
-  nextMax = f64x2.pmax(max, i64x2.shuffle(max, max, 1, 0));
-  return reduceAdd(f64x2.sub(hi, seed), lo);
-}
-
-// What of expBlock is in use, each compiled once.
-
-function storeExps(x: usize, out: usize, count: usize, round: v128, floor: v128, seed: v128, next: usize, nextCount: usize): v128 {
-  return expBlock(true, false, x, out, count, f64x2.splat(0), round, floor, seed, next, nextCount);
-}
-
-function sumExps(x: usize, count: usize, round: v128, floor: v128, seed: v128, next: usize, nextCount: usize): v128 {
-  return expBlock(false, false, x, 0, count, f64x2.splat(0), round, floor, seed, next, nextCount);
-}
-
-function storeRelativeExps(
-  x: usize, out: usize, count: usize, base: v128, round: v128, floor: v128, seed: v128, next: usize, nextCount: usize,
-): v128 {
-  return expBlock(true, true, x, out, count, base, round, floor, seed, next, nextCount);
-}
-
-function sumRelativeExps(x: usize, count: usize, base: v128, round: v128, floor: v128, seed: v128, next: usize, nextCount: usize): v128 {
-  return expBlock(false, true, x, 0, count, base, round, floor, seed, next, nextCount);
-}
-
-/**
- * One row of `classes` >= 4 logits, in blocks of `block`, the first of which has the maximum nextMax; out may be x itself. `labelPtr`
- * points at the row's index (i32), or with `distribution` at its classes; (gHi, gLo) is the upstream gradient of the loss. After the
- * row, `followingCount` logits at `following` are next.
+ * One row of `classes` >= 4 logits, in blocks of `block`, the first of which has the maximum nextMax, by lane; out may be x itself.
+ * `labelPtr` points at the row's index (i32), or with `distribution` at its classes; (gHi, gLo) is the upstream gradient of the loss.
+ * After the row, `followingCount` logits at `following` are next.
  *
  * Logits are taken as they are, e_j shifted by the first block's maximum. Where that is not good enough for the row's maximum, gives
  * false and has written at most to an out that is not x; with `whole`, logits are taken relative to the row's maximum.
@@ -198,10 +124,10 @@ function sumRelativeExps(x: usize, count: usize, base: v128, round: v128, floor:
 function forwardRow(
   task: i32, distribution: bool, whole: bool,
   xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
-  classes: usize, block: usize, following: usize, followingCount: usize, gHi: v128, gLo: v128,
+  classes: usize, block: usize, following: usize, followingCount: usize, gHi: v128, gLo: v128, scratchPtr: usize,
 ): bool {
   const stores = task == PROBS || task == GRADIENT;
-  let max = whole ? reduceMax(xPtr, classes) : nextMax;
+  let max = whole ? reduceMax(xPtr, classes) : maxOfLanes(nextMax);
   const base = max;
   const top = whole ? f64x2.sub(max, base) : max;
   const round = expRound(top);
@@ -219,7 +145,7 @@ function forwardRow(
   let gap = f64x2.splat(0);
   if (task == LOSS || task == GRADIENT) {
     if (distribution) {
-      mass = sum(labelPtr, classes);
+      mass = sum(labelPtr, classes, 1);
       const scale = gapScale(rowMax);
       const weighted = dot(labelPtr, xPtr, scale, f64x2.mul(rowMax, scale), classes);
       gap = f64x2.sub(f64x2.splat(0), f64x2.div(total(splatLane(weighted, 0), splatLane(weighted, 1)), scale));
@@ -243,22 +169,23 @@ function forwardRow(
     const next = end < classes ? xPtr + (end << 3) : following;
     const nextCount = end < classes ? blockOf(classes - end, block) : followingCount;
     if (!whole && at) {
-      max = f64x2.pmax(max, nextMax);
+      max = f64x2.pmax(max, maxOfLanes(nextMax));
       if (isOutOfReach(max, round)) return false;
     }
     const seed = whole ? f64x2.splat(SEED) : seedAbove(max, round);
     const x = xPtr + (at << 3);
     const out = outPtr + (at << 3);
-    let part: v128;
+    let sums: v128;
     if (whole) {
-      part = stores
-        ? storeRelativeExps(x, out, count, base, round, floor, seed, next, nextCount)
-        : sumRelativeExps(x, count, base, round, floor, seed, next, nextCount);
+      sums = stores
+        ? storeRelativeExps(x, out, count, base, round, floor, seed, next, nextCount, scratchPtr)
+        : sumRelativeExps(x, count, base, round, floor, seed, next, nextCount, scratchPtr);
     } else {
-      part = stores
-        ? storeExps(x, out, count, round, floor, seed, next, nextCount)
-        : sumExps(x, count, round, floor, seed, next, nextCount);
+      sums = stores
+        ? storeExps(x, out, count, round, floor, seed, next, nextCount, scratchPtr)
+        : sumExps(x, count, round, floor, seed, next, nextCount, scratchPtr);
     }
+    const part = reduceAdd(f64x2.sub(sums, seed), lowSums);
     const term = splatLane(part, 0);
     const sum = f64x2.add(hi, term);
     lo = f64x2.add(lo, f64x2.add(splatLane(part, 1), twoSumError(hi, term, sum)));
@@ -273,7 +200,7 @@ function forwardRow(
   const sumLo = fastTwoSumError(hi, lo, sumHi);
 
   const eMax = whole ? f64x2.splat(ONE) : shiftedExp(
-    false, 0, max, base, round, floor,
+    false, scratchPtr, max, base, round, floor,
     expConstant(0), expConstant(1), expConstant(2), expConstant(3), expConstant(4), expConstant(5),
   );
   const without = f64x2.sub(sumHi, eMax);
@@ -282,7 +209,7 @@ function forwardRow(
   let restLo = twoSumError(without, withoutLo, restHi);
   if (v128.any_true(f64x2.lt(restHi, f64x2.mul(eMax, leastRest(block))))) {
     const others = sumOfOthers(
-      !stores, stores ? outPtr : xPtr, classes, 8, eMax, whole ? base : f64x2.splat(0), round, floor,
+      !stores, stores ? outPtr : xPtr, classes, 8, eMax, whole ? base : f64x2.splat(0), round, floor, scratchPtr,
     );
     restHi = splatLane(others, 0);
     restLo = splatLane(others, 1);
@@ -322,20 +249,20 @@ function forwardRow(
 export function forwardRows(
   task: i32, distribution: bool,
   xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
-  rows: usize, classes: usize, upstreamPtr: usize, gHi: v128, gLo: v128,
+  rows: usize, classes: usize, upstreamPtr: usize, gHi: v128, gLo: v128, scratchPtr: usize,
 ): void {
   const rowBytes = classes << 3;
   const blocks = (classes + BLOCK - 1) / BLOCK;
   const block = ((classes + blocks - 1) / blocks + 3) & ~3;
   const first = blockOf(classes, block);
-  if (rows) nextMax = reduceMax(xPtr, first);
+  if (rows) findMax(xPtr, first);
   for (let r: usize = 0; r < rows; r++) {
     // After the last row, itself once more.
     const following = r + 1 < rows ? xPtr + rowBytes : xPtr;
     if (task == GRADIENT && upstreamPtr) gHi = v128.load64_splat(upstreamPtr + (r << 3));
     for (let whole = false; ; whole = true) {
       const isDone = forwardRow(
-        task, distribution, whole, xPtr, labelPtr, outPtr, resultPtr, classes, block, following, first, gHi, gLo,
+        task, distribution, whole, xPtr, labelPtr, outPtr, resultPtr, classes, block, following, first, gHi, gLo, scratchPtr,
       );
       if (isDone) break;
     }
@@ -352,9 +279,9 @@ export function forwardRows(
  */
 // @ts-ignore: decorator
 @inline
-export function backwardRow(log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize, classes: usize): void {
+export function backwardRow(log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize, classes: usize, scratchPtr: usize): void {
   const zero = f64x2.splat(0);
-  const pair = log ? sum(upstreamPtr, classes) : dot(resultPtr, upstreamPtr, f64x2.splat(1), zero, classes);
+  const pair = log ? sum(upstreamPtr, classes, 1) : dot(resultPtr, upstreamPtr, f64x2.splat(1), zero, classes);
   const s = total(splatLane(pair, 0), splatLane(pair, 1));
   const unbias0 = unbiasFirst(s), unbias1 = unbiasLast(s);
   const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
@@ -366,7 +293,8 @@ export function backwardRow(log: bool, upstreamPtr: usize, resultPtr: usize, out
     const result = loadTail(resultPtr, n, 0);
     if (log) {
       // Log-probabilities are not above 0; whatever they are, the exponent of e must not run over.
-      const e = shiftedExp(false, 0, f64x2.pmin(result, f64x2.splat(MAX_LOG_PROB)), zero, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+      const capped = f64x2.pmin(result, f64x2.splat(MAX_LOG_PROB));
+      const e = shiftedExp(false, scratchPtr, capped, zero, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
       storeTail(outPtr, n, f64x2.sub(g, f64x2.mul(f64x2.mul(e, unbias0), unbias1)));
     } else {
       storeTail(outPtr, n, v128.and(f64x2.mul(result, f64x2.sub(g, s)), f64x2.ne(result, zero)));

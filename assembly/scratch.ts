@@ -1,11 +1,26 @@
-// The memory that kernels write besides their outputs.
+// The memory that kernels write besides their outputs, `scratchBytes` from a 16-byte boundary on. What it held does not matter.
+//   0       table indices on their way from vectors to addresses, 16 bytes for each of two vectors
+//   PAIRS   what a group of pairs of rows has come to (pair.ts)
+//   STAGE   the elements of a group, and in a second half those of its labels, or of a second tensor (stage.ts)
 
-import { Pair, PAIRS } from "./pair";
+import { Pair } from "./pair";
 
-/** Table indices on their way from vectors to addresses: 16 bytes for each of two vectors; then 32 pairs of at most 160 bytes. */
-export const INDICES_PTR: usize = memory.data(32 + 32 * 160, 16);
+/** The most pairs of a group: when all have been visited before the first is finished, their chains of dependent operations overlap. */
+export const MAX_PAIRS: usize = 32;
 
-/** PAIRS pairs of rows. */
-export const PAIRS_PTR: usize = INDICES_PTR + 32;
+/** What the elements of a group may take, if they are more than those of four pairs, of a cache line each: half a first-level cache. */
+const GROUP_BYTES: usize = 16384;
 
-export const SCRATCH_BYTES: usize = 32 + PAIRS * offsetof<Pair>();
+export const PAIRS: usize = 32;
+export const STAGE: usize = PAIRS + MAX_PAIRS * offsetof<Pair>();
+
+/** The pairs of a group. */
+export function pairsOfGroup(classes: usize, inner: usize): usize {
+  const pairs = min(max(GROUP_BYTES / 16 / classes, 4), MAX_PAIRS);
+  return inner == 1 ? pairs : min(pairs, (inner + 1) / 2);
+}
+
+/** Bytes of the elements of a group of pairs. */
+export function groupBytes(classes: usize, inner: usize): usize {
+  return pairsOfGroup(classes, inner) * (classes << 4);
+}

@@ -1,42 +1,55 @@
-// Two rows of two classes side by side, one a lane. Relative to the maximum its own e is ONE, so that a row takes a single exp; the bits are
-// those that lanes.ts would give.
+// Rows of two classes, side by side, one a lane: loss and gradient of indices. Relative to the maximum its own e is ONE, so that a row
+// takes a single exp; the bits are those that lanes.ts would give. A last row without a partner is its own.
 
 import { expConstant, expFloor, expRound, shiftedExp, ONE } from "./exp";
-import { loadLanes, readIndices, storeLanes } from "./lanes";
 import { logRatio } from "./log";
 import { factorLow } from "./normalizer";
 import { Pair } from "./pair";
 import { fastTwoSumError, upper } from "./reduce";
+import { MAX_PAIRS, PAIRS } from "./scratch";
+import { loadByRow, storeByRow } from "./stage";
 import { GRADIENT } from "./task";
 
-/** The gap, and e of the lesser logit (hi). */
+/** From a pair of rows: its gap and whether the labels are 0 (isZero), and e of the lesser logit (hi). */
 // @ts-ignore: decorator
 @inline
-export function visitTwo(pair: Pair, classStride: usize): void {
-  const x0 = loadLanes(pair.xPtr, pair.laneStride);
-  const x1 = loadLanes(pair.xPtr + classStride, pair.laneStride);
-  readIndices(pair, 2, classStride);
+function visit(pair: Pair, xPtr: usize, labelPtr: usize, inner: usize, isAlone: bool, scratchPtr: usize): void {
+  let x0: v128;
+  let x1: v128;
+  if (inner == 1) {
+    const first = v128.load(xPtr);
+    const second = v128.load(xPtr + (isAlone ? 0 : 16));
+    x0 = i64x2.shuffle(first, second, 0, 2);
+    x1 = i64x2.shuffle(first, second, 1, 3);
+  } else {
+    x0 = loadByRow(xPtr, isAlone);
+    x1 = loadByRow(xPtr + (inner << 3), isAlone);
+  }
+  const labels = isAlone ? v128.load32_splat(labelPtr) : v128.load64_zero(labelPtr);
+  const isZero = i64x2.eq(i64x2.extend_low_i32x4_u(labels), i64x2.splat(0));
   const max = f64x2.pmax(x0, x1);
-  pair.gap = f64x2.sub(max, loadLanes(pair.xPtr + pair.label0, pair.label1 - pair.label0));
+  pair.gap = f64x2.sub(max, v128.bitselect(x0, x1, isZero));
+  pair.isZero = isZero;
   // pmin and pmax, their operands swapped, do not lose the same NaN; max − max is one for an infinity.
   const min = f64x2.add(f64x2.pmin(x1, x0), f64x2.sub(max, max));
   const zero = f64x2.splat(0);
   pair.hi = shiftedExp(
-    true, 0, min, max, expRound(zero), expFloor(zero),
+    true, scratchPtr, min, max, expRound(zero), expFloor(zero),
     expConstant(0), expConstant(1), expConstant(2), expConstant(3), expConstant(4), expConstant(5),
   );
 }
 
-/** finish of lanes.ts, for LOSS and GRADIENT of indices. */
 // @ts-ignore: decorator
 @inline
-export function finishTwo(task: i32, pair: Pair, classStride: usize, gHi: v128, gLo: v128): void {
+function finish(
+  task: i32, pair: Pair, outPtr: usize, resultPtr: usize, inner: usize, isAlone: bool, gHi: v128, gLo: v128,
+): void {
   const zero = f64x2.splat(0);
   const one = f64x2.splat(ONE);
   const rest = pair.hi;
   const sumHi = f64x2.add(one, rest);
   const sumLo = fastTwoSumError(one, rest, sumHi);
-  storeLanes(pair.resultPtr, pair.partner << 3, f64x2.add(pair.gap, logRatio(one, rest, zero, sumHi, sumLo)));
+  storeByRow(resultPtr, isAlone, f64x2.add(pair.gap, logRatio(one, rest, zero, sumHi, sumLo)));
   if (task == GRADIENT) {
     const inverse = f64x2.div(f64x2.splat(1), sumHi);
     const factor = upper(f64x2.mul(gHi, inverse));
@@ -45,10 +58,44 @@ export function finishTwo(task: i32, pair: Pair, classStride: usize, gHi: v128, 
     const e = v128.bitselect(rest, one, f64x2.eq(pair.gap, zero));
     const atOther = f64x2.mul(e, f64x2.add(factor, low));
     const atLabel = f64x2.sub(zero, f64x2.add(f64x2.mul(e, factor), f64x2.mul(e, low)));
-    const outPtr = pair.outPtr;
-    v128.store_lane<u64>(outPtr + pair.label0, atLabel, 0);
-    v128.store_lane<u64>(outPtr + pair.label1, atLabel, 1);
-    v128.store_lane<u64>(outPtr + (classStride - pair.label0), atOther, 0);
-    v128.store_lane<u64>(outPtr + (classStride + 2 * pair.laneStride - pair.label1), atOther, 1);
+    const at0 = v128.bitselect(atLabel, atOther, pair.isZero);
+    const at1 = v128.bitselect(atOther, atLabel, pair.isZero);
+    if (inner == 1) {
+      if (!isAlone) v128.store(outPtr, i64x2.shuffle(at0, at1, 1, 3), 16);
+      v128.store(outPtr, i64x2.shuffle(at0, at1, 0, 2));
+    } else {
+      storeByRow(outPtr, isAlone, at0);
+      storeByRow(outPtr + (inner << 3), isAlone, at1);
+    }
+  }
+}
+
+/** All rows; `task` is LOSS or GRADIENT. Results by row, and upstream gradients if upstreamPtr is not 0. */
+// @ts-ignore: decorator
+@inline
+export function forwardTwo(
+  task: i32, xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
+  outer: usize, inner: usize, upstreamPtr: usize, gHi: v128, gLo: v128, scratchPtr: usize,
+): void {
+  const sliceRows = inner == 1 ? outer : inner;
+  const pairBytes: usize = inner == 1 ? 32 : 16;
+  for (let slice: usize = 0; slice < outer * inner; slice += sliceRows) {
+    const end = slice + sliceRows;
+    for (let first = slice; first < end; first += 2 * MAX_PAIRS) {
+      const at = (slice << 4) + (first - slice) * (pairBytes >> 1);
+      const last = min(first + 2 * MAX_PAIRS, end);
+      let pair = changetype<Pair>(scratchPtr + PAIRS);
+      for (let r = first, x = xPtr + at; r < last; r += 2, x += pairBytes) {
+        visit(pair, x, labelPtr + (r << 2), inner, r + 1 == last, scratchPtr);
+        pair = changetype<Pair>(changetype<usize>(pair) + offsetof<Pair>());
+      }
+      pair = changetype<Pair>(scratchPtr + PAIRS);
+      for (let r = first, out = outPtr + at; r < last; r += 2, out += pairBytes) {
+        const isAlone = r + 1 == last;
+        if (task == GRADIENT && upstreamPtr) gHi = loadByRow(upstreamPtr + (r << 3), isAlone);
+        finish(task, pair, out, resultPtr + (r << 3), inner, isAlone, gHi, gLo);
+        pair = changetype<Pair>(changetype<usize>(pair) + offsetof<Pair>());
+      }
+    }
   }
 }

@@ -143,11 +143,16 @@ function resultArray(out: unknown, size: number, inputs: readonly Elements[], la
   return out;
 }
 
+/** What the kernels need for a block besides its tensors. */
+function scratchBytes(stage: Arena, block: Block, classes: number): number {
+  return stage.kernels.scratchBytes(classes, block.inner);
+}
+
 /** A result laid out like the inputs, one or two tensors of one shape. */
 function mapTensor(
   inputs: readonly Elements[],
   { axis, out }: OutOptions,
-  visit: (kernels: Kernels, ptrs: number[], block: Block, classes: number) => void,
+  visit: (kernels: Kernels, ptrs: number[], block: Block, classes: number, scratchPtr: number) => void,
 ): unknown {
   const { shape, form } = inputs[0];
   const layout = layoutOf(shape, axis);
@@ -155,14 +160,11 @@ function mapTensor(
   const stage = stagingArea();
   for (const block of blocksOf(layout)) {
     const size = block.outer * layout.classes * block.inner;
-    const ptrs = stage.plan(
-      "shape",
-      inputs.map(() => size * 8),
-    );
+    const [scratchPtr, ...ptrs] = stage.plan("shape", [scratchBytes(stage, block, layout.classes), ...inputs.map(() => size * 8)]);
     inputs.forEach(({ data }, i) => {
       copyIn(data, stage.float64(ptrs[i], size), block, layout.classes);
     });
-    visit(stage.kernels, ptrs, block, layout.classes);
+    visit(stage.kernels, ptrs, block, layout.classes, scratchPtr);
     copyOut(stage.float64(ptrs[0], size), result, block, layout.classes);
   }
   return toForm(form, result, shape);
@@ -170,8 +172,8 @@ function mapTensor(
 
 function forward(name: "softmax" | "logSoftmax", x: unknown, options: OutOptions | undefined): unknown {
   const checked = checkOptions(options, ["shape", "axis", "out"]);
-  return mapTensor([readTensor("x", x, checked.shape)], checked, (kernels, [ptr], block, classes) => {
-    kernels[name](ptr, ptr, block.outer, classes, block.inner);
+  return mapTensor([readTensor("x", x, checked.shape)], checked, (kernels, [ptr], block, classes, scratchPtr) => {
+    kernels[name](ptr, ptr, block.outer, classes, block.inner, scratchPtr);
   });
 }
 
@@ -187,8 +189,8 @@ function backward(
   if (!sameShape(inputs[0].shape, inputs[1].shape)) {
     throw rangeError(argument, `the shape of "upstream", [${inputs[0].shape.join(", ")}]`, inputs[1].shape);
   }
-  return mapTensor(inputs, checked, (kernels, [upstreamPtr, resultPtr], block, classes) => {
-    kernels[name](upstreamPtr, resultPtr, upstreamPtr, block.outer, classes, block.inner);
+  return mapTensor(inputs, checked, (kernels, [upstreamPtr, resultPtr], block, classes, scratchPtr) => {
+    kernels[name](upstreamPtr, resultPtr, upstreamPtr, block.outer, classes, block.inner, scratchPtr);
   });
 }
 
@@ -235,9 +237,10 @@ export function logSumExp<T extends Tensor>(x: T, options?: ShapeOptions): ByRow
   const stage = stagingArea();
   for (const block of blocksOf(layout)) {
     const size = block.outer * layout.classes * block.inner;
-    const [xPtr, lsePtr] = stage.plan("shape", [size * 8, block.outer * block.inner * 8]);
+    const scratch = scratchBytes(stage, block, layout.classes);
+    const [scratchPtr, xPtr, lsePtr] = stage.plan("shape", [scratch, size * 8, block.outer * block.inner * 8]);
     copyIn(data, stage.float64(xPtr, size), block, layout.classes);
-    stage.kernels.logSumExp(xPtr, lsePtr, block.outer, layout.classes, block.inner);
+    stage.kernels.logSumExp(xPtr, lsePtr, block.outer, layout.classes, block.inner, scratchPtr);
     result.set(stage.float64(lsePtr, block.rows), block.firstRow);
   }
   return toForm(form, result, rowShape(shape, axis)) as ByRow<T>;
@@ -350,7 +353,9 @@ function lossOf({ logits, labels, layout, rowShape, reduction, divisor }: Batch,
     const size = block.outer * classes * block.inner;
     const stagedRows = block.outer * block.inner;
     const labelBytes = labels.kind === "indices" ? stagedRows * 4 : size * 8;
-    const [sumPtr, lossesPtr, xPtr, labelsPtr] = stage.plan("shape", [sumBytes, stagedRows * 8, size * 8, labelBytes]);
+    const scratch = scratchBytes(stage, block, classes);
+    const bytes = [sumBytes, scratch, stagedRows * 8, size * 8, labelBytes];
+    const [sumPtr, scratchPtr, lossesPtr, xPtr, labelsPtr] = stage.plan("shape", bytes);
     copyIn(logits.data, stage.float64(xPtr, size), block, classes);
     if (labels.kind === "indices") {
       const staged = stage.int32(labelsPtr, stagedRows);
@@ -361,11 +366,11 @@ function lossOf({ logits, labels, layout, rowShape, reduction, divisor }: Batch,
     }
     if (gradient) {
       const kernel = labels.kind === "indices" ? kernels.gradientOfIndices : kernels.gradientOfDistributions;
-      kernel(xPtr, labelsPtr, lossesPtr, xPtr, block.outer, classes, block.inner, 0, 1, divisor);
+      kernel(xPtr, labelsPtr, lossesPtr, xPtr, block.outer, classes, block.inner, 0, 1, divisor, scratchPtr);
       copyOut(stage.float64(xPtr, size), gradient, block, classes);
     } else {
       const kernel = labels.kind === "indices" ? kernels.lossOfIndices : kernels.lossOfDistributions;
-      kernel(xPtr, labelsPtr, lossesPtr, block.outer, classes, block.inner);
+      kernel(xPtr, labelsPtr, lossesPtr, block.outer, classes, block.inner, scratchPtr);
     }
     losses?.set(stage.float64(lossesPtr, block.rows), block.firstRow);
     kernels.accumulate(lossesPtr, block.rows, sumPtr);

@@ -1,26 +1,43 @@
 // The raw ABI of assembly/index.ts as one typed interface. Every `…Ptr` is a byte address in the module's memory; tensors are
-// row-major (outer, classes, inner) doubles, results by row (outer, inner).
+// row-major (outer, classes, inner) doubles, results by row (outer, inner). scratchPtr is where scratchBytes(classes, inner) bytes are
+// free, on a 16-byte boundary.
 
 export interface Kernels {
-  softmax(xPtr: number, outPtr: number, outer: number, classes: number, inner: number): void;
-  logSoftmax(xPtr: number, outPtr: number, outer: number, classes: number, inner: number): void;
-  logSumExp(xPtr: number, lsePtr: number, outer: number, classes: number, inner: number): void;
-  softmaxBackward(upstreamPtr: number, probsPtr: number, outPtr: number, outer: number, classes: number, inner: number): void;
-  logSoftmaxBackward(upstreamPtr: number, logProbsPtr: number, outPtr: number, outer: number, classes: number, inner: number): void;
+  softmax: MapKernel;
+  logSoftmax: MapKernel;
+  /** Gives lse by row. */
+  logSumExp: MapKernel;
+  /** (upstreamPtr, probsPtr, outPtr, …) */
+  softmaxBackward: MapKernelOfTwo;
+  /** (upstreamPtr, logProbsPtr, outPtr, …) */
+  logSoftmaxBackward: MapKernelOfTwo;
   softmaxJacobian(probsPtr: number, jacobianPtr: number, classes: number, first: number, lines: number): void;
-  lossOfIndices(xPtr: number, labelsPtr: number, lossesPtr: number, outer: number, classes: number, inner: number): void;
-  lossOfDistributions(xPtr: number, labelsPtr: number, lossesPtr: number, outer: number, classes: number, inner: number): void;
+  /** (xPtr, labelsPtr, lossesPtr, …) */
+  lossOfIndices: MapKernelOfTwo;
+  lossOfDistributions: MapKernelOfTwo;
   gradientOfIndices: GradientKernel;
   gradientOfDistributions: GradientKernel;
   accumulate(valuesPtr: number, count: number, sumPtr: number): void;
   mean(sumPtr: number, divisor: number): number;
-  scratchBase(): number;
-  scratchBytes(): number;
+  firstBadIndex(labelsPtr: number, count: number, classes: number): number;
+  scratchBytes(classes: number, inner: number): number;
   heapBase(): number;
 }
 
 /** What a sum of losses takes between accumulate and mean. */
 export const SUM_ELEMENTS = 4;
+
+type MapKernel = (xPtr: number, outPtr: number, outer: number, classes: number, inner: number, scratchPtr: number) => void;
+
+type MapKernelOfTwo = (
+  aPtr: number,
+  bPtr: number,
+  outPtr: number,
+  outer: number,
+  classes: number,
+  inner: number,
+  scratchPtr: number,
+) => void;
 
 type GradientKernel = (
   xPtr: number,
@@ -33,4 +50,5 @@ type GradientKernel = (
   upstreamPtr: number,
   upstream: number,
   divisor: number,
+  scratchPtr: number,
 ) => void;

@@ -73,7 +73,8 @@ abstract class Layer {
 
   protected layOut(shape: readonly number[], givenLabels?: LabelKind): void {
     const layout = layoutOf(shape, this.axis);
-    this.#places = this.#place(this.buffersFor(layout, givenLabels));
+    const scratchBytes = this.arena.kernels.scratchBytes(layout.classes, layout.inner);
+    this.#places = this.#place([["scratch", "float64", scratchBytes / 8], ...this.buffersFor(layout, givenLabels)]);
     this.#shape = Object.freeze([...shape]);
     this.#layout = layout;
     this.#hasRun = false;
@@ -216,7 +217,7 @@ export class Softmax extends Layer {
       this.logits.set(given.data);
     }
     const { outer, classes, inner } = this.layout;
-    kernels.softmax(this.ptr("logits"), this.ptr("probs"), outer, classes, inner);
+    kernels.softmax(this.ptr("logits"), this.ptr("probs"), outer, classes, inner, this.ptr("scratch"));
     this.markRun();
     return given ? toForm(given.form, this.probs.slice(), given.shape) : this.probs;
   }
@@ -239,7 +240,15 @@ export class Softmax extends Layer {
       this.upstream.set(given.data);
     }
     const { outer, classes, inner } = this.layout;
-    this.arena.kernels.softmaxBackward(this.ptr("upstream"), this.ptr("probs"), this.ptr("gradient"), outer, classes, inner);
+    this.arena.kernels.softmaxBackward(
+      this.ptr("upstream"),
+      this.ptr("probs"),
+      this.ptr("gradient"),
+      outer,
+      classes,
+      inner,
+      this.ptr("scratch"),
+    );
     return given ? toForm(given.form, this.gradient.slice(), given.shape) : this.gradient;
   }
 }
@@ -340,7 +349,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     this.requireForward("probs");
     if (!this.#probsAreFresh) {
       const { outer, classes, inner } = this.layout;
-      this.arena.kernels.softmax(this.ptr("logits"), this.ptr("probs"), outer, classes, inner);
+      this.arena.kernels.softmax(this.ptr("logits"), this.ptr("probs"), outer, classes, inner, this.ptr("scratch"));
       this.#probsAreFresh = true;
     }
     return this.float64("probs");
@@ -423,7 +432,10 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   /** Resident labels are open to everyone: they are checked before each visit. */
   #checkLabels(name: "labels" | "givenLabels"): void {
     const labels = this.view(name);
-    if (labels instanceof Int32Array) checkIndices(labels, this.layout.classes);
+    if (!(labels instanceof Int32Array)) return;
+    const { classes } = this.layout;
+    const areGood = this.arena.kernels.firstBadIndex(this.ptr(name), labels.length, classes) === labels.length;
+    if (!areGood) checkIndices(labels, classes);
   }
 
   #readUpstream(upstream: unknown): Float64Array {
@@ -452,6 +464,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
       upstreamPtr,
       upstream,
       this.#divisorOf(rows),
+      this.ptr("scratch"),
     );
   }
 }

@@ -63,6 +63,7 @@ describe.each(groups.map((group) => ({ group, title: `${group.name}, C = ${group
 const SUM_LIMIT = 2;
 
 describe("sums", () => {
+  const arena = new CanaryArena(2 ** 25);
   const sampled = (classes: number) => [0, 1, classes >> 1, (classes >> 1) + 7, classes - 9, classes - 1];
 
   it.each(Object.keys(LONG_ROWS) as (keyof typeof LONG_ROWS)[])("of rows %s keep the bounds at 1e2, 1e4 and 1e6 classes", (kind) => {

@@ -1,4 +1,5 @@
-// Raw kernels on a memory where every buffer has canaries on both sides and the last one may end at the last byte.
+// Raw kernels on a memory where every buffer, and their scratch memory, has canaries on both sides and the last one may end at the last
+// byte.
 
 import { expect } from "vitest";
 import type { Kernels } from "../src/kernels.js";
@@ -9,14 +10,50 @@ const CANARY_WORDS = 8;
 
 type Values = Float64Array | Int32Array;
 
-export class CanaryArena {
-  readonly kernels: Kernels;
-  readonly #memory: WebAssembly.Memory;
+/** The kernels that take scratch memory as their last argument, and the argument that is the number of classes; inner follows it. */
+const SCRATCH_KERNELS = {
+  softmax: 3,
+  logSoftmax: 3,
+  logSumExp: 3,
+  softmaxBackward: 4,
+  logSoftmaxBackward: 4,
+  lossOfIndices: 4,
+  lossOfDistributions: 4,
+  gradientOfIndices: 5,
+  gradientOfDistributions: 5,
+} as const;
 
-  constructor() {
+type WithoutLast<F> = F extends (...args: [...infer A, number]) => infer R ? (...args: A) => R : never;
+
+/** The kernels, less the argument that the arena gives. */
+type TestKernels = Omit<Kernels, keyof typeof SCRATCH_KERNELS> & { [K in keyof typeof SCRATCH_KERNELS]: WithoutLast<Kernels[K]> };
+
+export class CanaryArena {
+  readonly kernels: TestKernels;
+  readonly #memory: WebAssembly.Memory;
+  readonly #scratchEnd: number;
+  /** The most scratch memory that a call has been given. */
+  #scratchBytes = 0;
+
+  /** `zoneBytes` are for scratch memory. What a call is to use ends where they end, with canaries on both sides. */
+  constructor(zoneBytes = 2 ** 19) {
     const { kernels, memory } = instantiate();
-    this.kernels = kernels;
     this.#memory = memory;
+    this.#scratchEnd = Math.ceil(kernels.heapBase() / 16) * 16 + zoneBytes;
+    const wrapped = Object.entries(SCRATCH_KERNELS).map(([name, classesAt]) => {
+      const kernel = kernels[name as keyof typeof SCRATCH_KERNELS] as (...args: number[]) => void;
+      return [
+        name,
+        (...args: number[]) => kernel(...args, this.#scratch(zoneBytes, kernels.scratchBytes(args[classesAt], args[classesAt + 1]))),
+      ];
+    });
+    this.kernels = { ...kernels, ...Object.fromEntries(wrapped) };
+  }
+
+  #scratch(zoneBytes: number, bytes: number): number {
+    if (bytes > zoneBytes) throw new Error(`the test needs ${bytes} bytes of scratch memory`);
+    this.#scratchBytes = Math.max(this.#scratchBytes, bytes);
+    return this.#scratchEnd - bytes;
   }
 
   /**
@@ -25,7 +62,7 @@ export class CanaryArena {
    */
   run<A extends readonly Values[]>(arrays: A, use: (...ptrs: number[]) => void): A {
     const gap = CANARY_WORDS * 4;
-    const bytes = arrays.reduce((sum, array) => sum + Math.ceil(array.byteLength / 8) * 8 + gap, this.kernels.heapBase() + 16);
+    const bytes = arrays.reduce((sum, array) => sum + Math.ceil(array.byteLength / 8) * 8 + gap, this.#scratchEnd + gap);
     const missing = bytes - this.#memory.buffer.byteLength;
     if (missing > 0) this.#memory.grow(Math.ceil(missing / PAGE_BYTES));
     const buffer = this.#memory.buffer;
@@ -44,20 +81,17 @@ export class CanaryArena {
     views.forEach((view, i) => {
       view.set(arrays[i]);
     });
-    // All that lies below, but for what the kernels may write.
-    const tablesNow = () =>
-      new Uint8Array(buffer, 0, start)
-        .slice()
-        .fill(0, this.kernels.scratchBase(), this.kernels.scratchBase() + this.kernels.scratchBytes());
-    const tables = tablesNow();
+    const tables = new Uint8Array(buffer, 0, start).slice();
+    this.#scratchBytes = 0;
 
     use(...ptrs);
 
-    expect(Buffer.compare(tables, tablesNow()), "the tables are untouched").toBe(0);
+    expect(Buffer.compare(tables, new Uint8Array(buffer, 0, start)), "the tables are untouched").toBe(0);
     const results = views.map((view) => view.slice());
     views.forEach((view) => {
       new Int32Array(buffer, view.byteOffset, view.byteLength / 4).fill(CANARY);
     });
+    new Int32Array(buffer, this.#scratchEnd - this.#scratchBytes, this.#scratchBytes / 4).fill(CANARY);
     expect(
       new Int32Array(buffer, start).findIndex((word) => word !== CANARY),
       "no byte outside the buffers has changed",

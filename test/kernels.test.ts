@@ -14,7 +14,7 @@ const arena = new CanaryArena();
 const { kernels } = arena;
 
 /** From one class to past the step from the lane kernels to the row kernels. */
-const LENGTHS = Array.from({ length: 35 }, (_, i) => i + 1);
+const LENGTHS = Array.from({ length: 50 }, (_, i) => i + 1);
 const INNERS = [1, 2, 3];
 
 /** A batch (outer, classes, inner) of rows of one kind. */
@@ -48,8 +48,21 @@ describe.each(Object.keys(ROWS) as (keyof typeof ROWS)[])("%s rows", (kind) => {
   });
 });
 
-it("the scratch of the kernels lies below the buffers", () => {
-  expect(kernels.scratchBase() + kernels.scratchBytes()).toBeLessThanOrEqual(kernels.heapBase());
+it("more scratch memory than there are addresses is told as such", () => {
+  expect(kernels.scratchBytes(2 ** 28, 2)).toBeGreaterThan(2 ** 32);
+});
+
+it.each([1, 3, 4, 5, 9])("the first of %i indices that is no class is found", (count) => {
+  const found: number[] = [];
+  const indices = Int32Array.from({ length: count }, (_, i) => i % 7);
+  for (let bad = 0; bad < count; bad++) {
+    for (const value of [7, -1, 2 ** 31 - 1, -(2 ** 31)]) {
+      arena.run([indices.with(bad, value)], (ptr) => found.push(kernels.firstBadIndex(ptr, count, 7)));
+      expect(found.pop()).toBe(bad);
+    }
+  }
+  arena.run([indices], (ptr) => found.push(kernels.firstBadIndex(ptr, count, 7)));
+  expect(found.pop()).toBe(count);
 });
 
 describe("rows of several blocks", () => {

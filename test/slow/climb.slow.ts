@@ -36,7 +36,8 @@ const ZERO: Pair = [0, 0];
 
 const { kernels, memory } = instantiate();
 const start = Math.ceil(kernels.heapBase() / 64) * 64;
-const [xPtr, outPtr, qPtr, byRowPtr, labelPtr] = [0, 1, 2, 3, 4].map((i) => start + i * MAX_CLASSES * 8);
+const [xPtr, outPtr, qPtr, byRowPtr, labelPtr, scratchPtr] = [0, 1, 2, 3, 4, 5].map((i) => start + i * MAX_CLASSES * 8);
+memory.grow(1);
 
 /** In ulps of the exact value, or of `unitOf` where that is larger; infinite for NaN. */
 function errorOf(got: number, want: Pair, unitOf = 0): number {
@@ -83,15 +84,15 @@ function errorsOf({ values, masses, places, label }: Row): Record<Result, number
     });
   };
 
-  kernels.softmax(xPtr, outPtr, 1, classes, 1);
+  kernels.softmax(xPtr, outPtr, 1, classes, 1, scratchPtr);
   const probs = e.map((value) => div(value, s));
   eachClass((j, k) => note("probs", errorOf(out[j], probs[k])));
-  kernels.logSoftmax(xPtr, outPtr, 1, classes, 1);
+  kernels.logSoftmax(xPtr, outPtr, 1, classes, 1, scratchPtr);
   eachClass((j, k) => note("logProbs", errorOf(out[j], negative(add(gaps[k], logSum)))));
-  kernels.logSumExp(xPtr, byRowPtr, 1, classes, 1);
+  kernels.logSumExp(xPtr, byRowPtr, 1, classes, 1, scratchPtr);
   note("lse", errorOf(byRow[0], add([values[top], 0], logSum), values[top]));
 
-  kernels.gradientOfIndices(xPtr, labelPtr, byRowPtr, outPtr, 1, classes, 1, 0, 1, divisor[0]);
+  kernels.gradientOfIndices(xPtr, labelPtr, byRowPtr, outPtr, 1, classes, 1, 0, 1, divisor[0], scratchPtr);
   note("loss", errorOf(byRow[0], add(gaps[places[label]], logSum)));
   const gradients = probs.map((p) => div(p, divisor));
   eachClass((j, k) => {
@@ -99,7 +100,7 @@ function errorsOf({ values, masses, places, label }: Row): Record<Result, number
   });
   note("gradient at the label", errorOf(out[label], negative(div(div(sumWithout(places[label]), s), divisor))));
 
-  kernels.gradientOfDistributions(xPtr, qPtr, byRowPtr, outPtr, 1, classes, 1, 0, 1, divisor[0]);
+  kernels.gradientOfDistributions(xPtr, qPtr, byRowPtr, outPtr, 1, classes, 1, 0, 1, divisor[0], scratchPtr);
   const mass = masses.reduce((sum, value, k) => add(sum, mul([value, 0], [counts[k], 0])), ZERO);
   const softLoss = masses.reduce((sum, value, k) => add(sum, mul(mul([value, 0], [counts[k], 0]), add(gaps[k], logSum))), ZERO);
   note("soft loss", errorOf(byRow[0], softLoss));
