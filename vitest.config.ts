@@ -1,21 +1,37 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
-const debugWasm = fileURLToPath(new URL("./src/wasm-debug.generated.ts", import.meta.url));
+/** The kernels of another build in the place of those of the release. */
+const kernelsOf = (build: "debug" | "relaxed") => ({
+  alias: [{ find: /^.*\/wasm\.generated\.js$/, replacement: fileURLToPath(new URL(`./src/wasm-${build}.generated.ts`, import.meta.url)) }],
+});
 
 /** The largest exact sums take seconds, on a busy machine many. */
 const testTimeout = 60_000;
 
-// Every test runs on both builds of the kernels; what takes minutes, a project of its own, on the release build.
+// Every test runs on the release and debug builds of the kernels; what takes minutes, a project of its own, on the release build. The build
+// with relaxed SIMD needs a newer Node than some (scripts/relaxed.ts).
 export default defineConfig({
   test: {
     projects: [
       { test: { name: "release", include: ["test/**/*.test.ts"], env: { BUILD: "release" }, testTimeout } },
       {
-        resolve: { alias: [{ find: /^.*\/wasm\.generated\.js$/, replacement: debugWasm }] },
+        resolve: kernelsOf("debug"),
         test: { name: "debug", include: ["test/**/*.test.ts"], env: { BUILD: "debug" }, testTimeout },
       },
       { test: { name: "slow", include: ["test/slow/**/*.slow.ts"], env: { BUILD: "release" } } },
+      // The bits of relaxed SIMD are its own, and its loops are those of the release build.
+      {
+        resolve: kernelsOf("relaxed"),
+        test: {
+          name: "relaxed",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/{digests,instructions,mutants}.test.ts"],
+          env: { BUILD: "relaxed" },
+          testTimeout,
+        },
+      },
+      { resolve: kernelsOf("relaxed"), test: { name: "relaxed-slow", include: ["test/slow/**/*.slow.ts"], env: { BUILD: "relaxed" } } },
     ],
   },
 });

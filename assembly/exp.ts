@@ -82,6 +82,22 @@ export function expConstant(i: usize): v128 {
   return v128.load64_splat(EXP_CONSTANTS + (i << 3));
 }
 
+/** a b + c: rounded once by the relaxed build, where the machine can. */
+// @ts-ignore: decorator
+@inline
+function multiplyAdd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f64x2.relaxed_madd(a, b, c);
+  return f64x2.add(c, f64x2.mul(a, b));
+}
+
+/** c − a b, likewise. */
+// @ts-ignore: decorator
+@inline
+function multiplySubtract(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f64x2.relaxed_nmadd(a, b, c);
+  return f64x2.sub(c, f64x2.mul(a, b));
+}
+
 /**
  * 2^384 · exp(x − base) · 2^-E for two lanes; every argument is of its lane's row.
  *   v = x − base with a low part, or floor where it is less;  k = round(v B/ln 2);  r = v − k ln 2/B, |r| <= ln 2/(2B)
@@ -100,12 +116,12 @@ export function shiftedExp(
   // pmax keeps its first operand if that is NaN.
   const difference = relative ? f64x2.sub(x, base) : x;
   const v = f64x2.pmax(difference, floor);
-  const t = f64x2.add(f64x2.mul(v, scale), round);
+  const t = multiplyAdd(v, scale, round);
   const k = f64x2.sub(t, round);
-  let r = f64x2.sub(f64x2.sub(v, f64x2.mul(k, ln2Hi)), f64x2.mul(k, ln2Lo));
+  let r = multiplySubtract(k, ln2Lo, multiplySubtract(k, ln2Hi, v));
   if (relative) r = f64x2.add(r, v128.and(twoDifferenceError(x, base, difference), f64x2.gt(difference, floor)));
   const r2 = f64x2.mul(r, r);
-  const poly = f64x2.add(f64x2.add(p0, f64x2.mul(r, p1)), f64x2.mul(r2, p2));
+  const poly = multiplyAdd(r2, p2, multiplyAdd(r, p1, p0));
 
   // The low bits of t hold k − E·B, the table index below and the exponent above; whatever t is, the entry lies in the table. Through
   // memory the indices cost no vector instruction: 8 % of the time of a kernel less than by extract_lane (measured).
@@ -115,5 +131,5 @@ export function shiftedExp(
   const power = i64x2.add(i64x2.shuffle(entry0, entry1, 0, 2), i64x2.shl(t, <i32>(52 - TABLE_BITS)));
   const remainder = i64x2.shuffle(entry0, entry1, 1, 3);
 
-  return f64x2.add(power, f64x2.mul(power, f64x2.add(f64x2.add(r, remainder), f64x2.mul(r2, poly))));
+  return multiplyAdd(power, multiplyAdd(r2, poly, f64x2.add(r, remainder)), power);
 }

@@ -2,12 +2,15 @@
 //
 //   resident    a layer's own memory, nothing copied
 //   copying     a function on ordinary Float64Arrays, `out` given: the copies in and out are in the time
+//   relaxed     resident, of the build with relaxed SIMD
 //   plain       plain.ts by Math.exp, on ordinary arrays, in the form that is the fastest for this shape on this engine
 //   plain-exp   the same by plain-exp.ts
 //
 // Outside the time: the choice of a form, the layer, `out`, and for `resident` the logits' and labels' way into the layer.
 
-import { crossEntropy, crossEntropyWithGradient, Softmax, SoftmaxCrossEntropy, softmax } from "softmax-wasm";
+import * as library from "softmax-wasm";
+import { crossEntropy, crossEntropyWithGradient, softmax } from "softmax-wasm";
+import * as relaxedLibrary from "softmax-wasm/relaxed";
 import { FORMS, type Forms } from "./plain.js";
 import { FORMS as FORMS_BY_OWN_EXP } from "./plain-exp.js";
 import { briefly, type Contestant, type Task } from "./timing.js";
@@ -22,7 +25,7 @@ const withLoss = (loss: number, gradient: Float64Array) => {
 /** Contiguous rows have no third axis. */
 const shapeOf = ({ outer, classes, inner }: Task) => (inner === 1 ? [outer, classes] : [outer, classes, inner]);
 
-function resident(task: Task): Contestant | string {
+function resident(task: Task, { Softmax, SoftmaxCrossEntropy }: typeof library): Contestant | string {
   const options = { shape: shapeOf(task), axis: 1 };
   if (task.op === "softmax") {
     const layer = new Softmax(options);
@@ -39,6 +42,14 @@ function resident(task: Task): Contestant | string {
     return layer.backward();
   };
   return { dtype: "float64", run, result: () => withLoss(loss, layer.gradient) };
+}
+
+function relaxed(task: Task): Contestant | string {
+  try {
+    return resident(task, relaxedLibrary);
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 function copying(task: Task): Contestant {
@@ -95,8 +106,9 @@ function byHand({ op, outer, classes, inner, logits, labels }: Task, forms: Form
 
 /** By name; a string says why one cannot. */
 export const CONTESTANTS: Readonly<Record<string, (task: Task) => Contestant | string>> = {
-  resident,
+  resident: (task) => resident(task, library),
   copying,
+  relaxed,
   plain: (task) => byHand(task, FORMS),
   "plain-exp": (task) => byHand(task, FORMS_BY_OWN_EXP),
 };

@@ -25,13 +25,6 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 const root = path("..");
 const PYTHON = "/usr/bin/python3";
 
-/** The path of a Node of some major version: this one, or npm's. */
-export function nodeOf(major: string): string {
-  if (process.versions.node.startsWith(`${major}.`)) return process.execPath;
-  const command = ["-y", "-p", `node@${major}`, "node", "-p", "process.execPath"];
-  return execFileSync("npx", command, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-}
-
 /** What a command prints; nothing if it fails. */
 function outputOf(command: string, ...args: readonly string[]): string | undefined {
   const { status, stdout } = spawnSync(command, args, { encoding: "utf8", cwd: root });
@@ -76,6 +69,7 @@ export function javascript(node: string): Entrant[] {
   return [
     { name: "resident", title: "softmax-wasm, resident", note: "a layer's own memory, nothing copied", ...rest },
     { name: "copying", title: "softmax-wasm, copying", note: "a function on ordinary Float64Arrays, `out` given", ...rest },
+    { name: "relaxed", title: "softmax-wasm/relaxed, resident", note: "the same by the build with relaxed SIMD", ...rest },
     { name: "plain", title: "plain JavaScript", note: "bench/plain.ts by Math.exp, its fastest form", ...rest },
     { name: "plain-exp", title: "plain JavaScript, own exp", note: "the same by bench/plain-exp.ts", ...rest },
   ];

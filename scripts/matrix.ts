@@ -6,10 +6,11 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { build } from "esbuild";
+import { type Build, bundle } from "./bundle.js";
+import { nodeOf } from "./nodes.js";
 
 const NODES = ["20", "22", "24", "26"];
-const BUILDS = ["release", "debug"];
+const BUILDS = ["release", "debug"] as const;
 /** WebAssembly as V8 runs it by default; by the baseline compiler alone, by two names; by the optimizing one alone. */
 const FLAGS = [[], ["--liftoff-only"], ["--no-wasm-tier-up"], ["--no-liftoff"]];
 
@@ -20,38 +21,10 @@ const path = (relative: string) => fileURLToPath(new URL(relative, root));
 const committedPath = path("test/digests.json");
 
 /** Bundles the program with one of the builds of the kernels. */
-async function bundle(name: string): Promise<string> {
-  const outfile = path(`build/digests-${name}.mjs`);
-  await build({
-    entryPoints: [path("test/digests.main.ts")],
-    outfile,
-    bundle: true,
-    format: "esm",
-    target: "es2022",
-    logLevel: "warning",
-    plugins: [
-      {
-        name: "kernels",
-        setup: ({ onResolve }) => {
-          onResolve({ filter: /wasm\.generated\.js$/ }, () => ({
-            path: path(name === "debug" ? "src/wasm-debug.generated.ts" : "src/wasm.generated.ts"),
-          }));
-        },
-      },
-    ],
-  });
-  return outfile;
-}
+const programOf = (name: Build) => bundle("test/digests.main.ts", `build/digests-${name}.mjs`, name);
 
 function run(node: string, flags: readonly string[], program: string): Record<string, Digests> {
   return JSON.parse(execFileSync(node, [...flags, program], { encoding: "utf8", maxBuffer: 2 ** 26 }));
-}
-
-/** The path of a Node of some major version: this one, or npm's. */
-function nodeOf(major: string): string {
-  if (process.versions.node.startsWith(`${major}.`)) return process.execPath;
-  const command = ["-y", "-p", `node@${major}`, "node", "-p", "process.execPath"];
-  return execFileSync("npx", command, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
 }
 
 const { values: options } = parseArgs({
@@ -61,7 +34,7 @@ const { values: options } = parseArgs({
 mkdirSync(path("build"), { recursive: true });
 if (options.write) {
   const digests: Digests = {};
-  for (const [way, found] of Object.entries(run(process.execPath, [], await bundle("release")))) {
+  for (const [way, found] of Object.entries(run(process.execPath, [], await programOf("release")))) {
     for (const [what, digest] of Object.entries(found)) {
       digests[what] ??= digest;
       if (digests[what] !== digest) throw new Error(`${what} by ${way} differs from that by other ways: nothing is written`);
@@ -71,7 +44,7 @@ if (options.write) {
 }
 const committed: Digests = JSON.parse(readFileSync(committedPath, "utf8"));
 
-const programs = await Promise.all(BUILDS.map(bundle));
+const programs = await Promise.all(BUILDS.map(programOf));
 const table = new Table({ head: ["Node", "V8", "build", "flags", "digests"], style: { head: [], border: [] } });
 let differences = 0;
 for (const major of options.nodes.split(",")) {

@@ -31,21 +31,21 @@ function* filesUnder(folder) {
   }
 }
 
-const sources = ["asconfig.json", "tsconfig.json", "package-lock.json", "scripts/constants.ts", "scripts/embed.ts"];
+const sources = ["asconfig.json", "tsconfig.json", "package-lock.json", "scripts/constants.ts", "scripts/embed.ts", "scripts/bundle.ts"];
 const hash = createHash("sha256");
 for (const path of [...sources, ...filesUnder("assembly"), ...filesUnder("src")]) hash.update(`${path}\0`).update(readFileSync(path));
 const digest = hash.digest("hex");
 
 const stamp = "build/sources.sha256";
-const results = [stamp, "dist/index.js", "src/wasm.generated.ts", "src/wasm-debug.generated.ts"];
+const modules = ["wasm", "wasm-relaxed", "wasm-debug"].map((name) => `src/${name}.generated.ts`);
+const results = [stamp, "dist/index.js", "dist/relaxed.js", ...modules];
 if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !== digest) {
   console.log("Building …");
   rmSync("build", { recursive: true, force: true });
   rmSync("dist", { recursive: true, force: true });
   mkdirSync("build");
   run("npx tsx scripts/constants.ts");
-  run("npx asc --config asconfig.json --target release");
-  run("npx asc --config asconfig.json --target debug");
+  for (const target of ["release", "relaxed", "debug"]) run(`npx asc --config asconfig.json --target ${target}`);
   run("npx tsx scripts/embed.ts");
   run("npx tsc");
   writeFileSync(stamp, digest);

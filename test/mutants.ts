@@ -41,7 +41,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["const SMALL: f64 = reinterpret<f64>(0x20b0000000000000)", "const SMALL: f64 = reinterpret<f64>(0x00b0000000000000)"],
     ["f64x2.pmax(difference, floor)", "f64x2.pmax(floor, difference)"],
     ["f64x2.gt(f64x2.abs(max), f64x2.splat(LARGE))", "f64x2.gt(max, f64x2.splat(LARGE))"],
-    ["f64x2.sub(f64x2.sub(v, f64x2.mul(k, ln2Hi)), f64x2.mul(k, ln2Lo))", "f64x2.sub(v, f64x2.mul(k, ln2Hi))"],
+    ["multiplySubtract(k, ln2Lo, multiplySubtract(k, ln2Hi, v))", "multiplySubtract(k, ln2Hi, v)"],
     ["if (relative) r =", "if (false) r ="],
     ["f64x2.gt(difference, floor)", "f64x2.eq(floor, floor)"],
     ["<usize>load<u8>(indices, 8)", "<usize>load<u8>(indices)"],

@@ -30,6 +30,22 @@ describe("the package", () => {
     }
   });
 
+  it("has an entry with relaxed SIMD, which says so where there is none", async () => {
+    const { exports } = JSON.parse(read("package.json"));
+    const relaxed: typeof import("../src/index.js") = await import(new URL(exports["./relaxed"].default, root).href);
+    const library = await import("../src/index.js");
+    expect(Object.keys(relaxed).sort()).toEqual(Object.keys(library).sort());
+    const { wasm } = await import("../src/wasm-relaxed.generated.js");
+    const x = Array.from({ length: 100 }, (_, i) => Math.sin(i) * 20);
+    if (WebAssembly.validate(Buffer.from(wasm, "base64"))) {
+      relaxed.softmax(x).forEach((p, j) => {
+        expect(p / library.softmax(x)[j]).toBeCloseTo(1, 14);
+      });
+    } else {
+      expect(() => relaxed.softmax(x)).toThrow("expected an engine that has WebAssembly relaxed SIMD");
+    }
+  });
+
   it("exports what it promises", async () => {
     const library = await import("../src/index.js");
     expect(Object.keys(library).sort()).toEqual([

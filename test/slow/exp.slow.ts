@@ -34,9 +34,9 @@ interface WalkKernels {
   expWalk(xPtr: number, maxPtr: number, outPtr: number, count: number): void;
 }
 
-/** The release build with one entry more, beside those of asconfig.json. */
+/** The build under test with one entry more, beside those of asconfig.json. */
 function compile(): { kernels: WalkKernels; memory: WebAssembly.Memory } {
-  const args = ["assembly/exp-walk.ts", "--config", "asconfig.json", "--target", "release"];
+  const args = ["assembly/exp-walk.ts", "--config", "asconfig.json", "--target", process.env.BUILD as string];
   execFileSync("npx", ["asc", ...args, "--outFile", "build/exp-walk.wasm", "--textFile", "build/exp-walk.wat"], {
     cwd: fileURLToPath(root),
   });
@@ -92,5 +92,6 @@ it("the shifted exp keeps its bound over its whole domain", { timeout: 1_200_000
   console.log(`shifted exp: ${points} points, at most ${worst.error} ulp, at x = ${worst.x} under a maximum of ${worst.max}`);
   expect(points).toBeGreaterThanOrEqual(2 ** 26);
   expect(worst.error).toBeLessThanOrEqual(LIMITS.exp);
-  expect({ x: worst.x, max: worst.max }).toEqual(EXP_WITNESS);
+  // With relaxed SIMD it depends on the machine.
+  if (process.env.BUILD === "release") expect({ x: worst.x, max: worst.max }).toEqual(EXP_WITNESS);
 });
