@@ -16,7 +16,7 @@ import { nodeOf } from "../scripts/nodes.js";
 import { contest, writeBatch } from "./contest.js";
 import { commit, type Entrant, entrants, versions, versionsOf } from "./entrants.js";
 import { draw } from "./figure.js";
-import { type BenchRecord, logitsOf, type Skipped, type Time, type Timed } from "./record.js";
+import { addSkipped, type BenchRecord, logitsOf, type Skipped, type Time, type Timed } from "./record.js";
 import { report } from "./report.js";
 import { type Contestant, median } from "./timing.js";
 import { Reference } from "./verify.js";
@@ -87,15 +87,11 @@ if (unknown.length) throw new RangeError(`--contestants expected some of ${all.m
 const field = all.filter(({ name }) => wanted?.includes(name) ?? true);
 const chosen = WORKLOADS.filter(({ id }) => options.only.split(",").some((part) => id.includes(part)));
 
-const skipped: (Skipped & { workloads: string[] })[] = [];
+const skipped: Skipped[] = [];
 const workloads: Timed[] = [];
 for (const workload of chosen) {
   console.error(`${workload.id}: ${workload.reason}`);
-  const skip = (contestant: string, reason: string) => {
-    const before = skipped.find((other) => other.contestant === contestant && other.reason === reason);
-    if (before) before.workloads.push(workload.id);
-    else skipped.push({ contestant, reason, workloads: [workload.id] });
-  };
+  const skip = (contestant: string, reason: string) => addSkipped(skipped, contestant, reason, workload.id);
   workloads.push(await timed(workload, field, folder, skip));
 }
 

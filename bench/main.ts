@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import b from "benny";
 import { CONTESTANTS } from "./contestants.js";
 import { commit, javascript, versionsOf } from "./entrants.js";
-import { type BenchRecord, logitsOf, type Skipped, type Time, type Timed } from "./record.js";
+import { addSkipped, type BenchRecord, logitsOf, type Skipped, type Time, type Timed } from "./record.js";
 import { report } from "./report.js";
 import { sink } from "./timing.js";
 import { Reference } from "./verify.js";
@@ -31,7 +31,7 @@ async function suite(workload: Workload): Promise<Timed> {
   for (const [name, contestantOf] of Object.entries(CONTESTANTS)) {
     const contestant = contestantOf({ ...workload, ...batch, contestant: name });
     if (typeof contestant === "string") {
-      skipped.push({ contestant: name, reason: contestant, workloads: [workload.id] });
+      addSkipped(skipped, name, contestant, workload.id);
       continue;
     }
     const { run, result, dtype } = contestant;

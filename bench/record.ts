@@ -20,7 +20,7 @@ export interface Skipped {
   readonly contestant: string;
   readonly reason: string;
   /** Ids. */
-  readonly workloads: readonly string[];
+  readonly workloads: string[];
 }
 
 export interface BenchRecord {
@@ -39,6 +39,13 @@ export interface BenchRecord {
 }
 
 export const logitsOf = ({ outer, classes, inner }: Workload): number => outer * classes * inner;
+
+/** Adds to what has been skipped. */
+export function addSkipped(skipped: Skipped[], contestant: string, reason: string, id: string): void {
+  const before = skipped.find((other) => other.contestant === contestant && other.reason === reason);
+  if (before) before.workloads.push(id);
+  else skipped.push({ contestant, reason, workloads: [id] });
+}
 
 /** A contestant's time over that of this library: of the resident layer, or where it has none of the function. */
 export function baselineOf({ times }: Timed): { readonly name: string; readonly nsPerLogit: number } | undefined {
