@@ -135,7 +135,8 @@ function forwardRow(
   // The maximum of all blocks, where it is needed before they are visited: for the gap, and where there is no way back.
   let rowMax = max;
   if (!whole && classes > blockOf(classes, block) && (distribution || (stores && xPtr == outPtr))) rowMax = reduceMax(xPtr, classes);
-  if (!whole && isOutOfReach(rowMax, round)) return false;
+  // The maxima of the blocks between lie between these two.
+  if (!whole && (v128.any_true(isFar(max)) || isOutOfReach(rowMax, round))) return false;
 
   // The label's side, while x is still there: its index and logit, or Σ q (hi, lo) and the gap Σ q (max − x).
   let label: usize = 0;

@@ -76,6 +76,9 @@ describe("rows of several blocks", () => {
       rowOf((j) => (-200 * j) / classes),
       rowOf((j) => (j === classes - 1 ? 1e5 : 0)),
       rowOf((j) => (j < classes / 2 ? 39_990 : 40_000)),
+      // Far at first, and not far at last: by two steps, or by one.
+      rowOf((j) => (j < classes / 3 ? -40_011 : j < (2 * classes) / 3 ? -40_006 : -39_996)),
+      rowOf((j) => (j < classes / 2 ? -40_011 : -39_996)),
       rowOf(() => 0),
     ];
     const indices = Int32Array.from(logits, (_, r) => (r % 2 ? classes - 1 : r));
@@ -90,7 +93,7 @@ describe("rows of several blocks", () => {
   });
 
   // Of 261,121 classes, blocks of 1024 would leave a single one over.
-  it.each([1027, 1028, 2050, 4099, 261_121])("have the same bits in place and for one-hot distributions, %i classes", (classes) => {
+  it.each([1027, 1028, 2050, 3072, 4099, 261_121])("have the same bits in place and for one-hot distributions, %i classes", (classes) => {
     const { logits, indices, distributions } = longRows(classes);
     const x = layOut(logits, 1);
     const shape = [logits.length, classes, 1] as const;
