@@ -20,7 +20,7 @@ export default defineConfig({
         test: { name: "debug", include: ["test/**/*.test.ts"], env: { BUILD: "debug" }, testTimeout },
       },
       { test: { name: "slow", include: ["test/slow/**/*.slow.ts"], env: { BUILD: "release" } } },
-      // The bits of relaxed SIMD are its own, and its loops are those of the release build.
+      // The bits of relaxed SIMD are its own, and its loops are not counted.
       {
         resolve: kernelsOf("relaxed"),
         test: {

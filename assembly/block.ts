@@ -1,7 +1,7 @@
-// A block of a row, two classes a vector: its e_j, their sum, and meanwhile the maximum of the next one. Sums and maxima are by lane.
+// A block of a row, two classes a vector: its e_j, their sum, and meanwhile the maximum of the next one. The maximum is by lane.
 
 import { expConstant, shiftedExp } from "./exp";
-import { fastTwoSumError, laneMax } from "./reduce";
+import { fastTwoSumError, laneMax, reduceAdd } from "./reduce";
 
 /** The next two elements, or the last one and `pad`. */
 // @ts-ignore: decorator
@@ -20,18 +20,15 @@ export function storeTail(ptr: usize, count: isize, value: v128): void {
 /** The maximum of the block to be visited next. */
 export let nextMax: v128 = f64x2(0, 0);
 
-/** What rounding left out of the block's sum. */
-export let lowSums: v128 = f64x2(0, 0);
-
 /** Sets nextMax for a block of `count` >= 2 logits. */
 export function findMax(xPtr: usize, count: usize): void {
   nextMax = laneMax(v128.load(xPtr), xPtr, count);
 }
 
 /**
- * e_j of `count` logits and, with `stores`, where they go; gives their sum, which starts from `seed`, and leaves lowSums. Meanwhile finds
- * nextMax of a block of `nextCount` >= 4 logits, so that they are on their way from memory while there is something to compute: 10 % of
- * the time of a batch beyond the second-level cache (measured).
+ * e_j of `count` logits and, with `stores`, where they go; gives their sum (hi, lo), which starts from `seed`. Meanwhile finds nextMax of
+ * a block of `nextCount` >= 4 logits, so that they are on their way from memory while there is something to compute: 10 % of the time of
+ * a batch beyond the second-level cache (measured).
  */
 // @ts-ignore: decorator
 @inline
@@ -74,8 +71,7 @@ function expBlock(
   }
   const seen = min(count & ~3, nextCount);
   nextMax = nextCount > seen ? laneMax(max, nextPtr + (seen << 3), nextCount - seen) : max;
-  lowSums = lo;
-  return hi;
+  return reduceAdd(f64x2.sub(hi, seed), lo);
 }
 
 // What of expBlock is in use, each compiled once.

@@ -1,11 +1,12 @@
 // The exported ABI. Tensors are row-major (outer, classes, inner) doubles at byte addresses; a row is the `classes` elements of one
-// (outer, inner), rows are numbered in that order, and results by row are (outer, inner). Outputs may be the first input itself.
+// (outer, inner), rows are numbered in that order, and results by row are (outer, inner). Outputs may be the first input itself, those
+// of a backward kernel either input.
 // scratchPtr is where scratchBytes(classes, inner) bytes are free, on a 16-byte boundary.
 
 import { backwardRowPairs, forwardRowPairs } from "./lanes";
 import { quotientLow, remainder, twoSumError, upper } from "./reduce";
 import { backwardRow, forwardRows, jacobianLine, sum } from "./row";
-import { pairsOfGroup, PAIRS, STAGE } from "./scratch";
+import { laneScratchBytes, PAIRS } from "./scratch";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
 import { forwardTwo } from "./two";
 
@@ -173,9 +174,9 @@ export function firstBadIndex(labelsPtr: usize, count: usize, classes: usize): u
   return i;
 }
 
-/** What kernels write besides their outputs, of any batch of such rows: a double, as it may be more than there are addresses. */
+/** What kernels write besides their outputs, of any batch of such rows. */
 export function scratchBytes(classes: usize, inner: usize): f64 {
-  return isByRow(classes, inner) ? <f64>PAIRS : <f64>STAGE + 2 * 16 * <f64>pairsOfGroup(classes, inner) * <f64>classes;
+  return isByRow(classes, inner) ? <f64>PAIRS : laneScratchBytes(classes, inner);
 }
 
 /** The first address that is free for buffers. */

@@ -8,7 +8,7 @@ import { logRatio } from "./log";
 import {
   factorLow, gapScale, labelGradient, leastRest, scaledLess, sumOfOthers, weightedLogSum, SEED,
 } from "./normalizer";
-import { Pair } from "./pair";
+import { nextPair, Pair } from "./pair";
 import { fastTwoSumError, productLow, splatLane, total, twoDifferenceError, twoSumError, upper } from "./reduce";
 import { groupBytes, pairsOfGroup, PAIRS, STAGE } from "./scratch";
 import { gather, loadByRow, scatter, storeByRow } from "./stage";
@@ -94,9 +94,7 @@ function exps(relative: bool, all: v128, stage: usize, out: usize, pairs: usize,
   const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
   const seed = f64x2.splat(SEED);
   const zero = f64x2.splat(0);
-  let ptr = scratchPtr + PAIRS;
-  for (; pairs; pairs--, ptr += offsetof<Pair>()) {
-    const pair = changetype<Pair>(ptr);
+  for (let pair = changetype<Pair>(scratchPtr + PAIRS); pairs; pairs--, pair = nextPair(pair)) {
     const max = pair.max;
     const base = relative ? v128.and(max, v128.or(all, isFar(max))) : zero;
     const top = relative ? f64x2.sub(max, base) : max;
@@ -144,8 +142,7 @@ function relativeExps(all: v128, stage: usize, out: usize, pairs: usize, classes
 @inline
 function hasFar(pairs: usize, scratchPtr: usize): bool {
   let far = f64x2.splat(0);
-  let pair = scratchPtr + PAIRS;
-  for (let p: usize = 0; p < pairs; p++, pair += offsetof<Pair>()) far = v128.or(far, isFar(changetype<Pair>(pair).max));
+  for (let pair = changetype<Pair>(scratchPtr + PAIRS); pairs; pairs--, pair = nextPair(pair)) far = v128.or(far, isFar(pair.max));
   return v128.any_true(far);
 }
 
@@ -243,7 +240,7 @@ export function forwardRowPairs(
         const isAlone = r + 1 == rows;
         const labels = distribution ? q : labelPtr + ((first + r) << 2);
         inspect(task, distribution, pair, x, labels, isAlone, classes);
-        pair = changetype<Pair>(changetype<usize>(pair) + offsetof<Pair>());
+        pair = nextPair(pair);
       }
       const pairs = (rows + 1) >> 1;
       const out = task == LOG_PROBS ? secondStage : stage;
@@ -258,7 +255,7 @@ export function forwardRowPairs(
         const byRow = (first + r) << 3;
         if (task == GRADIENT && upstreamPtr) gHi = loadByRow(upstreamPtr + byRow, isAlone);
         finish(task, distribution, pair, x, q, resultPtr + byRow, isAlone, classes, least, gHi, gLo);
-        pair = changetype<Pair>(changetype<usize>(pair) + offsetof<Pair>());
+        pair = nextPair(pair);
       }
       if (hasOut) scatter(stage, outPtr + at, rows, classes, inner);
     }

@@ -9,7 +9,7 @@ export class Pair {
   max: v128;
   /** Of two classes: lanes whose label is the first. */
   isZero: v128;
-  /** e_max, and Σ e_j as (hi, lo). */
+  /** e_max, and Σ e_j as (hi, lo); of two classes, hi is e of the lesser logit. */
   eMax: v128;
   hi: v128;
   lo: v128;
@@ -17,4 +17,11 @@ export class Pair {
   gap: v128;
   massHi: v128;
   massLo: v128;
+}
+
+/** The next pair of a group. */
+// @ts-ignore: decorator
+@inline
+export function nextPair(pair: Pair): Pair {
+  return changetype<Pair>(changetype<usize>(pair) + offsetof<Pair>());
 }

@@ -1,6 +1,6 @@
 // One contiguous row at a time, two classes a vector.
 
-import { findMax, loadTail, lowSums, nextMax, storeExps, storeRelativeExps, storeTail, sumExps, sumRelativeExps } from "./block";
+import { findMax, loadTail, nextMax, storeExps, storeRelativeExps, storeTail, sumExps, sumRelativeExps } from "./block";
 import { TABLE_BITS } from "./constants.generated";
 import {
   expConstant, expFloor, expRound, isFar, shiftedExp, unbiasFirst, unbiasLast, MAX_LOG_PROB, ONE,
@@ -176,17 +176,16 @@ function forwardRow(
     const seed = whole ? f64x2.splat(SEED) : seedAbove(max, round);
     const x = xPtr + (at << 3);
     const out = outPtr + (at << 3);
-    let sums: v128;
+    let part: v128;
     if (whole) {
-      sums = stores
+      part = stores
         ? storeRelativeExps(x, out, count, base, round, floor, seed, next, nextCount, scratchPtr)
         : sumRelativeExps(x, count, base, round, floor, seed, next, nextCount, scratchPtr);
     } else {
-      sums = stores
+      part = stores
         ? storeExps(x, out, count, round, floor, seed, next, nextCount, scratchPtr)
         : sumExps(x, count, round, floor, seed, next, nextCount, scratchPtr);
     }
-    const part = reduceAdd(f64x2.sub(sums, seed), lowSums);
     const term = splatLane(part, 0);
     const sum = f64x2.add(hi, term);
     lo = f64x2.add(lo, f64x2.add(splatLane(part, 1), twoSumError(hi, term, sum)));

@@ -8,7 +8,7 @@ import { Pair } from "./pair";
 /** The most pairs of a group: when all have been visited before the first is finished, their chains of dependent operations overlap. */
 export const MAX_PAIRS: usize = 32;
 
-/** What the elements of a group may take, if they are more than those of four pairs, of a cache line each: half a first-level cache. */
+/** A group's elements fill at most this, half a first-level cache, but a group has four pairs at least: on a strided axis, a cache line. */
 const GROUP_BYTES: usize = 16384;
 
 export const PAIRS: usize = 32;
@@ -16,11 +16,16 @@ export const STAGE: usize = PAIRS + MAX_PAIRS * offsetof<Pair>();
 
 /** The pairs of a group. */
 export function pairsOfGroup(classes: usize, inner: usize): usize {
-  const pairs = min(max(GROUP_BYTES / 16 / classes, 4), MAX_PAIRS);
+  const pairs = min(max(GROUP_BYTES / 16 / max(classes, 1), 4), MAX_PAIRS);
   return inner == 1 ? pairs : min(pairs, (inner + 1) / 2);
 }
 
-/** Bytes of the elements of a group of pairs. */
+/** Bytes of the elements of a group. */
 export function groupBytes(classes: usize, inner: usize): usize {
   return pairsOfGroup(classes, inner) * (classes << 4);
+}
+
+/** All of it: a double, as it may be more than there are addresses. */
+export function laneScratchBytes(classes: usize, inner: usize): f64 {
+  return <f64>STAGE + 2 * <f64>pairsOfGroup(classes, inner) * 16 * <f64>classes;
 }

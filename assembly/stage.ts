@@ -1,7 +1,10 @@
 // The stage: rows of a group side by side, wherever they lie in their tensor. A vector has the same class of two rows; those of a pair
 // follow each other, pair by pair. A last row without a partner is its own.
 
-/** Brings `rows` rows of a tensor to the stage, from the first element of the first: consecutive columns, or rows for inner = 1. */
+/**
+ * Brings `rows` rows of a tensor to the stage; `from` is the first one's first element. For inner = 1 they follow each other, else they
+ * are neighbouring columns.
+ */
 export function gather(from: usize, stage: usize, rows: isize, classes: usize, inner: usize): void {
   if (inner == 1) {
     for (; rows > 0; rows -= 2) {

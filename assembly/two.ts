@@ -4,7 +4,7 @@
 import { expConstant, expFloor, expRound, shiftedExp, ONE } from "./exp";
 import { logRatio } from "./log";
 import { factorLow } from "./normalizer";
-import { Pair } from "./pair";
+import { nextPair, Pair } from "./pair";
 import { fastTwoSumError, upper } from "./reduce";
 import { MAX_PAIRS, PAIRS } from "./scratch";
 import { loadByRow, storeByRow } from "./stage";
@@ -25,6 +25,7 @@ function visit(pair: Pair, xPtr: usize, labelPtr: usize, inner: usize, isAlone: 
     x0 = loadByRow(xPtr, isAlone);
     x1 = loadByRow(xPtr + (inner << 3), isAlone);
   }
+  assert(load<u32>(labelPtr) < 2 && load<u32>(labelPtr + (isAlone ? 0 : 4)) < 2);
   const labels = isAlone ? v128.load32_splat(labelPtr) : v128.load64_zero(labelPtr);
   const isZero = i64x2.eq(i64x2.extend_low_i32x4_u(labels), i64x2.splat(0));
   const max = f64x2.pmax(x0, x1);
@@ -87,14 +88,14 @@ export function forwardTwo(
       let pair = changetype<Pair>(scratchPtr + PAIRS);
       for (let r = first, x = xPtr + at; r < last; r += 2, x += pairBytes) {
         visit(pair, x, labelPtr + (r << 2), inner, r + 1 == last, scratchPtr);
-        pair = changetype<Pair>(changetype<usize>(pair) + offsetof<Pair>());
+        pair = nextPair(pair);
       }
       pair = changetype<Pair>(scratchPtr + PAIRS);
       for (let r = first, out = outPtr + at; r < last; r += 2, out += pairBytes) {
         const isAlone = r + 1 == last;
         if (task == GRADIENT && upstreamPtr) gHi = loadByRow(upstreamPtr + (r << 3), isAlone);
         finish(task, pair, out, resultPtr + (r << 3), inner, isAlone, gHi, gLo);
-        pair = changetype<Pair>(changetype<usize>(pair) + offsetof<Pair>());
+        pair = nextPair(pair);
       }
     }
   }

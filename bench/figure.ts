@@ -24,6 +24,7 @@ interface Style {
 /** From top to bottom, but for the best of the other libraries, which is the last. */
 const STYLES: Readonly<Record<string, Style>> = {
   resident: { fill: "#0b62c4", text: "#0b5cb8" },
+  relaxed: { fill: "#083e7d", text: "#083e7d" },
   copying: { fill: "#6aa7e3", text: "#2a70b5" },
   c: { fill: "#3e4c59", text: "#3e4c59", title: "C, the same algorithm" },
   pytorch: { fill: "#14532d", text: "#14532d" },

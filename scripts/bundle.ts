@@ -1,4 +1,4 @@
-// Bundles of the library, or of a program that uses it, with one of the builds of the kernels.
+// How a build of the kernels becomes part of JavaScript: embedded in src/, and in bundles of the library or of what uses it.
 
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build } from "esbuild";
@@ -8,6 +8,16 @@ export const EMBEDDED = { release: "wasm", relaxed: "wasm-relaxed", debug: "wasm
 export type Build = keyof typeof EMBEDDED;
 
 const path = (relative: string) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
+
+/** A build's binary as TypeScript, in base64, so that the library needs no file at run time. */
+export const embedded = (name: Build, binary: Buffer): string =>
+  [
+    "// Written by scripts/embed.ts; not in git.",
+    "/** What an engine must have to compile the module. */",
+    `export const feature = "WebAssembly ${name === "relaxed" ? "relaxed " : ""}SIMD";`,
+    `export const wasm: string = "${binary.toString("base64")}";`,
+    "",
+  ].join("\n");
 
 /** Bundles `entry` into `outfile`, both relative to the project; gives the path of the result. */
 export async function bundle(entry: string, outfile: string, name: Build, options: BuildOptions = {}): Promise<string> {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { MUTANTS, type Mutant } from "../test/mutants.js";
+import { embedded } from "./bundle.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** In the order in which they are likely to kill soon. */
@@ -28,8 +29,7 @@ const chosen = MUTANTS.map((mutant, number) => ({ mutant, number })).filter(
 /** The suite that fails on the kernels as a copy of the project has them, or undefined. */
 async function failingSuite(copy: string): Promise<string | undefined> {
   await run("npx", ["asc", "--config", "asconfig.json", "--target", "release"], { cwd: copy });
-  const binary = readFileSync(join(copy, "build/release.wasm")).toString("base64");
-  writeFileSync(join(copy, "src/wasm.generated.ts"), `export const wasm: string = "${binary}";\n`);
+  writeFileSync(join(copy, "src/wasm.generated.ts"), embedded("release", readFileSync(join(copy, "build/release.wasm"))));
   for (const suite of suites) {
     try {
       await run("npx", ["vitest", "run", "--project", "release", "--bail", "1", `test/${suite}.test.ts`], {

@@ -143,11 +143,6 @@ function resultArray(out: unknown, size: number, inputs: readonly Elements[], la
   return out;
 }
 
-/** What the kernels need for a block besides its tensors. */
-function scratchBytes(stage: Arena, block: Block, classes: number): number {
-  return stage.kernels.scratchBytes(classes, block.inner);
-}
-
 /** A result laid out like the inputs, one or two tensors of one shape. */
 function mapTensor(
   inputs: readonly Elements[],
@@ -160,7 +155,8 @@ function mapTensor(
   const stage = stagingArea();
   for (const block of blocksOf(layout)) {
     const size = block.outer * layout.classes * block.inner;
-    const [scratchPtr, ...ptrs] = stage.plan("shape", [scratchBytes(stage, block, layout.classes), ...inputs.map(() => size * 8)]);
+    const scratch = stage.scratchBytes({ classes: layout.classes, inner: block.inner, size });
+    const [scratchPtr, ...ptrs] = stage.plan("shape", [scratch, ...inputs.map(() => size * 8)]);
     inputs.forEach(({ data }, i) => {
       copyIn(data, stage.float64(ptrs[i], size), block, layout.classes);
     });
@@ -237,7 +233,7 @@ export function logSumExp<T extends Tensor>(x: T, options?: ShapeOptions): ByRow
   const stage = stagingArea();
   for (const block of blocksOf(layout)) {
     const size = block.outer * layout.classes * block.inner;
-    const scratch = scratchBytes(stage, block, layout.classes);
+    const scratch = stage.scratchBytes({ classes: layout.classes, inner: block.inner, size });
     const [scratchPtr, xPtr, lsePtr] = stage.plan("shape", [scratch, size * 8, block.outer * block.inner * 8]);
     copyIn(data, stage.float64(xPtr, size), block, layout.classes);
     stage.kernels.logSumExp(xPtr, lsePtr, block.outer, layout.classes, block.inner, scratchPtr);
@@ -353,7 +349,7 @@ function lossOf({ logits, labels, layout, rowShape, reduction, divisor }: Batch,
     const size = block.outer * classes * block.inner;
     const stagedRows = block.outer * block.inner;
     const labelBytes = labels.kind === "indices" ? stagedRows * 4 : size * 8;
-    const scratch = scratchBytes(stage, block, classes);
+    const scratch = stage.scratchBytes({ classes, inner: block.inner, size });
     const bytes = [sumBytes, scratch, stagedRows * 8, size * 8, labelBytes];
     const [sumPtr, scratchPtr, lossesPtr, xPtr, labelsPtr] = stage.plan("shape", bytes);
     copyIn(logits.data, stage.float64(xPtr, size), block, classes);

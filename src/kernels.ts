@@ -3,18 +3,18 @@
 // free, on a 16-byte boundary.
 
 export interface Kernels {
-  softmax: MapKernel;
-  logSoftmax: MapKernel;
+  softmax: UnaryKernel;
+  logSoftmax: UnaryKernel;
   /** Gives lse by row. */
-  logSumExp: MapKernel;
+  logSumExp: UnaryKernel;
   /** (upstreamPtr, probsPtr, outPtr, …) */
-  softmaxBackward: MapKernelOfTwo;
+  softmaxBackward: BinaryKernel;
   /** (upstreamPtr, logProbsPtr, outPtr, …) */
-  logSoftmaxBackward: MapKernelOfTwo;
+  logSoftmaxBackward: BinaryKernel;
   softmaxJacobian(probsPtr: number, jacobianPtr: number, classes: number, first: number, lines: number): void;
   /** (xPtr, labelsPtr, lossesPtr, …) */
-  lossOfIndices: MapKernelOfTwo;
-  lossOfDistributions: MapKernelOfTwo;
+  lossOfIndices: BinaryKernel;
+  lossOfDistributions: BinaryKernel;
   gradientOfIndices: GradientKernel;
   gradientOfDistributions: GradientKernel;
   accumulate(valuesPtr: number, count: number, sumPtr: number): void;
@@ -27,17 +27,9 @@ export interface Kernels {
 /** What a sum of losses takes between accumulate and mean. */
 export const SUM_ELEMENTS = 4;
 
-type MapKernel = (xPtr: number, outPtr: number, outer: number, classes: number, inner: number, scratchPtr: number) => void;
+type UnaryKernel = (xPtr: number, outPtr: number, outer: number, classes: number, inner: number, scratchPtr: number) => void;
 
-type MapKernelOfTwo = (
-  aPtr: number,
-  bPtr: number,
-  outPtr: number,
-  outer: number,
-  classes: number,
-  inner: number,
-  scratchPtr: number,
-) => void;
+type BinaryKernel = (aPtr: number, bPtr: number, outPtr: number, outer: number, classes: number, inner: number, scratchPtr: number) => void;
 
 type GradientKernel = (
   xPtr: number,

@@ -73,8 +73,7 @@ abstract class Layer {
 
   protected layOut(shape: readonly number[], givenLabels?: LabelKind): void {
     const layout = layoutOf(shape, this.axis);
-    const scratchBytes = this.arena.kernels.scratchBytes(layout.classes, layout.inner);
-    this.#places = this.#place([["scratch", "float64", scratchBytes / 8], ...this.buffersFor(layout, givenLabels)]);
+    this.#places = this.#place([["scratch", "float64", this.arena.scratchBytes(layout) / 8], ...this.buffersFor(layout, givenLabels)]);
     this.#shape = Object.freeze([...shape]);
     this.#layout = layout;
     this.#hasRun = false;

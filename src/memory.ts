@@ -10,6 +10,9 @@ import { instantiate, MAX_PAGES, PAGE_BYTES } from "./module.js";
 
 const ALIGNMENT_BYTES = 64;
 
+/** Kernels step past the end of a buffer by less than 64 bytes before they stop: there must be an address for it. */
+const MAX_END = MAX_PAGES * PAGE_BYTES - 64;
+
 function align(address: number): number {
   return Math.ceil(address / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 }
@@ -37,12 +40,17 @@ export class Arena {
     return offsets;
   }
 
+  /** What the kernels need besides the tensors of a batch; where those alone are too large, or empty, it does not matter. */
+  scratchBytes({ classes, inner, size }: { classes: number; inner: number; size: number }): number {
+    return size > 0 && size * 8 < MAX_END ? this.kernels.scratchBytes(classes, inner) : 0;
+  }
+
   #reserve(argument: string, end: number): void {
     const missing = Math.ceil(end / PAGE_BYTES) - this.#memory.buffer.byteLength / PAGE_BYTES;
     if (missing <= 0) return;
     const tooLarge = () =>
       rangeError(argument, "a batch that fits in WebAssembly memory", new Verbatim(`one that needs ${Math.ceil(end / 2 ** 20)} MiB`));
-    if (end > MAX_PAGES * PAGE_BYTES) throw tooLarge();
+    if (end > MAX_END) throw tooLarge();
     try {
       this.#memory.grow(missing);
     } catch {

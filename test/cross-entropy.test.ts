@@ -198,6 +198,14 @@ describe("reductions", () => {
     const layer = new SoftmaxCrossEntropy(none);
     expect(layer.forward()).toBe(0);
     expect(layer.backward()).toEqual(empty);
+    for (const [shape, axis] of [
+      [[0, 2 ** 32], -1],
+      [[0, 2 ** 30, 3], 1],
+    ] as const) {
+      const wide = new SoftmaxCrossEntropy({ shape, axis });
+      expect(wide.forward()).toBe(0);
+      expect(wide.backward()).toEqual(empty);
+    }
   });
 });
 

@@ -430,6 +430,12 @@ describe("layers", () => {
       '"shape" expected a batch that fits in WebAssembly memory, got one that needs 22900 MiB',
     ],
     [
+      "classes that no address counts",
+      () => new Softmax({ shape: [2 ** 32] }),
+      RangeError,
+      '"shape" expected a batch that fits in WebAssembly memory, got one that needs 131073 MiB',
+    ],
+    [
       "a batch beyond counting",
       () => new Softmax({ shape: [2 ** 40, 2 ** 40] }),
       RangeError,

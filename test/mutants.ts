@@ -164,7 +164,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["if (task == LSE || (distribution && classes == 2)) relativeExps", "if (distribution && classes == 2) relativeExps"],
     ["if (task == LSE || (distribution && classes == 2)) relativeExps", "if (task == LSE) relativeExps"],
     ["v128.and(max, v128.or(all, isFar(max)))", "max"],
-    ["far = v128.or(far, isFar(changetype<Pair>(pair).max));", "far = isFar(changetype<Pair>(pair).max);"],
+    ["far = v128.or(far, isFar(pair.max));", "far = isFar(pair.max);"],
     ["f64x2.add(lost0, fastTwoSumError(sum0, e1, hi))", "lost0"],
     [
       "const e = shiftedExp(relative, scratchPtr, v128.load(stage), base,",
