@@ -13,6 +13,7 @@ const testTimeout = 60_000;
 // with relaxed SIMD needs a newer Node than some (scripts/relaxed.ts).
 export default defineConfig({
   test: {
+    maxWorkers: "100%",
     projects: [
       { test: { name: "release", include: ["test/**/*.test.ts"], env: { BUILD: "release" }, testTimeout } },
       {
