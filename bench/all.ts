@@ -4,11 +4,11 @@
 //   --only 1000,softmax    workloads whose id has one of these in it
 //   --contestants a,b      these alone
 //   --node 24              the JavaScript contestants on another Node, by npx
-//   --record               writes results/node-<major>.json, and for this Node results/speed.svg
+//   --record               writes results/node-<major>.json, and for this Node results/speed.svg and the times in README
 //
 // A result is verified before it is timed. What is reported is the median over the rounds of the medians of calls.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -16,6 +16,7 @@ import { nodeOf } from "../scripts/nodes.js";
 import { contest, writeBatch } from "./contest.js";
 import { commit, type Entrant, entrants, versions, versionsOf } from "./entrants.js";
 import { draw } from "./figure.js";
+import { withTimes } from "./readme.js";
 import { addSkipped, type BenchRecord, logitsOf, type Skipped, type Time, type Timed } from "./record.js";
 import { report } from "./report.js";
 import { type Contestant, median } from "./timing.js";
@@ -113,5 +114,9 @@ if (options.record) {
   mkdirSync(results, { recursive: true });
   const major = record.node.split(".")[0];
   writeFileSync(new URL(`node-${major}.json`, results), `${JSON.stringify(record, null, 2)}\n`);
-  if (node === process.execPath) writeFileSync(new URL("speed.svg", results), draw(record));
+  if (node === process.execPath) {
+    writeFileSync(new URL("speed.svg", results), draw(record));
+    const readme = new URL("../README.md", import.meta.url);
+    writeFileSync(readme, withTimes(readFileSync(readme, "utf8"), record));
+  }
 }

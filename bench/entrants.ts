@@ -105,8 +105,12 @@ export function versions(): Record<string, string> {
   return Object.fromEntries(Object.entries(found).flatMap(([name, version]) => (version === undefined ? [] : [[name, version]])));
 }
 
-/** The commit, with a mark if files have been changed since. */
-export const commit = (): string => outputOf("git", "describe", "--always", "--dirty", "--exclude", "*") ?? "unknown";
+/** The commit, with a mark if files have been changed since, other than what a record writes. */
+export function commit(): string {
+  const hash = outputOf("git", "rev-parse", "--short", "HEAD");
+  const changed = outputOf("git", "status", "--porcelain", "--", ":/", ":!/bench/results", ":!/README.md");
+  return hash === undefined ? "unknown" : `${hash}${changed ? "-dirty" : ""}`;
+}
 
 /** The version of a Node and of its V8. */
 export function versionsOf(node: string): { readonly node: string; readonly v8: string } {

@@ -7,7 +7,8 @@ import type { Op } from "./workloads.js";
 const OPS: readonly Op[] = ["gradient", "softmax", "loss"];
 const LIBRARY = ["resident", "relaxed", "copying"];
 
-const number = (value: number) => value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
+/** To three digits. */
+export const number = (value: number) => value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
 
 function ratioOf(name: string, workload: Timed): number | undefined {
   const baseline = baselineOf(workload);

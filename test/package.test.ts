@@ -1,11 +1,16 @@
-// The package as its users get it.
+// The package as its users get it, and what it says of itself.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { withTimes } from "../bench/readme.js";
 
 const root = new URL("..", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
 const dist = readdirSync(new URL("dist", root)).filter((name) => name.endsWith(".js"));
+
+it("README has the times of the record", () => {
+  expect(withTimes(read("README.md"), JSON.parse(read("bench/results/node-20.json")))).toBe(read("README.md"));
+});
 
 describe("the package", () => {
   it("imports nothing of Node's", () => {
