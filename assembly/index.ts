@@ -1,13 +1,16 @@
 // The exported ABI. Tensors are row-major (outer, classes, inner) doubles at byte addresses; a row is the `classes` elements of one
 // (outer, inner), rows are numbered in that order, and results by row are (outer, inner). Outputs may be the first input itself, those
 // of a backward kernel either input.
-// scratchPtr is where scratchBytes(classes, inner) bytes are free, on a 16-byte boundary.
+// scratchPtr is where scratchBytes(classes, inner, planes) bytes are free, on a 16-byte boundary.
 
 import { backwardRowPairs, forwardRowPairs } from "./lanes";
 import { quotientLow, remainder, twoSumError, upper } from "./reduce";
+import { visit } from "./options";
+import { Plan } from "./plan";
 import { backwardRow, forwardRows, jacobianLine, sum } from "./row";
-import { laneScratchBytes, PAIRS } from "./scratch";
+import { laneScratchBytes, rowScratchBytes } from "./scratch";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
+import { excludeTo, scaleTo } from "./terms";
 import { forwardTwo } from "./two";
 
 /** Contiguous rows of more classes than this are visited one at a time, others two at a time. */
@@ -86,6 +89,27 @@ export function gradientOfDistributions(
   outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64, scratchPtr: usize,
 ): void {
   forward(GRADIENT, true, xPtr, labelsPtr, gradientPtr, lossesPtr, outer, classes, inner, upstreamPtr, upstream, divisor, scratchPtr);
+}
+
+/** What `plan` says for slices [first, end) of its batch; scratch memory for 4 planes. */
+export function lossWithOptions(plan: usize, first: usize, end: usize, scratchPtr: usize): void {
+  const options = changetype<Plan>(plan);
+  visit(options, first, end, isByRow(options.classes, options.inner), scratchPtr);
+}
+
+/** Elements of `slices` of `count` each become `value` where the mask is 0: a byte each, next slice maskStride bytes further. */
+export function exclude(ptr: usize, maskPtr: usize, slices: usize, count: usize, maskStride: usize, value: f64): void {
+  for (; slices; slices--, ptr += count << 3, maskPtr += maskStride) excludeTo(ptr, maskPtr, count, value);
+}
+
+/** out = a scale, `count` doubles; out may be a. */
+export function multiply(aPtr: usize, outPtr: usize, count: usize, scale: f64): void {
+  scaleTo(false, aPtr, outPtr, count, scale);
+}
+
+/** out += a, `count` doubles. */
+export function add(aPtr: usize, outPtr: usize, count: usize): void {
+  scaleTo(true, aPtr, outPtr, count, 1);
 }
 
 // @ts-ignore: decorator
@@ -174,9 +198,9 @@ export function firstBadIndex(labelsPtr: usize, count: usize, classes: usize): u
   return i;
 }
 
-/** What kernels write besides their outputs, of any batch of such rows. */
-export function scratchBytes(classes: usize, inner: usize): f64 {
-  return isByRow(classes, inner) ? <f64>PAIRS : laneScratchBytes(classes, inner);
+/** What kernels write besides their outputs, of any batch of such rows: with 2 planes, or 4 for a plan. */
+export function scratchBytes(classes: usize, inner: usize, planes: usize): f64 {
+  return isByRow(classes, inner) ? rowScratchBytes() : laneScratchBytes(classes, inner, planes);
 }
 
 /** The first address that is free for buffers. */

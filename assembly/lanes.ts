@@ -12,7 +12,7 @@ import { nextPair, Pair } from "./pair";
 import { fastTwoSumError, productLow, splatLane, total, twoDifferenceError, twoSumError, upper } from "./reduce";
 import { groupBytes, pairsOfGroup, PAIRS, STAGE } from "./scratch";
 import { gather, loadByRow, scatter, storeByRow } from "./stage";
-import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
+import { GRADIENT, LOG_PROBS, LOSS, LSE, PARTS, PROBS } from "./task";
 
 /** Reads the indices of a pair. */
 // @ts-ignore: decorator
@@ -186,6 +186,13 @@ function finish(
     restLo = v128.bitselect(i64x2.shuffle(others0, others1, 1, 3), restLo, isTiny);
   }
   const logS = logRatio(eMax, restHi, restLo, sumHi, sumLo);
+  if (task == PARTS) {
+    pair.hi = sumHi;
+    pair.lo = sumLo;
+    pair.restHi = restHi;
+    pair.restLo = restLo;
+    pair.logS = logS;
+  }
   if (task == LSE) storeByRow(resultPtr, isAlone, f64x2.add(pair.max, logS));
   if (task == LOG_PROBS) {
     for (let x = stage; x < end; x += 16) v128.store(x, f64x2.sub(f64x2.sub(v128.load(x), pair.max), logS));
@@ -259,6 +266,22 @@ export function forwardRowPairs(
       }
       if (hasOut) scatter(stage, outPtr + at, rows, classes, inner);
     }
+  }
+}
+
+/** e_j at `out`, which is not `stage`, of a group of pairs of logits at `stage`, and in its pairs what else their results are made of. */
+export function splitGroup(stage: usize, out: usize, pairs: usize, classes: usize, scratchPtr: usize): void {
+  const pairBytes = classes << 4;
+  let pair = changetype<Pair>(scratchPtr + PAIRS);
+  for (let n = pairs, x = stage; n; n--, x += pairBytes, pair = nextPair(pair)) inspect(PARTS, false, pair, x, 0, false, classes);
+  if (classes == 2) relativeExps(i64x2.splat(-1), stage, out, pairs, classes, scratchPtr);
+  else if (hasFar(pairs, scratchPtr)) relativeExps(i64x2.splat(0), stage, out, pairs, classes, scratchPtr);
+  else nearExps(stage, out, pairs, classes, scratchPtr);
+  const least = leastRest(classes);
+  const none = f64x2.splat(0);
+  pair = changetype<Pair>(scratchPtr + PAIRS);
+  for (let n = pairs, e = out; n; n--, e += pairBytes, pair = nextPair(pair)) {
+    finish(PARTS, false, pair, e, 0, 0, false, classes, least, none, none);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Two rows on their way through a kernel, a lane each: what a visit leaves for the finish. */
+/** Two rows on their way through a kernel, a lane each: what a visit leaves for the finish. Or one row, in both lanes. */
 @unmanaged
 export class Pair {
   /** Where on the stage, from the pair's first element, each row has the only label that it has, where it has only one. */
@@ -13,6 +13,12 @@ export class Pair {
   eMax: v128;
   hi: v128;
   lo: v128;
+  /** Σ e_j without e_max as (hi, lo), and log(Σ e_j / e_max): of PARTS only. */
+  restHi: v128;
+  restLo: v128;
+  logS: v128;
+  /** What factorOf gives besides its result. */
+  factorLow: v128;
   /** Σ q (max − x), and Σ q as (hi, lo). */
   gap: v128;
   massHi: v128;

@@ -12,7 +12,8 @@ import {
 import {
   fastTwoSumError, maxOfLanes, productLow, reduceAdd, reduceMax, splatLane, total, twoDifferenceError, twoSumError, upper,
 } from "./reduce";
-import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
+import { Pair } from "./pair";
+import { GRADIENT, LOG_PROBS, LOSS, LSE, PARTS, PROBS } from "./task";
 
 /** Σ a scale as (hi, lo); scale is a power of 2. */
 export function sum(aPtr: usize, count: usize, scale: f64): v128 {
@@ -67,7 +68,7 @@ function divideRow(outPtr: usize, classes: usize, s: v128): void {
 }
 
 /** out = e · factor. */
-function scaleRow(outPtr: usize, classes: usize, factor: v128): void {
+export function scaleRow(outPtr: usize, classes: usize, factor: v128): void {
   let n = <isize>classes;
   for (; n >= 8; n -= 8, outPtr += 64) {
     v128.store(outPtr, f64x2.mul(v128.load(outPtr), factor));
@@ -79,7 +80,7 @@ function scaleRow(outPtr: usize, classes: usize, factor: v128): void {
 }
 
 /** out = e · (factor + factorLo) − g q. */
-function scaleRowLessLabels(outPtr: usize, qPtr: usize, classes: usize, factor: v128, factorLo: v128, g: v128): void {
+export function scaleRowLessLabels(outPtr: usize, qPtr: usize, classes: usize, factor: v128, factorLo: v128, g: v128): void {
   for (let n = <isize>classes; n > 0; n -= 2, outPtr += 16, qPtr += 16) {
     storeTail(outPtr, n, scaledLess(loadTail(outPtr, n, 0), factor, factorLo, loadTail(qPtr, n, 0), g));
   }
@@ -126,7 +127,7 @@ function forwardRow(
   xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
   classes: usize, block: usize, following: usize, followingCount: usize, gHi: v128, gLo: v128, scratchPtr: usize,
 ): bool {
-  const stores = task == PROBS || task == GRADIENT;
+  const stores = task == PROBS || task == GRADIENT || task == PARTS;
   let max = whole ? reduceMax(xPtr, classes) : maxOfLanes(nextMax);
   const base = max;
   const top = whole ? f64x2.sub(max, base) : max;
@@ -215,6 +216,16 @@ function forwardRow(
     restLo = splatLane(others, 1);
   }
   const logS = logRatio(eMax, restHi, restLo, sumHi, sumLo);
+  if (task == PARTS) {
+    const row = changetype<Pair>(resultPtr);
+    row.max = max;
+    row.eMax = eMax;
+    row.hi = sumHi;
+    row.lo = sumLo;
+    row.restHi = restHi;
+    row.restLo = restLo;
+    row.logS = logS;
+  }
   if (task == LOG_PROBS) {
     for (let n = <isize>classes, x = xPtr, out = outPtr; n > 0; n -= 2, x += 16, out += 16) {
       storeTail(out, n, f64x2.sub(f64x2.sub(loadTail(x, n, 0), max), logS));
@@ -245,6 +256,12 @@ function forwardRow(
   return true;
 }
 
+/** The length of the blocks that a row is visited in. */
+function blockFor(classes: usize): usize {
+  const blocks = (classes + BLOCK - 1) / BLOCK;
+  return ((classes + blocks - 1) / blocks + 3) & ~3;
+}
+
 /** All rows, contiguous, of `classes` >= 4 logits; results by row, and upstream gradients if upstreamPtr is not 0. */
 export function forwardRows(
   task: i32, distribution: bool,
@@ -252,8 +269,7 @@ export function forwardRows(
   rows: usize, classes: usize, upstreamPtr: usize, gHi: v128, gLo: v128, scratchPtr: usize,
 ): void {
   const rowBytes = classes << 3;
-  const blocks = (classes + BLOCK - 1) / BLOCK;
-  const block = ((classes + blocks - 1) / blocks + 3) & ~3;
+  const block = blockFor(classes);
   const first = blockOf(classes, block);
   if (rows) findMax(xPtr, first);
   for (let r: usize = 0; r < rows; r++) {
@@ -270,6 +286,24 @@ export function forwardRows(
     outPtr += rowBytes;
     labelPtr += distribution ? rowBytes : 4;
     resultPtr += 8;
+  }
+}
+
+/** What splitRow expects before the first row: the maximum of its first block. */
+export function beginRows(xPtr: usize, classes: usize): void {
+  findMax(xPtr, blockOf(classes, blockFor(classes)));
+}
+
+/** e_j of one row of `classes` >= 4 logits in out, which is not x, and in `row` what else its results are made of; `following` is next. */
+export function splitRow(xPtr: usize, outPtr: usize, row: Pair, classes: usize, following: usize, scratchPtr: usize): void {
+  const block = blockFor(classes);
+  const first = blockOf(classes, block);
+  const none = f64x2.splat(0);
+  for (let whole = false; ; whole = true) {
+    const isDone = forwardRow(
+      PARTS, false, whole, xPtr, 0, outPtr, changetype<usize>(row), classes, block, following, first, none, none, scratchPtr,
+    );
+    if (isDone) return;
   }
 }
 

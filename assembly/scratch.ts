@@ -1,7 +1,7 @@
 // The memory that kernels write besides their outputs, `scratchBytes` from a 16-byte boundary on. What it held does not matter.
 //   0       table indices on their way from vectors to addresses, 16 bytes for each of two vectors
 //   PAIRS   what a group of pairs of rows has come to (pair.ts)
-//   STAGE   the elements of a group, and in a second half those of its labels, or of a second tensor (stage.ts)
+//   STAGE   planes of the elements of a group, of a tensor each (stage.ts)
 
 import { Pair } from "./pair";
 
@@ -25,7 +25,12 @@ export function groupBytes(classes: usize, inner: usize): usize {
   return pairsOfGroup(classes, inner) * (classes << 4);
 }
 
-/** All of it: a double, as it may be more than there are addresses. */
-export function laneScratchBytes(classes: usize, inner: usize): f64 {
-  return <f64>STAGE + 2 * <f64>pairsOfGroup(classes, inner) * 16 * <f64>classes;
+/** All of it where rows are visited one at a time. */
+export function rowScratchBytes(): f64 {
+  return <f64>(PAIRS + offsetof<Pair>());
+}
+
+/** All of it for groups: a double, as it may be more than there are addresses. */
+export function laneScratchBytes(classes: usize, inner: usize, planes: usize): f64 {
+  return <f64>STAGE + <f64>planes * <f64>pairsOfGroup(classes, inner) * 16 * <f64>classes;
 }

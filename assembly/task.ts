@@ -10,3 +10,5 @@ export const LSE: i32 = 2;
 export const LOSS: i32 = 3;
 /** rowResult: the loss; out (classes): its gradient times g */
 export const GRADIENT: i32 = 4;
+/** out (classes): e_j; in a Pair, what else all results are made of */
+export const PARTS: i32 = 5;

@@ -58,3 +58,9 @@ export function checkOneOf<T extends string>(argument: string, value: unknown, a
   const expected = `one of ${allowed.map((name) => JSON.stringify(name)).join(", ")}`;
   throw (typeof value === "string" ? rangeError : typeError)(argument, expected, value);
 }
+
+/** An option that is true or false, the latter by default. */
+export function checkBoolean(argument: string, value: unknown = false): boolean {
+  if (typeof value !== "boolean") throw typeError(argument, "true or false", value);
+  return value;
+}

@@ -2,19 +2,25 @@
 
 export {
   crossEntropy,
+  crossEntropyHessianDiagonal,
+  crossEntropyHvp,
   crossEntropyWithGradient,
-  type LossOptions,
+  type HessianOptions,
+  type Loss,
+  type LossOutputs,
   type LossWithGradientOptions,
+} from "./cross-entropy.js";
+export {
   logSoftmax,
   logSoftmaxBackward,
   logSumExp,
   type OutOptions,
-  type Reduction,
-  type ShapeOptions,
   softmax,
   softmaxBackward,
   softmaxJacobian,
+  softmaxJvp,
 } from "./functions.js";
 export type { Labels } from "./labels.js";
 export { Softmax, SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptions, type SoftmaxOptions } from "./layers.js";
-export type { ByRow, ExtraAxis, NdArray, NestedArray, SameAxes, Tensor } from "./shape.js";
+export type { LossOptions, LossTerms, NestedBooleans, Output, Reduction, ShapeOptions } from "./options.js";
+export type { ByRow, ExtraAxis, IndexByRow, NdArray, NestedArray, NumericArray, SameAxes, Tensor, Values } from "./shape.js";

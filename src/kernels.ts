@@ -1,6 +1,6 @@
 // The raw ABI of assembly/index.ts as one typed interface. Every `…Ptr` is a byte address in the module's memory; tensors are
-// row-major (outer, classes, inner) doubles, results by row (outer, inner). scratchPtr is where scratchBytes(classes, inner) bytes are
-// free, on a 16-byte boundary.
+// row-major (outer, classes, inner) doubles, results by row (outer, inner). scratchPtr is where scratchBytes(classes, inner, PLANES)
+// bytes are free, on a 16-byte boundary.
 
 export interface Kernels {
   softmax: UnaryKernel;
@@ -17,15 +17,63 @@ export interface Kernels {
   lossOfDistributions: BinaryKernel;
   gradientOfIndices: GradientKernel;
   gradientOfDistributions: GradientKernel;
+  /** What a plan says for slices [first, end) of its batch; scratch memory of PLAN_PLANES planes. */
+  lossWithOptions(planPtr: number, first: number, end: number, scratchPtr: number): void;
+  /** Gives elements of slices a value where the mask, bytes, is 0; maskStride is 0 if it is that of every slice. */
+  exclude(ptr: number, maskPtr: number, slices: number, count: number, maskStride: number, value: number): void;
+  /** out = a scale */
+  multiply(aPtr: number, outPtr: number, count: number, scale: number): void;
+  /** out += a */
+  add(aPtr: number, outPtr: number, count: number): void;
   accumulate(valuesPtr: number, count: number, sumPtr: number): void;
   mean(sumPtr: number, divisor: number): number;
   firstBadIndex(labelsPtr: number, count: number, classes: number): number;
-  scratchBytes(classes: number, inner: number): number;
+  scratchBytes(classes: number, inner: number, planes: number): number;
   heapBase(): number;
 }
 
 /** What a sum of losses takes between accumulate and mean. */
 export const SUM_ELEMENTS = 4;
+
+/** What kernels need of scratch memory, in planes of it; and lossWithOptions. */
+export const PLANES = 2;
+export const PLAN_PLANES = 4;
+
+/** The fields of a plan, assembly/plan.ts, in their order: doubles, then 32-bit integers. */
+export const PLAN_NUMBERS = ["keepHi", "keepLo", "zLoss", "upstream", "divisor", "scale"] as const;
+export const PLAN_INTEGERS = [
+  "classes",
+  "inner",
+  "derivative",
+  "isShared",
+  "isPositive",
+  "logits",
+  "targets",
+  "vector",
+  "rowWeights",
+  "indices",
+  "answers",
+  "upstreams",
+  "weights",
+  "exps",
+  "probs",
+  "logProbs",
+  "labelGradient",
+  "losses",
+  "lse",
+  "entropy",
+  "argmax",
+  "ranks",
+] as const;
+
+/** In doubles. */
+export const PLAN_ELEMENTS = PLAN_NUMBERS.length + Math.ceil(PLAN_INTEGERS.length / 2);
+
+export type Plan = Readonly<Record<(typeof PLAN_NUMBERS | typeof PLAN_INTEGERS)[number], number>>;
+
+/** What a plan can have as its derivative. */
+export const DERIVATIVES = { none: 0, gradient: 1, hessianProduct: 2, hessianDiagonal: 3 } as const;
+export type Derivative = keyof typeof DERIVATIVES;
 
 type UnaryKernel = (xPtr: number, outPtr: number, outer: number, classes: number, inner: number, scratchPtr: number) => void;
 

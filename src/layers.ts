@@ -2,11 +2,31 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { checkInteger, checkOneOf, checkOptions, rangeError, typeError } from "./check.js";
-import { checkDivisor, checkReduction, type Reduction } from "./functions.js";
-import { SUM_ELEMENTS } from "./kernels.js";
-import { checkIndices, type Labels, readLabels } from "./labels.js";
-import { Arena } from "./memory.js";
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, rangeError, typeError } from "./check.js";
+import { type Derivative, PLAN_PLANES, PLANES, SUM_ELEMENTS } from "./kernels.js";
+import { type CheckedLabels, checkIndices, type Labels, readLabels } from "./labels.js";
+import { Arena, type Buffer, Buffers } from "./memory.js";
+import {
+  answersOf,
+  arePlain,
+  checkClasses,
+  checkMask,
+  checkOutputs,
+  checkWeights,
+  divisorOf,
+  isEmptyMean,
+  type LossTerms,
+  type Mask,
+  type Output,
+  prepare,
+  type Reduction,
+  readClassMask,
+  readTerms,
+  type ShapeOptions,
+  TERMS,
+  type Terms,
+  tally,
+} from "./options.js";
 import {
   type ByRow,
   checkShape,
@@ -21,17 +41,7 @@ import {
   type Tensor,
   toForm,
 } from "./shape.js";
-
-/** A buffer of a layer: its name, what it holds, and how many. */
-type Buffer = readonly [name: string, type: "float64" | "int32", length: number];
-
-/** Where a buffer lies, and the view of it that was last asked for. */
-interface Place {
-  readonly type: "float64" | "int32";
-  readonly offset: number;
-  readonly length: number;
-  view?: Float64Array | Int32Array;
-}
+import { beginVisits, buffersOf, type PlanOutput, visitWithOptions } from "./visit.js";
 
 type LabelKind = "indices" | "distribution";
 
@@ -40,12 +50,17 @@ abstract class Layer {
   #arena: Arena | undefined = new Arena();
   #shape: readonly number[] | undefined;
   #layout: Layout | undefined;
-  #places = new Map<string, Place>();
+  #buffers: Buffers | undefined;
   #hasRun = false;
   protected readonly axis: number;
 
   constructor(axis: unknown = -1) {
     this.axis = checkInteger("axis", axis, -MAX_AXES, MAX_AXES - 1);
+  }
+
+  /** The planes of scratch memory that the kernels need. */
+  protected get planes(): number {
+    return PLANES;
   }
 
   /** The buffers for a batch, in their order in memory. */
@@ -73,42 +88,29 @@ abstract class Layer {
 
   protected layOut(shape: readonly number[], givenLabels?: LabelKind): void {
     const layout = layoutOf(shape, this.axis);
-    this.#places = this.#place([["scratch", "float64", this.arena.scratchBytes(layout) / 8], ...this.buffersFor(layout, givenLabels)]);
+    const scratch = this.arena.scratchBytes(layout, this.planes);
+    const buffers = this.buffersFor(layout, givenLabels);
+    this.#buffers = new Buffers(this.arena, "shape", [["scratch", "float64", scratch / 8], ...buffers]);
     this.#shape = Object.freeze([...shape]);
     this.#layout = layout;
     this.#hasRun = false;
   }
 
-  #place(buffers: readonly Buffer[]): Map<string, Place> {
-    const bytes = buffers.map(([, type, length]) => length * (type === "float64" ? 8 : 4));
-    const offsets = this.arena.plan("shape", bytes);
-    return new Map(buffers.map(([name, type, length], i) => [name, { type, offset: offsets[i], length }]));
+  protected get isLaidOut(): boolean {
+    return this.#layout !== undefined;
   }
 
-  protected has(name: string): boolean {
-    return this.#places.has(name);
-  }
-
-  #placeOf(name: string): Place {
-    const place = this.layout && this.#places.get(name);
-    if (!place) throw new Error(`${this.constructor.name} has no buffer ${name}`);
-    return place;
-  }
-
-  /** Where a buffer lies. */
-  protected ptr(name: string): number {
-    return this.#placeOf(name).offset;
-  }
-
-  /** A buffer as it lies in memory now: the same view until the memory grows or is laid out anew. */
-  protected view(name: string): Float64Array | Int32Array {
-    const place = this.#placeOf(name);
-    if (!place.view || !this.arena.holds(place.view)) place.view = this.arena[place.type](place.offset, place.length);
-    return place.view;
+  /** The buffers of the memory as it is laid out. */
+  protected get buffers(): Buffers {
+    return this.layout && (this.#buffers as Buffers);
   }
 
   protected float64(name: string): Float64Array {
-    return this.view(name) as Float64Array;
+    return this.buffers.float64(name);
+  }
+
+  protected ptr(name: string): number {
+    return this.buffers.ptr(name);
   }
 
   /** A tensor from the outside; a Float64Array has the layer's shape, or is one vector while there is none. */
@@ -137,7 +139,7 @@ abstract class Layer {
   /** Lets the memory go. Using the layer afterwards is an Error; disposing it again is not. */
   dispose(): void {
     this.#arena = undefined;
-    this.#places.clear();
+    this.#buffers = undefined;
   }
 
   declare [Symbol.dispose]: () => void;
@@ -148,11 +150,9 @@ abstract class Layer {
   }
 }
 
-export interface SoftmaxOptions {
+export interface SoftmaxOptions extends ShapeOptions {
   /** Axis lengths of the batches; lays the memory out at once. */
   shape?: readonly number[];
-  /** The class axis; negative counts from the end. Default −1. */
-  axis?: number;
 }
 
 /**
@@ -252,18 +252,35 @@ export class Softmax extends Layer {
   }
 }
 
-export interface SoftmaxCrossEntropyOptions<R extends Reduction = Reduction> {
-  /** Axis lengths of the batches of logits; lays the memory out at once. */
-  shape?: readonly number[];
-  /** The class axis; negative counts from the end. Default −1. */
-  axis?: number;
+export interface SoftmaxCrossEntropyOptions<R extends Reduction = Reduction> extends LossTerms<R>, SoftmaxOptions {
   /** What the resident labels are: class indices, an Int32Array (default), or distributions, a Float64Array. */
   labels?: LabelKind;
-  /** What becomes of the losses of the rows: their mean (default), their sum, or one each. */
-  reduction?: R;
-  /** Replaces the number of rows as the divisor of the mean. */
-  divisor?: number;
+  /** Whether rows have weights of their own: the view {@link SoftmaxCrossEntropy.sampleWeights}. */
+  sampleWeights?: boolean;
+  /** Which classes take part in every row, C entries of 0 and 1; or true for the view {@link SoftmaxCrossEntropy.mask}. */
+  mask?: true | ArrayLike<number> | readonly boolean[];
+  /** Whether backward adds to the gradient instead of overwriting it. */
+  accumulate?: boolean;
+  /** Whether there is a gradient with respect to label distributions: {@link SoftmaxCrossEntropy.labelGradient}. */
+  labelGradient?: boolean;
+  /** What else there is to be after a forward, in the properties of these names. */
+  outputs?: readonly Output[];
+  /** The k of the output `topK`; 5 by default. */
+  topK?: number;
 }
+
+const LAYER_OPTIONS = [
+  "shape",
+  "axis",
+  ...TERMS,
+  "labels",
+  "sampleWeights",
+  "mask",
+  "accumulate",
+  "labelGradient",
+  "outputs",
+  "topK",
+] as const;
 
 /**
  * Softmax cross-entropy as a layer: the loss forward, its gradient with respect to the logits backward. Forward visits the data once
@@ -282,11 +299,26 @@ export interface SoftmaxCrossEntropyOptions<R extends Reduction = Reduction> {
  * loss.backward(); // → Float64Array.of(-0.134471, 0.134471, 0.023713, -0.023713)
  */
 export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Layer {
-  readonly #reduction: Reduction;
-  readonly #divisor: number | undefined;
+  readonly #terms: Terms;
+  readonly #outputs: readonly Output[];
+  /** What a plan is to give for them. */
+  readonly #planOutputs: readonly PlanOutput[];
+  /** The buffer of e_j: that of the gradient, unless it accumulates. */
+  readonly #exps: "gradient" | "exps";
+  readonly #topK: number;
+  readonly #accumulates: boolean;
+  readonly #hasLabelGradient: boolean;
+  readonly #hasSampleWeights: boolean;
+  /** Of every row; undefined for none, and for one that is resident. */
+  readonly #classMask: Uint8Array | undefined;
+  readonly #hasMask: boolean;
+  /** Whether the kernels without options do. */
+  readonly #isPlain: boolean;
   /** Of the resident labels. Given labels of the other kind have a buffer of their own, "givenLabels". */
   readonly #labelKind: LabelKind;
   #labels: "labels" | "givenLabels" = "labels";
+  /** Of the last forward. */
+  #counts = { correct: 0, topK: 0, validCount: 0, totalWeight: 0, firstBadRow: -1 };
   /** Of the last forward's logits; undefined for resident ones. */
   #form: Elements["form"] | undefined;
   /** What the gradient in memory is multiplied by; NaN if that is no one number, or if the gradient has been handed out. */
@@ -294,33 +326,82 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   #probsAreFresh = false;
 
   constructor(options?: SoftmaxCrossEntropyOptions<R>) {
-    const {
-      shape,
-      axis,
-      labels = "indices",
-      reduction,
-      divisor,
-    } = checkOptions(options, ["shape", "axis", "labels", "reduction", "divisor"]);
+    const checked = checkOptions(options, LAYER_OPTIONS);
+    const { shape, axis, labels = "indices", sampleWeights, mask, accumulate, labelGradient, outputs, topK = 5 } = checked;
     super(axis);
     this.#labelKind = checkOneOf("labels", labels, ["indices", "distribution"]);
-    this.#reduction = checkReduction(reduction);
-    checkDivisor(this.#reduction, divisor, 1);
-    this.#divisor = divisor;
+    this.#terms = readTerms(checked);
+    this.#outputs = checkOutputs(outputs);
+    this.#topK = checkInteger("topK", topK, 1, Number.MAX_SAFE_INTEGER);
+    this.#accumulates = checkBoolean("accumulate", accumulate);
+    this.#hasLabelGradient = checkBoolean("labelGradient", labelGradient);
+    this.#hasSampleWeights = checkBoolean("sampleWeights", sampleWeights);
+    this.#hasMask = mask !== undefined;
+    this.#classMask = mask === undefined || mask === true ? undefined : readClassMask(mask);
+    if (this.#hasLabelGradient && labels === "indices") throw rangeError("labelGradient", 'labels: "distribution"', labelGradient);
+    if (this.#terms.ignoreIndex !== undefined && labels === "distribution") {
+      throw rangeError("ignoreIndex", "to be left out with distributions, which have no index to ignore", this.#terms.ignoreIndex);
+    }
+    const hasExtras = this.#outputs.length > 0 || this.#accumulates || this.#hasLabelGradient || this.#hasSampleWeights || this.#hasMask;
+    this.#isPlain = arePlain(this.#terms) && !hasExtras;
+    this.#exps = this.#accumulates ? "exps" : "gradient";
+    this.#planOutputs = [
+      ...(["probs", "logProbs", "lse", "entropy", "argmax"] as const).filter((name) => this.#outputs.includes(name)),
+      ...(this.#hasLabelGradient ? ["labelGradient" as const] : []),
+      ...(this.#outputs.includes("correct") || this.#outputs.includes("topK") ? ["ranks" as const] : []),
+    ];
     if (shape !== undefined) this.resize(shape);
   }
 
-  protected buffersFor({ size, rows }: Layout, givenLabels = this.#labelKind): readonly Buffer[] {
+  protected override get planes(): number {
+    return this.#isPlain ? PLANES : PLAN_PLANES;
+  }
+
+  protected override layOut(shape: readonly number[], givenLabels?: LabelKind): void {
+    const layout = layoutOf(shape, this.axis);
+    checkClasses(this.#terms, layout);
+    if (this.#classMask && this.#classMask.length !== layout.classes) {
+      throw rangeError("mask", `${layout.classes} entries, one for each class`, this.#classMask);
+    }
+    // What is written before a forward stays what it is where only the kind of labels changes.
+    const isSame = this.shape !== undefined && sameShape(shape, this.shape);
+    const lasting = ["sampleWeights", "mask", ...(this.#accumulates ? ["gradient"] : [])];
+    const kept = lasting.map((name) => (isSame && this.buffers.has(name) ? this.buffers.view(name).slice() : undefined));
+    super.layOut(shape, givenLabels);
+    lasting.forEach((name, i) => {
+      if (!this.buffers.has(name)) return;
+      const view = this.buffers.view(name) as Float64Array;
+      const values = kept[i] as Float64Array | undefined;
+      if (values) view.set(values);
+      else view.fill(name === "gradient" ? 0 : 1);
+    });
+  }
+
+  protected buffersFor(layout: Layout, givenLabels = this.#labelKind): readonly Buffer[] {
+    const { size, rows } = layout;
     const labels = (name: string, kind: LabelKind): Buffer => (kind === "indices" ? [name, "int32", rows] : [name, "float64", size]);
-    return [
+    const buffers: Buffer[] = [
       ["sum", "float64", SUM_ELEMENTS],
       ["losses", "float64", rows],
-      ["upstream", "float64", this.#reduction === "none" ? rows : 0],
+      ["upstream", "float64", this.#terms.reduction === "none" ? rows : 0],
       ["logits", "float64", size],
       labels("labels", this.#labelKind),
       ["gradient", "float64", size],
-      ["probs", "float64", size],
-      ...(givenLabels === this.#labelKind ? [] : [labels("givenLabels", givenLabels)]),
     ];
+    if (givenLabels !== this.#labelKind) buffers.push(labels("givenLabels", givenLabels));
+    if (this.#isPlain) return [...buffers, ["probs", "float64", size]];
+    if (this.#hasSampleWeights) buffers.push(["sampleWeights", "float64", rows]);
+    if (this.#hasMask || this.#terms.scale !== 1) buffers.push(["prepared", "float64", size]);
+    if (this.#exps === "exps") buffers.push(["exps", "float64", size]);
+    const outputs = [...new Set([...this.#planOutputs, "probs" as const])];
+    return [...buffers, ...buffersOf(this.#terms, [this.#labelKind, givenLabels], this.#maskIfAny(), outputs, layout)];
+  }
+
+  /** The mask; before the memory is laid out, only whether it is that of every row. */
+  #maskIfAny(): Mask | undefined {
+    if (!this.#hasMask) return undefined;
+    if (this.#classMask) return { values: this.#classMask, isShared: true };
+    return { values: this.isLaidOut ? this.buffers.uint8("mask") : new Uint8Array(0), isShared: false };
   }
 
   /** Input of {@link forward}: the logits, in the layer's memory. */
@@ -330,7 +411,19 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
 
   /** Input of {@link forward}: class indices by row, or with `labels: "distribution"` a Float64Array laid out like the logits. */
   get labels(): Int32Array | Float64Array {
-    return this.view("labels");
+    return this.buffers.view("labels") as Int32Array | Float64Array;
+  }
+
+  /** Input of {@link forward}: the weight of each row, 1 at first. With `sampleWeights: true`. */
+  get sampleWeights(): Float64Array {
+    if (!this.#hasSampleWeights) throw new Error("SoftmaxCrossEntropy: sampleWeights expected the option sampleWeights: true");
+    return this.float64("sampleWeights");
+  }
+
+  /** Input of {@link forward}: which classes take part in each row, laid out like the logits, 1 at first. With `mask: true`. */
+  get mask(): Uint8Array {
+    if (!this.#hasMask || this.#classMask) throw new Error("SoftmaxCrossEntropy: mask expected the option mask: true");
+    return this.buffers.uint8("mask");
   }
 
   /** Result of {@link forward}: the loss of each row, whatever the reduction, in the layer's memory. */
@@ -343,15 +436,89 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     return this.float64("gradient");
   }
 
+  /**
+   * Result of {@link backward}: the gradient with respect to label distributions, times the upstream gradient, in the layer's memory. With
+   * `labelGradient: true`.
+   */
+  get labelGradient(): Float64Array {
+    if (!this.#hasLabelGradient) throw new Error("SoftmaxCrossEntropy: labelGradient expected the option labelGradient: true");
+    this.requireForward("labelGradient");
+    return this.float64("labelGradient");
+  }
+
   /** softmax of {@link logits}, in the layer's memory; computed when it is first read after a forward. */
   get probs(): Float64Array {
     this.requireForward("probs");
     if (!this.#probsAreFresh) {
-      const { outer, classes, inner } = this.layout;
-      this.arena.kernels.softmax(this.ptr("logits"), this.ptr("probs"), outer, classes, inner, this.ptr("scratch"));
+      if (this.#isPlain) {
+        const { outer, classes, inner } = this.layout;
+        this.arena.kernels.softmax(this.ptr("logits"), this.ptr("probs"), outer, classes, inner, this.ptr("scratch"));
+      } else {
+        this.#checkInputs(this.#labels);
+        this.#visitWithOptions("none", 1, undefined, ["probs"]);
+      }
       this.#probsAreFresh = true;
     }
     return this.float64("probs");
+  }
+
+  #output(name: Output): void {
+    if (!this.#outputs.includes(name)) throw new Error(`SoftmaxCrossEntropy: ${name} expected to be listed in the option outputs`);
+    this.requireForward(name);
+  }
+
+  /** log p, in the layer's memory. Here and below: of the last {@link forward}, if the option `outputs` lists it. */
+  get logProbs(): Float64Array {
+    this.#output("logProbs");
+    return this.float64("logProbs");
+  }
+
+  /** log Σ exp(x) of each row, in the layer's memory. */
+  get lse(): Float64Array {
+    this.#output("lse");
+    return this.float64("lse");
+  }
+
+  /** The entropy −Σ p log p of each row, in nats, in the layer's memory. */
+  get entropy(): Float64Array {
+    this.#output("entropy");
+    return this.float64("entropy");
+  }
+
+  /** The class of each row's maximum, the first of equals, in the layer's memory; −1 where p is NaN or the row is ignored. */
+  get argmax(): Int32Array {
+    this.#output("argmax");
+    return this.buffers.int32("argmax");
+  }
+
+  /** How many rows have their label at the maximum; of a distribution the first of its largest entries. */
+  get correct(): number {
+    this.#output("correct");
+    return this.#counts.correct;
+  }
+
+  /** How many rows have it among the largest, as many as the option `topK` says. */
+  get topK(): number {
+    this.#output("topK");
+    return this.#counts.topK;
+  }
+
+  /** How many rows are not ignored. */
+  get validCount(): number {
+    this.#output("validCount");
+    return this.#counts.validCount;
+  }
+
+  /** Σ of what the rows weigh, the divisor of the mean. */
+  get totalWeight(): number {
+    this.#output("totalWeight");
+    return this.#counts.totalWeight;
+  }
+
+  /** The first row whose loss is NaN or +∞, or −1. */
+  get firstBadRow(): number {
+    this.#output("firstBadRow");
+    return this.#counts.firstBadRow;
   }
 
   /**
@@ -367,31 +534,33 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   forward(logits?: Tensor, labels?: Labels): unknown {
     const { kernels } = this.arena;
     if (logits === undefined && labels === undefined) {
-      this.#checkLabels("labels");
+      this.#checkInputs("labels");
       this.#labels = "labels";
       this.#form = undefined;
     } else {
       this.#copyIn(logits, labels);
     }
-    this.#visit(0, 1);
+    this.#visit(1);
     this.#upstream = 1;
-    this.#probsAreFresh = false;
+    this.#probsAreFresh = this.#planOutputs.includes("probs");
     this.markRun();
 
     const { rows } = this.layout;
-    if (this.#reduction === "none") {
+    if (this.#terms.reduction === "none") {
       return this.#form ? toForm(this.#form, this.losses.slice(), rowShape(this.shape as readonly number[], this.axis)) : this.losses;
     }
-    if (rows === 0) return 0;
+    const totalWeight = this.#isPlain ? rows : this.#counts.totalWeight;
+    if (isEmptyMean(this.#terms, totalWeight)) return this.#terms.emptyMean;
     this.float64("sum").fill(0);
     kernels.accumulate(this.ptr("losses"), rows, this.ptr("sum"));
-    return kernels.mean(this.ptr("sum"), this.#divisorOf(rows));
+    return kernels.mean(this.ptr("sum"), divisorOf(this.#terms, totalWeight));
   }
 
   /**
    * The gradient of the last forward's loss with respect to its logits, times the upstream gradient: the view {@link gradient}, or for
    * logits that were copied in, a new container of their kind (which `T` names). The first call with upstream 1 finds it done; any other
-   * visits the logits and labels again, which must be in memory as they were.
+   * visits the logits and labels again, which must be in memory as they were. With `accumulate` it is added to what {@link gradient}
+   * holds: zeros at first, and whenever you set it to.
    *
    * @param upstream A number (default 1), or with `reduction: "none"` one for each row.
    * @throws TypeError or RangeError for an upstream that does not fit; Error before {@link forward} and after {@link dispose}.
@@ -400,57 +569,69 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     this.requireForward("backward()");
     if (typeof upstream !== "number") {
       const byRow = this.#readUpstream(upstream);
-      this.#checkLabels(this.#labels);
+      this.#checkInputs(this.#labels);
       this.float64("upstream").set(byRow);
-      this.#visit(this.ptr("upstream"), 0);
+      this.#visit(0, "upstream");
+      this.#upstream = Number.NaN;
     } else if (upstream !== this.#upstream) {
-      this.#checkLabels(this.#labels);
-      this.#visit(0, upstream);
+      this.#checkInputs(this.#labels);
+      this.#visit(upstream);
+      this.#upstream = upstream;
     }
-    this.#upstream = Number.NaN;
+    // What is added stays as it is; what is handed out may be changed.
+    if (this.#accumulates) this.arena.kernels.add(this.ptr("exps"), this.ptr("gradient"), this.layout.size);
+    else this.#upstream = Number.NaN;
     const result = this.#form ? toForm(this.#form, this.gradient.slice(), this.shape as readonly number[]) : this.gradient;
     return result as SameAxes<T>;
   }
 
-  #divisorOf(rows: number): number {
-    return checkDivisor(this.#reduction, this.#divisor, rows);
-  }
-
   #copyIn(x: unknown, y: unknown): void {
     const logits = this.read("logits", x);
-    const labels = readLabels(y, logits.shape, this.axis, layoutOf(logits.shape, this.axis));
+    const layout = layoutOf(logits.shape, this.axis);
+    const labels = readLabels(y, logits.shape, this.axis, layout, this.#terms.ignoreIndex);
+    if (this.#hasLabelGradient && labels.kind === "indices") throw rangeError("labels", "distributions, as their gradient is wanted", y);
     const values = this.own(labels.values);
     const name = labels.kind === this.#labelKind ? "labels" : "givenLabels";
-    if (!this.shape || !sameShape(logits.shape, this.shape) || !this.has(name)) this.layOut(logits.shape, labels.kind);
+    if (!this.shape || !sameShape(logits.shape, this.shape) || !this.buffers.has(name)) this.layOut(logits.shape, labels.kind);
+    else this.#checkWeights();
     this.logits.set(logits.data);
-    this.view(name).set(values);
+    (this.buffers.view(name) as Float64Array).set(values);
     this.#labels = name;
     this.#form = logits.form;
   }
 
-  /** Resident labels are open to everyone: they are checked before each visit. */
-  #checkLabels(name: "labels" | "givenLabels"): void {
-    const labels = this.view(name);
+  /** Resident inputs are open to everyone: they are checked before each visit. */
+  #checkInputs(name: "labels" | "givenLabels"): void {
+    this.#checkWeights();
+    const labels = this.buffers.view(name);
     if (!(labels instanceof Int32Array)) return;
     const { classes } = this.layout;
     const areGood = this.arena.kernels.firstBadIndex(this.ptr(name), labels.length, classes) === labels.length;
-    if (!areGood) checkIndices(labels, classes);
+    if (!areGood) checkIndices(labels, classes, this.#terms.ignoreIndex);
+  }
+
+  #checkWeights(): void {
+    if (this.#hasSampleWeights) checkWeights("sampleWeights", this.sampleWeights);
+    if (this.#hasMask && !this.#classMask) checkMask(this.mask);
   }
 
   #readUpstream(upstream: unknown): Float64Array {
-    if (this.#reduction !== "none") {
-      throw typeError("upstream", `a number, with reduction ${JSON.stringify(this.#reduction)}`, upstream);
-    }
+    const { reduction } = this.#terms;
+    if (reduction !== "none") throw typeError("upstream", `a number, with reduction ${JSON.stringify(reduction)}`, upstream);
     const { data } = readTensor("upstream", upstream);
     if (data.length !== this.layout.rows) throw rangeError("upstream", `a number for each of ${this.layout.rows} rows`, upstream);
     return data;
   }
 
-  /** Losses and gradient of what is in memory; the upstream gradient is by row, or 0 and a number. */
-  #visit(upstreamPtr: number, upstream: number): void {
+  /** Losses and gradient of what is in memory; the upstream gradient is a number, or 0 and the name of a buffer by row. */
+  #visit(upstream: number, upstreams?: string): void {
+    if (!this.#isPlain) {
+      this.#visitWithOptions("gradient", upstream, upstreams, this.#planOutputs);
+      return;
+    }
     const { outer, classes, inner, rows } = this.layout;
     const { kernels } = this.arena;
-    const isIndices = this.view(this.#labels) instanceof Int32Array;
+    const isIndices = this.buffers.view(this.#labels) instanceof Int32Array;
     const kernel = isIndices ? kernels.gradientOfIndices : kernels.gradientOfDistributions;
     kernel(
       this.ptr("logits"),
@@ -460,10 +641,43 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
       outer,
       classes,
       inner,
-      upstreamPtr,
+      upstreams === undefined ? 0 : this.ptr(upstreams),
       upstream,
-      this.#divisorOf(rows),
+      divisorOf(this.#terms, rows),
       this.ptr("scratch"),
     );
+  }
+
+  /** The same with options, and outputs. */
+  #visitWithOptions(derivative: Derivative, upstream: number, upstreams: string | undefined, outputs: readonly PlanOutput[]): void {
+    const { layout, buffers } = this;
+    const terms = this.#terms;
+    const values = buffers.view(this.#labels) as Int32Array | Float64Array;
+    const labels: CheckedLabels = values instanceof Int32Array ? { kind: "indices", values } : { kind: "distribution", values };
+    const mask = this.#maskIfAny();
+    const sampleWeights = this.#hasSampleWeights ? this.sampleWeights : undefined;
+    const prepared = prepare(terms, labels, layout, sampleWeights, mask, buffers.float64("rowWeights"));
+    const hasRanks = outputs.includes("ranks");
+    if (hasRanks && labels.kind === "distribution") buffers.int32("answers").set(answersOf(labels.values, layout));
+    const visit = {
+      ...layout,
+      terms,
+      prepared,
+      kind: labels.kind,
+      mask,
+      outputs,
+      derivative,
+      labels: this.#labels,
+      exps: derivative === "none" ? "probs" : this.#exps,
+      upstream,
+      upstreams,
+    };
+    beginVisits(buffers, visit);
+    visitWithOptions(this.arena.kernels, buffers, visit);
+    const { validCount, totalWeight } = prepared;
+    const counts = { correct: 0, topK: 0, validCount, totalWeight, firstBadRow: -1 };
+    const losses = this.#outputs.includes("firstBadRow") ? this.losses : undefined;
+    tally(counts, 0, losses, hasRanks ? buffers.int32("ranks") : undefined, this.#topK);
+    this.#counts = counts;
   }
 }

@@ -5,7 +5,7 @@
 //   offsets[i] …      the next ones, each on a 64-byte boundary
 
 import { rangeError, Verbatim } from "./check.js";
-import type { Kernels } from "./kernels.js";
+import { type Kernels, PLANES } from "./kernels.js";
 import { instantiate, MAX_PAGES, PAGE_BYTES } from "./module.js";
 
 const ALIGNMENT_BYTES = 64;
@@ -15,6 +15,22 @@ const MAX_END = MAX_PAGES * PAGE_BYTES - 64;
 
 function align(address: number): number {
   return Math.ceil(address / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+}
+
+type View = Float64Array | Int32Array | Uint8Array;
+type ViewType = "float64" | "int32" | "uint8";
+
+const ELEMENT_BYTES: Readonly<Record<ViewType, number>> = { float64: 8, int32: 4, uint8: 1 };
+
+/** A buffer: its name, what it holds, and how many. */
+export type Buffer = readonly [name: string, type: ViewType, length: number];
+
+/** Where a buffer lies, and the view of it that was last asked for. */
+interface Place {
+  readonly type: ViewType;
+  readonly offset: number;
+  readonly length: number;
+  view?: View;
 }
 
 /** An instance of the kernels with its memory. */
@@ -41,8 +57,8 @@ export class Arena {
   }
 
   /** What the kernels need besides the tensors of a batch; where those alone are too large, or empty, it does not matter. */
-  scratchBytes({ classes, inner, size }: { classes: number; inner: number; size: number }): number {
-    return size > 0 && size * 8 < MAX_END ? this.kernels.scratchBytes(classes, inner) : 0;
+  scratchBytes({ classes, inner, size }: { classes: number; inner: number; size: number }, planes: number = PLANES): number {
+    return size > 0 && size * 8 < MAX_END ? this.kernels.scratchBytes(classes, inner, planes) : 0;
   }
 
   #reserve(argument: string, end: number): void {
@@ -68,8 +84,66 @@ export class Arena {
     return new Int32Array(this.#memory.buffer, offset, length);
   }
 
+  /** A view of bytes; valid until the memory grows. */
+  uint8(offset: number, length: number): Uint8Array {
+    return new Uint8Array(this.#memory.buffer, offset, length);
+  }
+
   /** Whether a view is of the memory as it is now. */
   holds(view: ArrayBufferView): boolean {
     return view.buffer === this.#memory.buffer;
+  }
+}
+
+/** Buffers of a memory by name. */
+export class Buffers {
+  readonly #arena: Arena;
+  readonly #places: ReadonlyMap<string, Place>;
+
+  /** Finds places for them; `argument` is whose fault it is if there are none. */
+  constructor(arena: Arena, argument: string, buffers: readonly Buffer[]) {
+    const bytes = buffers.map(([, type, length]) => length * ELEMENT_BYTES[type]);
+    const offsets = arena.plan(argument, bytes);
+    this.#arena = arena;
+    this.#places = new Map(buffers.map(([name, type, length], i) => [name, { type, offset: offsets[i], length }]));
+  }
+
+  has(name: string): boolean {
+    return this.#places.has(name);
+  }
+
+  #placeOf(name: string): Place {
+    const place = this.#places.get(name);
+    if (!place) throw new Error(`softmax-wasm has no buffer ${name}`);
+    return place;
+  }
+
+  /** Where a buffer lies. */
+  ptr(name: string): number {
+    return this.#placeOf(name).offset;
+  }
+
+  /** Where a buffer lies, 0 for one that is not there. */
+  ptrIfAny(name: string): number {
+    return this.#places.get(name)?.offset ?? 0;
+  }
+
+  /** A buffer as it lies in memory now: the same view until the memory grows. */
+  view(name: string): View {
+    const place = this.#placeOf(name);
+    if (!place.view || !this.#arena.holds(place.view)) place.view = this.#arena[place.type](place.offset, place.length);
+    return place.view;
+  }
+
+  float64(name: string): Float64Array {
+    return this.view(name) as Float64Array;
+  }
+
+  int32(name: string): Int32Array {
+    return this.view(name) as Int32Array;
+  }
+
+  uint8(name: string): Uint8Array {
+    return this.view(name) as Uint8Array;
   }
 }

@@ -11,6 +11,19 @@ export interface NdArray {
   readonly shape: readonly number[];
 }
 
+export type IntegerArray =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+export type NumericArray = IntegerArray | Float32Array | Float64Array;
+
 /** What a tensor may be given as. A Float64Array takes its shape from `options.shape`. */
 export type Tensor = Float64Array | NdArray | NestedArray;
 
@@ -35,6 +48,13 @@ export type ByRow<T> = T extends Float64Array
       : T extends readonly (infer Element)[]
         ? SameAxes<Element>
         : never;
+
+/** The container of class indices by row. */
+export type IndexByRow<T> = T extends Float64Array
+  ? Int32Array
+  : T extends NdArray
+    ? { readonly data: Int32Array; readonly shape: readonly number[] }
+    : ByRow<T>;
 
 /** The container of a result with one more class axis. */
 export type ExtraAxis<T> = T extends Float64Array ? Float64Array : T extends NdArray ? NdArray : SameAxes<T>[];
@@ -111,6 +131,27 @@ export function readTensor(argument: string, value: unknown, shapeOption?: unkno
     throw rangeError("shape", `[${elements.shape.join(", ")}], the shape of "${argument}"`, wanted);
   }
   return elements;
+}
+
+function isNumericArray(value: unknown): value is NumericArray {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView);
+}
+
+/** What a tensor may be given as whose elements need not be doubles: labels, weights. */
+export type Values = NumericArray | NestedArray | { readonly data: NumericArray; readonly shape: readonly number[] };
+
+/** Its elements in row-major order, and its shape if the container has one; undefined for anything else. */
+export function readValues(argument: string, value: unknown): { values: NumericArray; shape?: readonly number[] } | undefined {
+  if (isNumericArray(value)) return { values: value };
+  if (Array.isArray(value)) {
+    const { data, shape } = readTensor(argument, value);
+    return { values: data, shape };
+  }
+  if (typeof value === "object" && value !== null && "data" in value && "shape" in value && isNumericArray(value.data)) {
+    const shape = checkShape(`${argument}.shape`, value.shape);
+    return { values: contiguous<NumericArray>(argument, value.data, shape, value), shape };
+  }
+  return undefined;
 }
 
 /** Memory for a tensor; a RangeError if there is none of that size. */
@@ -197,7 +238,7 @@ export function contiguous<A extends { length: number; subarray(begin: number, e
 }
 
 /** Puts a result into a container of the given form. */
-export function toForm(form: Form, data: Float64Array, shape: readonly number[]): unknown {
+export function toForm(form: Form, data: Float64Array | Int32Array, shape: readonly number[]): unknown {
   if (form === "flat") return data;
   if (form === "ndarray") return { data, shape: [...shape] };
   let at = 0;

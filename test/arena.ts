@@ -2,7 +2,7 @@
 // byte.
 
 import { expect } from "vitest";
-import type { Kernels } from "../src/kernels.js";
+import { type Kernels, PLAN_NUMBERS, PLAN_PLANES, PLANES } from "../src/kernels.js";
 import { instantiate, PAGE_BYTES } from "../src/module.js";
 
 const CANARY = 0x5afe_c0de;
@@ -23,10 +23,12 @@ const SCRATCH_KERNELS = {
   gradientOfDistributions: 5,
 } as const;
 
+type ScratchKernel = keyof typeof SCRATCH_KERNELS | "lossWithOptions";
+
 type WithoutLast<F> = F extends (...args: [...infer A, number]) => infer R ? (...args: A) => R : never;
 
 /** The kernels, less the argument that the arena gives. */
-type TestKernels = Omit<Kernels, keyof typeof SCRATCH_KERNELS> & { [K in keyof typeof SCRATCH_KERNELS]: WithoutLast<Kernels[K]> };
+type TestKernels = Omit<Kernels, ScratchKernel> & { [K in ScratchKernel]: WithoutLast<Kernels[K]> };
 
 export class CanaryArena {
   readonly kernels: TestKernels;
@@ -46,16 +48,26 @@ export class CanaryArena {
       const kernel = kernels[name as keyof typeof SCRATCH_KERNELS] as (...args: number[]) => void;
       return [
         name,
-        (...args: number[]) => kernel(...args, this.#scratch(zoneBytes, kernels.scratchBytes(args[classesAt], args[classesAt + 1]))),
+        (...args: number[]) =>
+          kernel(...args, this.#scratch(zoneBytes, kernels.scratchBytes(args[classesAt], args[classesAt + 1], PLANES))),
       ];
     });
-    this.kernels = { ...kernels, ...Object.fromEntries(wrapped) };
+    const lossWithOptions: TestKernels["lossWithOptions"] = (planPtr, first, end) => {
+      const [classes, inner] = new Uint32Array(memory.buffer, planPtr + PLAN_NUMBERS.length * 8, 2);
+      kernels.lossWithOptions(planPtr, first, end, this.#scratch(zoneBytes, kernels.scratchBytes(classes, inner, PLAN_PLANES)));
+    };
+    this.kernels = { ...kernels, ...Object.fromEntries(wrapped), lossWithOptions };
   }
 
   #scratch(zoneBytes: number, bytes: number): number {
     if (bytes > zoneBytes) throw new Error(`the test needs ${bytes} bytes of scratch memory`);
     this.#scratchBytes = Math.max(this.#scratchBytes, bytes);
     return this.#scratchEnd - bytes;
+  }
+
+  /** Writes into a buffer while `run` has it: addresses are known only then. */
+  write(ptr: number, values: Float64Array): void {
+    new Float64Array(this.#memory.buffer, ptr, values.length).set(values);
   }
 
   /**

@@ -3,6 +3,8 @@
 import { describe, expect, it } from "vitest";
 import {
   crossEntropy,
+  crossEntropyHessianDiagonal,
+  crossEntropyHvp,
   crossEntropyWithGradient,
   logSoftmax,
   logSoftmaxBackward,
@@ -208,13 +210,15 @@ describe("options", () => {
       "out for the loss",
       () => crossEntropy(x, labels, { shape, out } as Wrong),
       TypeError,
-      '"options" expected only the names shape, axis, reduction, divisor, got "out"',
+      '"options" expected only the names shape, axis, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, scale, ' +
+        'sampleWeights, mask, outputs, topK, got "out"',
     ],
     [
       "a typo in a layer",
       () => new SoftmaxCrossEntropy({ shapes: [1] } as Wrong),
       TypeError,
-      '"options" expected only the names shape, axis, labels, reduction, divisor, got "shapes"',
+      '"options" expected only the names shape, axis, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, scale, ' +
+        'labels, sampleWeights, mask, accumulate, labelGradient, outputs, topK, got "shapes"',
     ],
     ["a number", () => softmax(x, 1 as Wrong), TypeError, '"options" expected a plain object, got 1'],
     ["null", () => softmax(x, null as Wrong), TypeError, '"options" expected a plain object, got null'],
@@ -261,6 +265,211 @@ describe("options", () => {
       () => new SoftmaxCrossEntropy({ labels: "soft" as Wrong }),
       RangeError,
       '"labels" expected one of "indices", "distribution", got "soft"',
+    ],
+  ]);
+});
+
+describe("options of the loss", () => {
+  const loss = (options: Wrong) => () => crossEntropyWithGradient(x, labels, { shape, out, ...options });
+  const soft = (options: Wrong) => () => crossEntropyWithGradient(x, g, { shape, out, ...options });
+  const layer = (options: Wrong) => () => new SoftmaxCrossEntropy({ shape, ...options });
+  const both = (what: string, options: Wrong, type: ErrorConstructor, message: string): Case[] => [
+    [what, loss(options), type, message],
+    [`${what}, in a layer`, layer(options), type, message],
+  ];
+  const finite = "expected a finite number of at least 0, got";
+  check([
+    ...both(
+      "too few weights",
+      { weights: [1, 2] },
+      RangeError,
+      '"weights" expected 3 numbers, one for each class, got a Float64Array of length 2',
+    ),
+    ...both("a negative weight", { weights: [1, 2, -3] }, RangeError, `"weights[2]" ${finite} -3`),
+    ...both("a weight that is NaN", { weights: [1, Number.NaN, 3] }, RangeError, `"weights[1]" ${finite} NaN`),
+    ...both("an infinite weight", { weights: [1, Infinity, 3] }, RangeError, `"weights[1]" ${finite} Infinity`),
+    ...both("weights that are no numbers", { weights: ["1", 2, 3] }, TypeError, '"weights[0]" expected a number, got "1"'),
+    ...both("a weight", { weights: 1 }, TypeError, '"weights" expected numbers, in a typed array or nested arrays, got 1'),
+    [
+      "sample weights of another number",
+      loss({ sampleWeights: [1] }),
+      RangeError,
+      '"sampleWeights" expected 2 numbers, one for each row, got [1]',
+    ],
+    ["a negative sample weight", loss({ sampleWeights: [1, -1] }), RangeError, `"sampleWeights[1]" ${finite} -1`],
+    ["a sample weight that is NaN", loss({ sampleWeights: [Number.NaN, 1] }), RangeError, `"sampleWeights[0]" ${finite} NaN`],
+    [
+      "sample weights of another shape",
+      () =>
+        crossEntropy(
+          [
+            [[1], [2]],
+            [[3], [4]],
+          ],
+          [0, 0],
+          { axis: 1, sampleWeights: [[1, 1]] },
+        ),
+      RangeError,
+      '"sampleWeights" expected 2 numbers, one for each row, got [1, 2]',
+    ],
+    ...both("more smoothing than 1", { labelSmoothing: 1.5 }, RangeError, '"labelSmoothing" expected a number from 0 to 1, got 1.5'),
+    ...both("negative smoothing", { labelSmoothing: -0.1 }, RangeError, '"labelSmoothing" expected a number from 0 to 1, got -0.1'),
+    ...both("smoothing of NaN", { labelSmoothing: Number.NaN }, RangeError, '"labelSmoothing" expected a number from 0 to 1, got NaN'),
+    ...both("smoothing that is no number", { labelSmoothing: "0" }, TypeError, '"labelSmoothing" expected a number, got "0"'),
+    ...both("a scale of 0", { scale: 0 }, RangeError, '"scale" expected a finite number above 0, got 0'),
+    ...both("a negative scale", { scale: -1 }, RangeError, '"scale" expected a finite number above 0, got -1'),
+    ...both("an infinite scale", { scale: Infinity }, RangeError, '"scale" expected a finite number above 0, got Infinity'),
+    ...both("a negative z-loss", { zLoss: -1 }, RangeError, `"zLoss" ${finite} -1`),
+    ...both("an infinite z-loss", { zLoss: Infinity }, RangeError, `"zLoss" ${finite} Infinity`),
+    ...both("a divisor of 0", { divisor: 0 }, RangeError, '"divisor" expected a finite number above 0, got 0'),
+    ...both("an emptyMean of 1", { emptyMean: 1 }, RangeError, '"emptyMean" expected 0 or NaN, got 1'),
+    ...both(
+      "an ignoreIndex between integers",
+      { ignoreIndex: 0.5 },
+      RangeError,
+      '"ignoreIndex" expected an integer from -2147483648 to 2147483647, got 0.5',
+    ),
+    ...both("an ignoreIndex that is no number", { ignoreIndex: "-1" }, TypeError, '"ignoreIndex" expected a number, got "-1"'),
+    [
+      "an ignoreIndex for distributions",
+      soft({ ignoreIndex: -1 }),
+      RangeError,
+      '"ignoreIndex" expected to be left out with distributions, which have no index to ignore, got -1',
+    ],
+    [
+      "an ignoreIndex for resident distributions",
+      layer({ ignoreIndex: -1, labels: "distribution" }),
+      RangeError,
+      '"ignoreIndex" expected to be left out with distributions, which have no index to ignore, got -1',
+    ],
+    [
+      "a label that is neither a class nor ignored",
+      () => crossEntropyWithGradient(x, [0, -2], { shape, out, ignoreIndex: -1 }),
+      RangeError,
+      '"labels" expected an integer from 0 to 2, or -1 (C = 3) at row 1, got -2',
+    ],
+    [
+      "a mask of another length",
+      loss({ mask: [1, 0] }),
+      RangeError,
+      '"mask" expected the shape [3], or that of the logits, [2, 3], got [2]',
+    ],
+    [
+      "a mask of another shape",
+      loss({ mask: [[1], [0], [1]] }),
+      RangeError,
+      '"mask" expected the shape [3], or that of the logits, [2, 3], got [3, 1]',
+    ],
+    ["a mask of numbers", loss({ mask: [1, 0, 0.5] }), RangeError, '"mask[2]" expected 0 or 1, false or true, got 0.5'],
+    ["a mask of words", loss({ mask: ["yes", 1, 1] }), TypeError, '"mask[0]" expected a number, got "yes"'],
+    [
+      "a layer's mask of another length",
+      layer({ mask: [1, 0] }),
+      RangeError,
+      '"mask" expected 3 entries, one for each class, got a Uint8Array of length 2',
+    ],
+    ...both(
+      "an output that there is not",
+      { outputs: ["probabilities"] },
+      RangeError,
+      '"outputs[0]" expected one of "losses", "probs", "logProbs", "lse", "entropy", "argmax", "correct", "topK", "validCount", ' +
+        '"totalWeight", "firstBadRow", got "probabilities"',
+    ),
+    ...both("outputs that are no array", { outputs: "probs" }, TypeError, '"outputs" expected an array of names, got "probs"'),
+    ...both("a topK of 0", { topK: 0 }, RangeError, '"topK" expected an integer of at least 1, got 0'),
+    ...both("accumulate that is no boolean", { accumulate: 1 }, TypeError, '"accumulate" expected true or false, got 1'),
+    [
+      "nothing to accumulate to",
+      () => crossEntropyWithGradient(x, labels, { shape, accumulate: true }),
+      RangeError,
+      '"accumulate" expected "out", which the gradient is added to, got undefined',
+    ],
+    [
+      "a gradient of indices",
+      loss({ labelGradient: true }),
+      RangeError,
+      '"labelGradient" expected distributions: class indices have no gradient, got true',
+    ],
+    [
+      "a gradient of resident indices",
+      layer({ labelGradient: true }),
+      RangeError,
+      '"labelGradient" expected labels: "distribution", got true',
+    ],
+    [
+      "indices where distributions have a gradient",
+      () => new SoftmaxCrossEntropy({ shape, labels: "distribution", labelGradient: true }).forward(x, labels),
+      RangeError,
+      '"labels" expected distributions, as their gradient is wanted, got a Int32Array of length 2',
+    ],
+    [
+      "a resident sample weight that is negative",
+      () => {
+        const weighted = new SoftmaxCrossEntropy({ shape, sampleWeights: true });
+        weighted.sampleWeights[1] = -1;
+        weighted.forward(x, labels);
+      },
+      RangeError,
+      `"sampleWeights[1]" ${finite} -1`,
+    ],
+    [
+      "a resident mask of 2",
+      () => {
+        const masked = new SoftmaxCrossEntropy({ shape, mask: true });
+        masked.mask[4] = 2;
+        masked.forward();
+      },
+      RangeError,
+      '"mask[4]" expected 0 or 1, false or true, got 2',
+    ],
+    [
+      "an output that was not asked for",
+      () => new SoftmaxCrossEntropy({ shape, outputs: ["lse"] }).entropy,
+      Error,
+      "SoftmaxCrossEntropy: entropy expected to be listed in the option outputs",
+    ],
+    [
+      "an output before forward",
+      () => new SoftmaxCrossEntropy({ shape, outputs: ["lse"] }).lse,
+      Error,
+      "SoftmaxCrossEntropy: lse expected a call of forward() first",
+    ],
+    [
+      "sample weights that are not there",
+      () => new SoftmaxCrossEntropy({ shape }).sampleWeights,
+      Error,
+      "SoftmaxCrossEntropy: sampleWeights expected the option sampleWeights: true",
+    ],
+    [
+      "a mask that is not there",
+      () => new SoftmaxCrossEntropy({ shape, mask: [1, 1, 0] }).mask,
+      Error,
+      "SoftmaxCrossEntropy: mask expected the option mask: true",
+    ],
+    [
+      "a gradient of labels that is not there",
+      () => new SoftmaxCrossEntropy({ shape }).labelGradient,
+      Error,
+      "SoftmaxCrossEntropy: labelGradient expected the option labelGradient: true",
+    ],
+    [
+      "a vector of another shape",
+      () => crossEntropyHvp(x, labels, new Float64Array(5), { shape, out }),
+      RangeError,
+      '"shape" expected a product of 5, the length of "vector", got [2, 3]',
+    ],
+    [
+      "a nested vector of another shape",
+      () => crossEntropyHvp(x, labels, [[1, 2, 3]], { shape, out }),
+      RangeError,
+      '"vector" expected the shape of "logits", [2, 3], got [1, 3]',
+    ],
+    [
+      "outputs of a second derivative",
+      () => crossEntropyHessianDiagonal(x, labels, { shape, outputs: ["lse"] } as Wrong),
+      TypeError,
+      '"options" expected only the names shape, axis, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, scale, ' +
+        'sampleWeights, mask, out, got "outputs"',
     ],
   ]);
 });

@@ -60,14 +60,14 @@ function run(example: string): void {
 }
 
 const readme = Array.from(read("README.md").matchAll(/```ts\n([\s\S]*?)```/g), ([, example]) => example);
-const docblocks = ["functions", "layers"].flatMap((file) =>
+const docblocks = ["cross-entropy", "functions", "layers"].flatMap((file) =>
   Array.from(read(`src/${file}.ts`).matchAll(/@example\n([\s\S]*?)\n \*\//g), ([, example]) => example.replace(/^ \* ?/gm, "")),
 );
 
 describe("examples", () => {
   it("are found", () => {
     expect(readme.length).toBe(3);
-    expect(docblocks.length).toBe(10);
+    expect(docblocks.length).toBe(13);
   });
 
   it.each(readme)("of README are true: %s", (example) => {

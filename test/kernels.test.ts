@@ -1,7 +1,7 @@
 // The raw kernels against the oracle: every length through both kernel shapes, contiguous and strided, in place, at the end of memory.
 
 import { describe, expect, it } from "vitest";
-import { SUM_ELEMENTS } from "../src/kernels.js";
+import { PLANES, SUM_ELEMENTS } from "../src/kernels.js";
 import { wasm } from "../src/wasm.generated.js";
 import { CanaryArena } from "./arena.js";
 import { distribution, ROWS, seeded } from "./data.js";
@@ -49,7 +49,7 @@ describe.each(Object.keys(ROWS) as (keyof typeof ROWS)[])("%s rows", (kind) => {
 });
 
 it("more scratch memory than there are addresses is told as such", () => {
-  expect(kernels.scratchBytes(2 ** 28, 2)).toBeGreaterThan(2 ** 32);
+  expect(kernels.scratchBytes(2 ** 28, 2, PLANES)).toBeGreaterThan(2 ** 32);
 });
 
 it.each([1, 3, 4, 5, 9])("the first of %i indices that is no class is found", (count) => {

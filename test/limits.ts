@@ -9,10 +9,12 @@ export const LIMITS = {
   logProbs: 4,
   /** log-sum-exp, in ulps of max(|max x|, |lse|) */
   lse: 4,
-  /** loss of a row; distributions, here and for the gradient, have no negative entries */
+  /** loss of a row, and entropy; distributions, here and for the gradient, have no negative entries */
   loss: 4,
-  /** gradient of a row's loss; for distributions times (Q p + q) / |Q p − q| */
+  /** gradient of a row's loss, and of its labels; for distributions times (Q p + q) / |Q p − q|; with options see exact-terms.ts */
   gradient: 4,
+  /** second derivatives, in which p and 1 − p, or p and a mean over p, each have an error of their own; times their condition */
+  secondOrder: 6,
   /** what the mean over rows adds */
   mean: 1,
   /** softmax backward, times (|g| + Σ|g p|) / |g − Σ g p|, and log-softmax backward, times (|g| + p |Σ g|) / |g − p Σ g| */

@@ -57,6 +57,8 @@ describe("the package", () => {
       "Softmax",
       "SoftmaxCrossEntropy",
       "crossEntropy",
+      "crossEntropyHessianDiagonal",
+      "crossEntropyHvp",
       "crossEntropyWithGradient",
       "logSoftmax",
       "logSoftmaxBackward",
@@ -64,6 +66,7 @@ describe("the package", () => {
       "softmax",
       "softmaxBackward",
       "softmaxJacobian",
+      "softmaxJvp",
     ]);
   });
 });

@@ -1,0 +1,178 @@
+// One visit with options of what lies in a memory: a whole batch of a layer, or a block of the staging area.
+
+import { DERIVATIVES, type Derivative, type Kernels, PLAN_ELEMENTS, PLAN_INTEGERS, PLAN_NUMBERS, type Plan } from "./kernels.js";
+import type { CheckedLabels } from "./labels.js";
+import type { Buffer, Buffers } from "./memory.js";
+import { areShared, type Mask, needTargets, type Prepared, type Terms } from "./options.js";
+
+/** A batch, or a part of one. */
+interface Part {
+  readonly outer: number;
+  readonly classes: number;
+  readonly inner: number;
+}
+
+/** Outputs by the names of a plan, and what each is. */
+const OUTPUT_BUFFERS = {
+  probs: ["float64", "size"],
+  logProbs: ["float64", "size"],
+  labelGradient: ["float64", "size"],
+  lse: ["float64", "rows"],
+  entropy: ["float64", "rows"],
+  argmax: ["int32", "rows"],
+  ranks: ["int32", "rows"],
+} as const;
+export type PlanOutput = keyof typeof OUTPUT_BUFFERS;
+
+/** The buffers that a visit needs besides "logits", "labels" and "losses"; for labels of any of these kinds. */
+export function buffersOf(
+  terms: Terms,
+  kinds: readonly CheckedLabels["kind"][],
+  mask: Mask | undefined,
+  outputs: readonly PlanOutput[],
+  { outer, classes, inner }: Part,
+): Buffer[] {
+  const rows = outer * inner;
+  const counts = { rows, size: rows * classes };
+  const targets = kinds.filter((kind) => needTargets(kind, terms));
+  return [
+    ["plan", "float64", PLAN_ELEMENTS],
+    ["weights", "float64", classes],
+    ["rowWeights", "float64", rows],
+    ...(mask ? [["mask", "uint8", mask.isShared ? classes * inner : counts.size] as const] : []),
+    ...(targets.length > 0
+      ? [["targets", "float64", targets.every((kind) => areShared(kind, mask)) ? classes : counts.size] as const]
+      : []),
+    ...(outputs.includes("ranks") ? [["answers", "int32", rows] as const] : []),
+    ...outputs.map((name) => [name, OUTPUT_BUFFERS[name][0], counts[OUTPUT_BUFFERS[name][1]]] as const),
+  ];
+}
+
+/** What is to be visited, and for what. */
+export interface Visit extends Part {
+  readonly terms: Terms;
+  readonly prepared: Prepared;
+  readonly kind: CheckedLabels["kind"];
+  readonly mask: Mask | undefined;
+  readonly outputs: readonly PlanOutput[];
+  readonly derivative: Derivative;
+  /** The names of some buffers: the labels; where e_j go, and then the derivative. */
+  readonly labels: string;
+  readonly exps: string;
+  /** The upstream gradient, of each row if there is a buffer of it. */
+  readonly upstream: number;
+  readonly upstreams?: string;
+}
+
+/** Logits as the kernels are to see them are in a buffer of their own if there is one. */
+function preparedLogits(buffers: Buffers): string {
+  return buffers.has("prepared") ? "prepared" : "logits";
+}
+
+/** Writes what stays the same from visit to visit of such buffers. */
+export function beginVisits(buffers: Buffers, visit: Visit): void {
+  const { inner, terms, prepared, mask } = visit;
+  if (mask?.isShared) {
+    const staged = buffers.uint8("mask");
+    for (const [j, entry] of mask.values.entries()) staged.fill(entry, j * inner, (j + 1) * inner);
+  }
+  if (terms.weights) buffers.float64("weights").set(terms.weights);
+  else buffers.float64("weights").fill(1);
+  if (prepared.shared) buffers.float64("targets").set(prepared.shared);
+  writePlan(buffers, visit);
+}
+
+/** Visits what is in the buffers. */
+export function visitWithOptions(kernels: Kernels, buffers: Buffers, visit: Visit): void {
+  const { outer, classes, inner, terms, prepared, mask, outputs, derivative } = visit;
+  const slice = classes * inner;
+  const exclude = (name: string, value: number): void => {
+    kernels.exclude(buffers.ptr(name), buffers.ptr("mask"), outer, slice, mask?.isShared ? 0 : slice, value);
+  };
+  const logits = preparedLogits(buffers);
+  if (logits === "prepared" || terms.scale !== 1) {
+    kernels.multiply(buffers.ptr("logits"), buffers.ptr(logits), outer * slice, terms.scale);
+  }
+  if (mask) exclude(logits, Number.NEGATIVE_INFINITY);
+  if (!prepared.shared && needTargets(visit.kind, terms)) fillTargets(buffers, visit);
+
+  kernels.lossWithOptions(buffers.ptr("plan"), 0, outer, buffers.ptr("scratch"));
+
+  if (prepared.isEmpty && derivative !== "none") buffers.float64(visit.exps).fill(0);
+  if (mask) {
+    if (derivative !== "none") exclude(visit.exps, 0);
+    if (outputs.includes("probs")) exclude("probs", 0);
+    if (outputs.includes("logProbs")) exclude("logProbs", Number.NEGATIVE_INFINITY);
+  }
+}
+
+/** Targets by row: w_j ((1 − ε) q_j + ε / C), C the number of classes that take part; of indices without q. */
+function fillTargets(buffers: Buffers, { outer, classes, inner, terms, kind, mask, labels }: Visit): void {
+  const { weights, labelSmoothing } = terms;
+  const keep = 1 - labelSmoothing;
+  const to = buffers.float64("targets");
+  const q = kind === "distribution" ? buffers.float64(labels) : undefined;
+  const open = mask && buffers.uint8("mask");
+  const shares = new Float64Array(inner);
+  for (let o = 0; o < outer; o++) {
+    const first = o * classes * inner;
+    const firstOpen = mask?.isShared ? 0 : first;
+    shares.fill(open ? 0 : classes);
+    if (open) for (let k = 0; k < classes * inner; k++) shares[k % inner] += open[firstOpen + k];
+    for (let i = 0; i < inner; i++) shares[i] = labelSmoothing / shares[i];
+    for (let j = 0; j < classes; j++) {
+      const weight = weights ? weights[j] : 1;
+      for (let i = 0; i < inner; i++) {
+        const at = j * inner + i;
+        const share = labelSmoothing === 0 || open?.[firstOpen + at] === 0 ? 0 : weight * shares[i];
+        to[first + at] = q ? keep * (weight * q[first + at]) + share : share;
+      }
+    }
+  }
+}
+
+function writePlan(buffers: Buffers, visit: Visit): void {
+  const { terms, prepared, kind, labels, outputs, derivative, upstreams } = visit;
+  const { labelSmoothing, zLoss, scale } = terms;
+  const { isEmpty, divisor, shared, isPositive } = prepared;
+  const keep = 1 - labelSmoothing;
+  const output = (name: PlanOutput): number => (outputs.includes(name) ? buffers.ptr(name) : 0);
+  const plan: Plan = {
+    keepHi: keep,
+    keepLo: 1 - keep - labelSmoothing,
+    zLoss,
+    upstream: isEmpty ? 0 : visit.upstream,
+    divisor,
+    scale: derivative === "gradient" ? scale : scale * scale,
+    classes: visit.classes,
+    inner: visit.inner,
+    derivative: isEmpty ? DERIVATIVES.none : DERIVATIVES[derivative],
+    isShared: Number(shared !== undefined),
+    isPositive: Number(isPositive),
+    logits: buffers.ptr(preparedLogits(buffers)),
+    targets: needTargets(kind, terms) ? buffers.ptr("targets") : kind === "distribution" ? buffers.ptr(labels) : 0,
+    vector: buffers.ptrIfAny("vector"),
+    rowWeights: buffers.ptr("rowWeights"),
+    indices: kind === "indices" ? buffers.ptr(labels) : 0,
+    answers: kind === "indices" ? buffers.ptr(labels) : buffers.ptrIfAny("answers"),
+    upstreams: upstreams === undefined || isEmpty ? 0 : buffers.ptr(upstreams),
+    weights: buffers.ptr("weights"),
+    exps: buffers.ptr(visit.exps),
+    probs: output("probs"),
+    logProbs: output("logProbs"),
+    labelGradient: output("labelGradient"),
+    losses: buffers.ptr("losses"),
+    lse: output("lse"),
+    entropy: output("entropy"),
+    argmax: output("argmax"),
+    ranks: output("ranks"),
+  };
+  const numbers = buffers.float64("plan");
+  const integers = new Uint32Array(numbers.buffer, numbers.byteOffset + PLAN_NUMBERS.length * 8, PLAN_INTEGERS.length);
+  PLAN_NUMBERS.forEach((name, i) => {
+    numbers[i] = plan[name];
+  });
+  PLAN_INTEGERS.forEach((name, i) => {
+    integers[i] = plan[name];
+  });
+}

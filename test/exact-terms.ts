@@ -1,0 +1,104 @@
+// The exact loss of a row with every option, its derivatives, and how far each is conditioned; from the formulas in README.
+
+import { type Exact, type ExactRow, exact, exactRow } from "./oracle.js";
+
+/** One row and the terms of its loss. */
+export interface TermsOfRow {
+  /** Scaled and rounded already; those of excluded classes are not looked at. */
+  readonly logits: readonly number[];
+  readonly open: readonly boolean[];
+  /** A class index, or a distribution. */
+  readonly label: number | readonly number[];
+  readonly weights: readonly number[];
+  readonly labelSmoothing: number;
+  readonly zLoss: number;
+  readonly sampleWeight: number;
+  readonly scale: number;
+}
+
+/** A value, and the sum of its terms without their signs: how much of an error in a term may come to be one in the value. */
+export interface Conditioned {
+  readonly value: Exact;
+  readonly size: Exact;
+}
+
+export interface ExactTerms {
+  readonly row: ExactRow;
+  readonly loss: Conditioned;
+  readonly entropy: Exact;
+  readonly gradient: readonly Conditioned[];
+  readonly labelGradient: readonly Exact[];
+  readonly diagonal: readonly Conditioned[];
+  product(vector: readonly number[]): Conditioned[];
+}
+
+const ZERO = exact(0);
+const ONE = exact(1);
+const INFINITE = exact(Infinity);
+
+/** What a row weighs comes last, so that everything before is of its own sum of terms. */
+export function exactTerms(given: TermsOfRow): ExactTerms {
+  const { open, label, sampleWeight } = given;
+  const row = exactRow(given.logits.map((x, j) => (open[j] ? x : -Infinity)));
+  const keep = ONE.minus(exact(given.labelSmoothing));
+  const share = exact(given.labelSmoothing).div(open.filter((isOpen) => isOpen).length);
+  const z = exact(given.zLoss);
+  const s = exact(sampleWeight);
+  const weights = given.weights.map(exact);
+  const spread = weights.map((w, j) => (open[j] ? w.times(share) : ZERO));
+  const own = weights.map((w, j) => {
+    if (typeof label === "number") return j === label ? w.times(keep) : ZERO;
+    return w.times(keep).times(exact(label[j]));
+  });
+  const target = own.map((mass, j) => mass.plus(spread[j]));
+  const mass = target.reduce((a, b) => a.plus(b));
+  const spreadMass = spread.reduce((a, b) => a.plus(b));
+  const zGradient = z.times(row.lse).times(2);
+  // An error in lse is one of its maximum.
+  const zSize = z.times(row.lse.abs().gt(row.max.abs()) ? row.lse.abs() : row.max.abs()).times(2);
+
+  const surprise = row.logProbs.map((logProb) => logProb?.neg() ?? INFINITE);
+  const crossEntropy = target.reduce((sum, t, j) => (t.isZero() ? sum : sum.plus(t.times(surprise[j]))), ZERO);
+  const zTerm = z.times(row.lse).times(row.lse);
+  const { scale } = given;
+  const first = s.times(exact(scale));
+  const second = first.times(exact(scale));
+  const curvature = mass.plus(zGradient);
+  const curvatureSize = mass.plus(zSize);
+  return {
+    row,
+    loss: s.isZero()
+      ? { value: ZERO, size: ZERO }
+      : { value: s.times(crossEntropy.plus(zTerm)), size: s.times(crossEntropy.plus(zSize.times(row.lse.abs()))) },
+    entropy: row.probs.reduce((sum, p, j) => (p.isZero() ? sum : sum.plus(p.times(surprise[j]))), ZERO),
+    gradient: row.probs.map((p, j) => {
+      if (!open[j]) return { value: ZERO, size: ZERO };
+      const others = row.others[j];
+      if (typeof label === "number" && j === label) {
+        const value = own[j].times(others).neg().plus(spreadMass.times(p)).minus(spread[j]).plus(zGradient.times(p));
+        const size = own[j].times(others).plus(spreadMass.times(p)).plus(spread[j]).plus(zSize.times(p));
+        return { value: first.times(value), size: first.times(size) };
+      }
+      const rest = mass.minus(target[j]);
+      const value = rest.times(p).minus(target[j].times(others)).plus(zGradient.times(p));
+      // The only class of a distribution is as good as an index: nothing cancels.
+      const isOnly = typeof label !== "number" && rest.isZero();
+      const size = isOnly ? target[j].times(others) : mass.times(p).plus(target[j]);
+      return { value: first.times(value), size: first.times(size.plus(zSize.times(p))) };
+    }),
+    labelGradient: weights.map((w, j) => (w.times(keep).times(s).isZero() ? ZERO : s.times(keep).times(w).times(surprise[j]))),
+    diagonal: row.probs.map((p, j) => ({
+      value: second.times(p).times(curvature.times(row.others[j]).plus(z.times(2).times(p))),
+      size: second.times(p).times(curvatureSize.times(row.others[j]).plus(z.times(2).times(p))),
+    })),
+    product: (vector) => {
+      const v = vector.map(exact);
+      const dot = v.reduce((sum, value, j) => sum.plus(value.times(row.probs[j])), ZERO);
+      const dotSize = v.reduce((sum, value, j) => sum.plus(value.abs().times(row.probs[j])), ZERO);
+      return v.map((value, j) => ({
+        value: second.times(row.probs[j]).times(curvature.times(value.minus(dot)).plus(z.times(2).times(dot))),
+        size: second.times(row.probs[j]).times(curvatureSize.times(value.abs().plus(dotSize)).plus(z.times(2).times(dotSize))),
+      }));
+    },
+  };
+}

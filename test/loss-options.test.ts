@@ -1,0 +1,507 @@
+// Every option of the loss, in random combinations, against the exact results; and what is peculiar to each.
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  crossEntropy,
+  crossEntropyHessianDiagonal,
+  crossEntropyHvp,
+  crossEntropyWithGradient,
+  type LossOptions,
+  logSoftmax,
+  SoftmaxCrossEntropy,
+  softmax,
+} from "../src/index.js";
+import { seeded } from "./data.js";
+import type { Conditioned } from "./exact-terms.js";
+import { positionIn } from "./layout.js";
+import { LIMITS } from "./limits.js";
+import { type LossCase, lossCase } from "./loss-cases.js";
+import type { Exact } from "./oracle.js";
+import { expectSameBits, within } from "./verify.js";
+
+const OUTPUTS = [
+  "losses",
+  "probs",
+  "logProbs",
+  "lse",
+  "entropy",
+  "argmax",
+  "correct",
+  "topK",
+  "validCount",
+  "totalWeight",
+  "firstBadRow",
+] as const;
+
+/** Fails unless `got` is as near as its condition allows. */
+function near(limit: number, what: string, got: number, { value, size }: Conditioned): void {
+  if (value.isZero()) within(limit, what, got, value, size);
+  else if (!value.isFinite()) expect(got, what).toBe(value.toNumber());
+  else within(limit * Math.max(1, size.div(value.abs()).toNumber()), what, got, value);
+}
+
+const plain = (value: Exact): Conditioned => ({ value, size: value.abs() });
+
+function verify({ outer, classes, inner, logits, labels, vector, options, exact: rows }: LossCase): void {
+  const layout = { shape: [outer, classes, inner], axis: 1, reduction: "none" } as const;
+  const labelGradient = labels instanceof Float64Array;
+  const given = { ...options, ...layout };
+  const got = crossEntropyWithGradient(logits, labels, { ...given, outputs: OUTPUTS, labelGradient: labelGradient as true });
+  const product = crossEntropyHvp(logits, labels, vector, given);
+  const diagonal = crossEntropyHessianDiagonal(logits, labels, given);
+  const at = positionIn(classes, inner);
+  const terms = Object.entries(options).filter(([, value]) => value !== undefined);
+  rows.forEach((want, r) => {
+    const where = (result: string, j?: number) =>
+      `${result}, row ${r}${j === undefined ? "" : `, class ${j}`} of [${outer}, ${classes}, ${inner}], ${JSON.stringify(Object.fromEntries(terms))}`;
+    if (want === undefined) {
+      expect(got.losses[r], where("loss")).toBe(0);
+      expect(got.lse[r], where("lse")).toBe(-Infinity);
+      expect(got.entropy[r], where("entropy")).toBe(0);
+      expect(got.argmax[r], where("argmax")).toBe(-1);
+      for (let j = 0; j < classes; j++) {
+        for (const tensor of [got.probs, got.gradient, product, diagonal]) expect(tensor[at(r, j)] + 0, where("ignored", j)).toBe(0);
+        expect(got.logProbs[at(r, j)], where("log p", j)).toBe(-Infinity);
+      }
+      return;
+    }
+    const { row } = want;
+    near(LIMITS.loss, where("loss"), got.losses[r], want.loss);
+    within(LIMITS.lse, where("lse"), got.lse[r], row.lse, row.max);
+    near(LIMITS.loss, where("entropy"), got.entropy[r], plain(want.entropy));
+    const v = Array.from({ length: classes }, (_, j) => vector[at(r, j)]);
+    const exactProduct = want.product(v);
+    const best = row.probs.reduce((a, b, j) => (b.gt(row.probs[a]) ? j : a), 0);
+    expect(got.argmax[r], where("argmax")).toBe(best);
+    for (let j = 0; j < classes; j++) {
+      const k = at(r, j);
+      near(LIMITS.gradient, where("gradient", j), got.gradient[k], want.gradient[j]);
+      near(LIMITS.probs, where("p", j), got.probs[k], plain(row.probs[j]));
+      const logProb = row.logProbs[j];
+      if (logProb) within(LIMITS.logProbs, where("log p", j), got.logProbs[k], logProb);
+      else expect(got.logProbs[k], where("log p", j)).toBe(-Infinity);
+      near(LIMITS.secondOrder, where("product", j), product[k], exactProduct[j]);
+      near(LIMITS.secondOrder, where("diagonal", j), diagonal[k], want.diagonal[j]);
+      if (labelGradient) near(LIMITS.gradient, where("label gradient", j), got.labelGradient[k], plain(want.labelGradient[j]));
+    }
+  });
+  const valid = rows.filter((row) => row !== undefined);
+  expect(got.validCount).toBe(valid.length);
+}
+
+/** (outer, classes, inner) to both sides of every change of kernel. */
+const SHAPES = [
+  [5, 1, 1],
+  [4, 2, 1],
+  [7, 3, 1],
+  [3, 10, 1],
+  [2, 45, 1],
+  [2, 4, 3],
+  [1, 50, 2],
+] as const;
+
+describe("random options", () => {
+  it.each(SHAPES)("outer %d, %d classes, inner %d: every result is exact", (outer, classes, inner) => {
+    fc.assert(
+      fc.property(fc.nat(), (seed) => {
+        verify(lossCase(seeded(seed), outer, classes, inner));
+      }),
+      { numRuns: Math.ceil(1200 / (outer * classes * inner)) },
+    );
+  });
+
+  it.each(SHAPES)("outer %d, %d classes, inner %d: layers have the same bits as functions", (outer, classes, inner) => {
+    fc.assert(
+      fc.property(fc.nat(), fc.constantFrom("mean", "sum", "none"), (seed, reduction) => {
+        const { logits, labels, options } = lossCase(seeded(seed), outer, classes, inner);
+        const shape = [outer, classes, inner];
+        const isDistribution = labels instanceof Float64Array;
+        const { mask, sampleWeights, ...terms } = options;
+        const given = { ...options, shape, axis: 1, reduction, outputs: OUTPUTS, labelGradient: isDistribution } as const;
+        const want = crossEntropyWithGradient(logits, labels, given) as Record<string, unknown>;
+        using layer = new SoftmaxCrossEntropy({
+          ...terms,
+          shape,
+          axis: 1,
+          reduction,
+          labels: isDistribution ? "distribution" : "indices",
+          sampleWeights: sampleWeights !== undefined,
+          mask: mask && (mask.length === classes ? mask : true),
+          labelGradient: isDistribution,
+          outputs: OUTPUTS,
+        });
+        layer.logits.set(logits);
+        layer.labels.set(labels as Int32Array);
+        if (sampleWeights) layer.sampleWeights.set(sampleWeights);
+        if (mask && mask.length !== classes) layer.mask.set(mask);
+        const loss = layer.forward();
+        if (reduction === "none") expectSameBits(loss as unknown as Float64Array, want.loss as Float64Array);
+        else expect(loss).toBe(want.loss);
+        expectSameBits(layer.backward(), want.gradient as Float64Array);
+        for (const name of OUTPUTS) expect(layer[name], name).toEqual(want[name]);
+        if (isDistribution) expectSameBits(layer.labelGradient, want.labelGradient as Float64Array);
+
+        // Probabilities that were not asked for are computed when they are read, and disturb nothing.
+        const lazyMask = mask && (mask.length === classes ? mask : (true as const));
+        using lazy = new SoftmaxCrossEntropy({ ...terms, shape, axis: 1, mask: lazyMask, outputs: ["validCount"] });
+        if (mask && mask.length !== classes) lazy.mask.set(mask);
+        lazy.forward(logits, labels);
+        const gradient = lazy.gradient.slice();
+        expectSameBits(lazy.probs, want.probs as Float64Array);
+        expectSameBits(lazy.gradient, gradient);
+      }),
+      { numRuns: Math.ceil(1200 / (outer * classes * inner)) },
+    );
+  });
+});
+
+/** Rows of four classes, with a class of no logit and a certain one. */
+const LOGITS = [
+  [0.5, -1, 2, 0],
+  [3, -Infinity, 0, 1],
+  [0, 60, -20, 5],
+];
+const FLAT = Float64Array.from(LOGITS.flat());
+const SHAPE = { shape: [3, 4] };
+const LABELS = [2, 0, 1];
+const SOFT = [
+  [0.1, 0.2, 0.3, 0.4],
+  [0.5, 0, 0.5, 0],
+  [0, 1, 0, 0],
+];
+
+describe("without an option that matters", () => {
+  // A whole-number weight of 1 and the like take the kernels with options, whose results must be those without.
+  const idle: LossOptions[] = [
+    { weights: [1, 1, 1, 1] },
+    { sampleWeights: [1, 1, 1] },
+    { mask: [true, true, true, true] },
+    { outputs: [] as never[] },
+    { labelSmoothing: 0, zLoss: 0, scale: 1, emptyMean: 0 },
+  ];
+  it.each(idle)("the bits are those without: %o", (options) => {
+    for (const [classes, rows] of [
+      [2, 9],
+      [3, 9],
+      [40, 5],
+      [41, 5],
+      [1500, 2],
+    ]) {
+      const random = seeded(classes);
+      const x = Float64Array.from({ length: rows * classes }, () => 40 * random() - 20);
+      const y = Int32Array.from({ length: rows }, () => Math.floor(random() * classes));
+      const q = softmax(x, { shape: [rows, classes] });
+      const ones = (values: unknown, length: number) => (values === undefined ? undefined : new Array(length).fill(1));
+      const given = { ...options, shape: [rows, classes], weights: ones(options.weights, classes) };
+      const all = { ...given, sampleWeights: ones(options.sampleWeights, rows), mask: ones(options.mask, classes) };
+      for (const labels of [y, q]) {
+        const want = crossEntropyWithGradient(x, labels, { shape: [rows, classes] });
+        const got = crossEntropyWithGradient(x, labels, { ...all, outputs: ["losses"] });
+        expect(got.loss).toBe(want.loss);
+        expectSameBits(got.gradient, want.gradient);
+        expectSameBits(got.losses, crossEntropy(x, labels, { shape: [rows, classes], reduction: "none" }));
+      }
+    }
+  });
+
+  it("probabilities of the same visit are those of softmax", () => {
+    const { probs, logProbs } = crossEntropy(LOGITS, LABELS, { outputs: ["probs", "logProbs"] });
+    expect(probs).toEqual(softmax(LOGITS));
+    expect(logProbs).toEqual(logSoftmax(LOGITS));
+  });
+});
+
+describe("ignored rows", () => {
+  it("have no loss and no gradient, and are not read", () => {
+    const want = crossEntropyWithGradient(LOGITS.slice(0, 2), LABELS.slice(0, 2));
+    const got = crossEntropyWithGradient([...LOGITS.slice(0, 2), [Number.NaN, Infinity, 0, 0]], [2, 0, -100], { ignoreIndex: -100 });
+    expect(got.loss).toBe(want.loss);
+    expect(got.gradient.slice(0, 2)).toEqual(want.gradient);
+    expect(got.gradient[2].map((g) => g + 0)).toEqual([0, 0, 0, 0]);
+  });
+
+  it("may have a class as their mark", () => {
+    expect(crossEntropy(LOGITS, LABELS, { ignoreIndex: 0 })).toBe(crossEntropy([LOGITS[0], LOGITS[2]], [2, 1]));
+  });
+
+  it("are those whose classes are all excluded", () => {
+    const mask = [
+      [1, 1, 1, 1],
+      [0, 0, 0, 0],
+      [1, 1, 1, 1],
+    ];
+    const got = crossEntropyWithGradient([LOGITS[0], [Number.NaN, 0, 0, 0], LOGITS[2]], LABELS, { mask, outputs: ["validCount"] });
+    expect(got.loss).toBe(crossEntropy([LOGITS[0], LOGITS[2]], [2, 1]));
+    expect(got.validCount).toBe(2);
+    expect(got.gradient[1]).toEqual([0, 0, 0, 0]);
+  });
+
+  it("leave a mean of nothing: 0, or NaN if that is wanted, and a gradient of zeros whatever the logits are", () => {
+    const nothing: [typeof LOGITS, number[], LossOptions][] = [
+      [LOGITS, [5, 5, 5], { ignoreIndex: 5 }],
+      [LOGITS, LABELS, { sampleWeights: [0, 0, 0] }],
+      [LOGITS, LABELS, { mask: [0, 0, 0, 0] }],
+      [[[Number.NaN, 1, 2, 3]], [0], { weights: [0, 1, 1, 1] }],
+    ];
+    for (const [logits, labels, options] of nothing) {
+      const { loss, gradient } = crossEntropyWithGradient(logits, labels, options);
+      expect(loss).toBe(0);
+      expect(gradient.flat().every((g) => g === 0)).toBe(true);
+      expect(crossEntropy(logits, labels, { ...options, emptyMean: Number.NaN })).toBeNaN();
+      using layer = new SoftmaxCrossEntropy({ ignoreIndex: 5, emptyMean: Number.NaN });
+      expect(layer.forward(LOGITS, [5, 5, 5])).toBeNaN();
+      expect(layer.backward<number[][]>().flat()).toEqual(new Array(12).fill(0));
+    }
+    expect(crossEntropy(LOGITS, [5, 5, 5], { ignoreIndex: 5, reduction: "sum", emptyMean: Number.NaN })).toBe(0);
+    expect(crossEntropy(new Float64Array(0), new Int32Array(0), { shape: [0, 4], emptyMean: Number.NaN })).toBeNaN();
+  });
+});
+
+describe("weights", () => {
+  it("a row of weight 0 counts nothing, whatever it holds, and is there", () => {
+    const broken = [LOGITS[0], [Number.NaN, 1, 1, 1], LOGITS[2]];
+    const options = { sampleWeights: [1, 0, 3], outputs: ["validCount", "totalWeight", "losses", "probs"] } as const;
+    const got = crossEntropyWithGradient(broken, LABELS, options);
+    const [a, , c] = crossEntropy(LOGITS, LABELS, { reduction: "none" });
+    expect(got.loss).toBeCloseTo((a + 3 * c) / 4, 15);
+    expect(got.losses[1]).toBe(0);
+    expect(got.gradient[1]).toEqual([0, 0, 0, 0]);
+    expect(got.probs[1]).toEqual([Number.NaN, Number.NaN, Number.NaN, Number.NaN]);
+    expect([got.validCount, got.totalWeight]).toEqual([3, 4]);
+  });
+
+  it("total weights are summed without loss", () => {
+    const sampleWeights = [1e16, 1, 1];
+    expect(crossEntropy(LOGITS, LABELS, { sampleWeights, outputs: ["totalWeight"] }).totalWeight).toBe(1e16 + 2);
+    const weights = [1, 2, 4, 8];
+    expect(crossEntropy(LOGITS, LABELS, { weights, outputs: ["totalWeight"] }).totalWeight).toBe(4 + 1 + 2);
+    expect(crossEntropy(LOGITS, SOFT, { weights, outputs: ["totalWeight"] }).totalWeight).toBe(3);
+  });
+
+  it("and masks may be given in every kind of container", () => {
+    const want = crossEntropy(LOGITS, LABELS, { weights: [1, 2, 3, 4], sampleWeights: [1, 2, 3], mask: [1, 1, 1, 0] });
+    for (const weights of [Float32Array.of(1, 2, 3, 4), Int8Array.of(1, 2, 3, 4)]) {
+      for (const sampleWeights of [Uint8Array.of(1, 2, 3), { data: Float64Array.of(1, 2, 3), shape: [3] }]) {
+        for (const mask of [Uint8Array.of(1, 1, 1, 0), [true, true, true, false], LOGITS.map(() => [true, true, true, false])]) {
+          expect(crossEntropy(LOGITS, LABELS, { weights, sampleWeights, mask })).toBe(want);
+        }
+      }
+    }
+  });
+});
+
+describe("outputs", () => {
+  it("come in the kind of container that the logits are", () => {
+    const flat = crossEntropy(FLAT, LABELS, { ...SHAPE, outputs: OUTPUTS });
+    const nested = crossEntropy(LOGITS, LABELS, { outputs: OUTPUTS });
+    const ndarray = crossEntropy({ data: FLAT, shape: [3, 4] }, LABELS, { outputs: OUTPUTS });
+    expect(flat.argmax).toEqual(Int32Array.of(2, 0, 1));
+    expect(nested.argmax).toEqual([2, 0, 1]);
+    expect(ndarray.argmax).toEqual({ data: Int32Array.of(2, 0, 1), shape: [3] });
+    for (const name of ["losses", "lse", "entropy", "probs", "logProbs"] as const) {
+      expect(Array.from(flat[name])).toEqual(nested[name].flat());
+      expect(ndarray[name].data).toEqual(flat[name]);
+    }
+  });
+
+  it("are what was asked for, and nothing else", () => {
+    expect(crossEntropy(LOGITS, LABELS, { outputs: [] })).toBe(crossEntropy(LOGITS, LABELS));
+    expect(Object.keys(crossEntropy(LOGITS, LABELS, { outputs: ["lse"] }))).toEqual(["loss", "lse"]);
+    expect(Object.keys(crossEntropyWithGradient(LOGITS, LABELS)).sort()).toEqual(["gradient", "loss"]);
+  });
+
+  it("rank equal logits by their index, and count only rows that have a result", () => {
+    const logits = [
+      [1, 1, 0],
+      [1, 1, 0],
+      [Number.NaN, 1, 2],
+      [0, 5, 5],
+      [3, 2, 1],
+    ];
+    const count = (topK: number) =>
+      crossEntropy(logits, [0, 1, 1, 2, -1], { ignoreIndex: -1, topK, outputs: ["argmax", "correct", "topK", "firstBadRow"] });
+    expect(count(1)).toMatchObject({ argmax: [0, 0, -1, 1, -1], correct: 1, topK: 1, firstBadRow: 2 });
+    expect(count(2)).toMatchObject({ correct: 1, topK: 3 });
+    expect(count(100)).toMatchObject({ topK: 3 });
+    // Of a distribution, the first of its largest entries is the label.
+    const soft = crossEntropy([[0, 1, 2]], [[0.4, 0.4, 0.2]], { topK: 2, outputs: ["correct", "topK"] });
+    expect(soft).toMatchObject({ correct: 0, topK: 0 });
+    expect(crossEntropy([[0, 1, 2]], [[0.2, 0.4, 0.4]], { topK: 2, outputs: ["topK"] }).topK).toBe(1);
+  });
+
+  it("know the first row whose loss is no finite number", () => {
+    const firstBadRow = (labels: number[]) => crossEntropy(LOGITS, labels, { outputs: ["firstBadRow"] }).firstBadRow;
+    expect(firstBadRow(LABELS)).toBe(-1);
+    expect(firstBadRow([2, 1, 1])).toBe(1);
+  });
+
+  it("of a batch of many blocks are those of its rows", () => {
+    const random = seeded(5);
+    const [rows, classes] = [700, 100];
+    const x = Float64Array.from({ length: rows * classes }, () => 4 * random());
+    const y = Int32Array.from({ length: rows }, () => Math.floor(random() * (classes + 1)) - 1);
+    const sampleWeights = Array.from({ length: rows }, random);
+    const options = { ignoreIndex: -1, labelSmoothing: 0.1, topK: 3, outputs: OUTPUTS } as const;
+    const all = crossEntropyWithGradient(x, y, { ...options, shape: [rows, classes], sampleWeights, reduction: "none" });
+    let correct = 0;
+    let topK = 0;
+    for (let r = 0; r < rows; r++) {
+      const row = x.subarray(r * classes, (r + 1) * classes);
+      const one = crossEntropyWithGradient(row, [y[r]], { ...options, sampleWeights: [sampleWeights[r]], reduction: "none" });
+      expect([all.losses[r], all.lse[r], all.entropy[r], all.argmax[r]]).toEqual([
+        one.losses[0],
+        one.lse[0],
+        one.entropy[0],
+        one.argmax[0],
+      ]);
+      expectSameBits(all.gradient.subarray(r * classes, (r + 1) * classes), one.gradient);
+      expectSameBits(all.probs.subarray(r * classes, (r + 1) * classes), one.probs);
+      correct += one.correct;
+      topK += one.topK;
+    }
+    expect([all.correct, all.topK]).toEqual([correct, topK]);
+    expect(all.validCount).toBe(y.filter((label) => label >= 0).length);
+  });
+});
+
+describe("excluded classes", () => {
+  it("have no probability and no gradient, and count nothing of what is spread", () => {
+    const mask = [1, 0, 1, 1];
+    const without = (row: number[]) => row.filter((_, j) => mask[j]);
+    const options = { labelSmoothing: 0.3, outputs: ["probs", "logProbs"] } as const;
+    const got = crossEntropyWithGradient([[0.5, Number.NaN, 2, 0]], [2], { ...options, mask });
+    const want = crossEntropyWithGradient([[0.5, 2, 0]], [1], options);
+    expect(got.loss).toBeCloseTo(want.loss, 15);
+    expect([got.probs[0][1], got.logProbs[0][1], got.gradient[0][1]]).toEqual([0, -Infinity, 0]);
+    for (const name of ["probs", "logProbs", "gradient"] as const) {
+      without(got[name][0]).forEach((value, j) => {
+        expect(value).toBeCloseTo(want[name][0][j], 15);
+      });
+    }
+  });
+
+  it("make the loss of their label infinite, and have no gradient there either", () => {
+    const { loss, gradient } = crossEntropyWithGradient([[1, 2, 3]], [1], { mask: [1, 0, 1] });
+    expect(loss).toBe(Infinity);
+    expect(gradient[0][1]).toBe(0);
+  });
+});
+
+describe("accumulation", () => {
+  const DIVISOR = 3;
+  const parts = LOGITS.map((row, r) => [Float64Array.from(row), [LABELS[r]]] as const);
+  const whole = crossEntropyWithGradient(FLAT, LABELS, { ...SHAPE, labelSmoothing: 0.1 }).gradient;
+
+  it("adds to out, once for each call", () => {
+    const out = new Float64Array(4).fill(7);
+    crossEntropyWithGradient(parts[0][0], parts[0][1], { out, accumulate: true });
+    const alone = crossEntropyWithGradient(parts[0][0], parts[0][1]).gradient;
+    expectSameBits(
+      out,
+      alone.map((g) => 7 + g),
+    );
+  });
+
+  it("of micro-batches over the number of all rows is the gradient of the whole batch", () => {
+    parts.forEach(([x, y], r) => {
+      const out = new Float64Array(4);
+      crossEntropyWithGradient(x, y, { out, accumulate: true, divisor: DIVISOR, labelSmoothing: 0.1 });
+      expectSameBits(out, whole.slice(4 * r, 4 * r + 4));
+    });
+    // Rows that share their logits' places, as micro-batches of one model do: one rounding an addition.
+    const sum = new Float64Array(4);
+    for (const [x, y] of parts) crossEntropyWithGradient(x, y, { out: sum, accumulate: true, divisor: DIVISOR, labelSmoothing: 0.1 });
+    for (let j = 0; j < 4; j++) expect(sum[j]).toBe(0 + whole[j] + whole[4 + j] + whole[8 + j]);
+  });
+
+  it("of a layer adds with each backward until the gradient is cleared", () => {
+    using layer = new SoftmaxCrossEntropy({ shape: [1, 4], accumulate: true, divisor: DIVISOR, labelSmoothing: 0.1 });
+    const sum = new Float64Array(4);
+    parts.forEach(([x, y], r) => {
+      layer.forward(x, y);
+      layer.backward();
+      for (let j = 0; j < 4; j++) sum[j] += whole[4 * r + j];
+      expectSameBits(layer.gradient, sum);
+    });
+    layer.backward(-1);
+    for (let j = 0; j < 4; j++) sum[j] -= whole[8 + j];
+    expectSameBits(layer.gradient, sum);
+    layer.gradient.fill(0);
+    layer.backward(-1);
+    expectSameBits(
+      layer.gradient,
+      whole.slice(8).map((g) => -g),
+    );
+  });
+});
+
+describe("second order", () => {
+  it("is the change of the gradient", () => {
+    const v = [
+      [1, -2, 0.5, 3],
+      [0, 1, 1, -1],
+      [2, 0, 0, 1],
+    ];
+    const smooth = [LOGITS[0], [3, -1, 0, 1], [0, 2, -2, 1]];
+    const options = { weights: [1, 2, 0.5, 3], labelSmoothing: 0.2, zLoss: 0.1, scale: 0.7, sampleWeights: [1, 0.5, 2] };
+    for (const labels of [LABELS, SOFT]) {
+      const h = 1e-6;
+      const gradientAt = (t: number) =>
+        crossEntropyWithGradient(
+          smooth.map((row, r) => row.map((x, j) => x + t * v[r][j])),
+          labels,
+          options,
+        ).gradient;
+      const [after, before] = [gradientAt(h), gradientAt(-h)];
+      crossEntropyHvp(smooth, labels, v, options).forEach((row, r) => {
+        row.forEach((value, j) => {
+          expect(value).toBeCloseTo((after[r][j] - before[r][j]) / (2 * h), 8);
+        });
+      });
+      crossEntropyHessianDiagonal(smooth, labels, options).forEach((row, r) => {
+        row.forEach((value, j) => {
+          const unit = smooth.map((other, s) => other.map((_, k) => Number(s === r && k === j)));
+          expect(value).toBeCloseTo(crossEntropyHvp(smooth, labels, unit, options)[r][j], 14);
+        });
+      });
+    }
+  });
+
+  it("of labels is the change of the loss", () => {
+    const options = { weights: [1, 2, 0.5, 3], labelSmoothing: 0.2, sampleWeights: [1, 0.5, 2], labelGradient: true } as const;
+    const smooth = [LOGITS[0], [3, -1, 0, 1], [0, 2, -2, 1]];
+    const { labelGradient } = crossEntropyWithGradient(smooth, SOFT, options);
+    const h = 1e-6;
+    SOFT.forEach((row, r) => {
+      row.forEach((_, j) => {
+        const lossAt = (t: number) =>
+          crossEntropy(
+            smooth,
+            SOFT.map((q, s) => q.map((value, k) => value + (s === r && k === j ? t : 0))),
+            { weights: options.weights, labelSmoothing: options.labelSmoothing, sampleWeights: options.sampleWeights },
+          );
+        expect(labelGradient[r][j]).toBeCloseTo((lossAt(h) - lossAt(-h)) / (2 * h), 8);
+      });
+    });
+  });
+
+  it("goes to out, which may be the logits", () => {
+    const want = crossEntropyHvp(
+      FLAT,
+      LABELS,
+      FLAT.map((_, k) => k),
+      SHAPE,
+    );
+    const out = FLAT.slice();
+    expect(
+      crossEntropyHvp(
+        out,
+        LABELS,
+        FLAT.map((_, k) => k),
+        { ...SHAPE, out },
+      ),
+    ).toBe(out);
+    expectSameBits(out, want);
+  });
+});
