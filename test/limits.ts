@@ -13,8 +13,8 @@ export const LIMITS = {
   loss: 4,
   /** gradient of a row's loss, and of its labels; for distributions times (Q p + q) / |Q p − q|; with options see exact-terms.ts */
   gradient: 4,
-  /** second derivatives, in which p and 1 − p, or p and a mean over p, each have an error of their own; times their condition */
-  secondOrder: 6,
+  /** second derivatives, products of two such results, p and 1 − p, or p and a difference to a mean over p; times their condition */
+  secondOrder: 8,
   /** what the mean over rows adds */
   mean: 1,
   /** softmax backward, times (|g| + Σ|g p|) / |g − Σ g p|, and log-softmax backward, times (|g| + p |Σ g|) / |g − p Σ g| */
