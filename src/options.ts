@@ -39,7 +39,7 @@ export interface LossTerms<R extends Reduction = Reduction> {
   reduction?: R;
   /** Replaces the mean's own divisor, the total weight of the rows. */
   divisor?: number;
-  /** What the mean is of rows that weigh nothing, or of none: 0 (default) or NaN. */
+  /** What the mean is of rows that weigh nothing, or of none, if it has no divisor: 0 (default) or NaN. */
   emptyMean?: number;
   /** A weight w_j >= 0 for each of C classes: what a label of that class counts. */
   weights?: NumericArray | readonly number[];
@@ -252,7 +252,7 @@ export function divisorOf({ reduction, divisor }: Terms, totalWeight: number): n
 
 /** A batch and its options on the way to the kernels. */
 export interface Prepared extends Weighing {
-  /** Whether the loss is the mean of no weight: then it is emptyMean, and its gradient 0 whatever the logits are. */
+  /** Whether the loss is the mean of no weight. */
   readonly isEmpty: boolean;
   readonly divisor: number;
   /** Smoothed labels without their own class, w_j ε / C, where they are the same for every row. */
@@ -283,9 +283,9 @@ export function prepare(
   return { ...weighing, isEmpty, divisor: isEmpty ? 1 : divisorOf(terms, weighing.totalWeight), shared, isPositive };
 }
 
-/** Whether a loss is the mean of no weight. */
-export function isEmptyMean({ reduction }: Terms, totalWeight: number): boolean {
-  return reduction === "mean" && totalWeight === 0;
+/** Whether a loss is the mean of no weight: then it is emptyMean, and its gradient 0 whatever the logits are. */
+export function isEmptyMean({ reduction, divisor }: Terms, totalWeight: number): boolean {
+  return reduction === "mean" && divisor === undefined && totalWeight === 0;
 }
 
 /** The classes that the distributions of a batch are for: of each row the first with most of it. */

@@ -2,6 +2,8 @@
 
 import {
   crossEntropy,
+  crossEntropyHessianDiagonal,
+  crossEntropyHvp,
   crossEntropyWithGradient,
   logSoftmax,
   logSoftmaxBackward,
@@ -111,6 +113,70 @@ function gather(tensor: Float64Array, { classes, inner }: Layout, r: number): Fl
 
 const layoutOf = ({ outer, classes, inner }: Input) => ({ shape: [outer, classes, inner], axis: 1 });
 
+/** Terms of a loss with options, all of them at once. */
+const termsOf = ({ classes }: Input) => ({
+  weights: Array.from({ length: classes }, (_, j) => (j % 5) / 2),
+  labelSmoothing: 0.1,
+  zLoss: 1e-3,
+  scale: 0.75,
+  divisor: DIVISOR,
+});
+
+/** What options say of each row: of the same row the same, wherever it is. */
+const rowOptionsOf = ({ upstream, upstreamByRow }: Input) => ({
+  sampleWeights: upstreamByRow.map((u) => Math.max(u, 0)),
+  mask: Uint8Array.from(upstream, (u) => Number(u > -0.8)),
+});
+
+const ROW_OUTPUTS = ["losses", "lse", "entropy"] as const;
+const TENSOR_OUTPUTS = ["probs", "logProbs"] as const;
+const OUTPUTS = [...ROW_OUTPUTS, ...TENSOR_OUTPUTS, "argmax"] as const;
+
+type Outputs = Record<(typeof ROW_OUTPUTS)[number] | (typeof TENSOR_OUTPUTS)[number], Float64Array> & { argmax: Int32Array };
+
+/** Results of a loss with options by the names of digests. */
+function named(prefix: string, gradient: Float64Array, outputs: Outputs): Results {
+  const rest = Object.fromEntries([...ROW_OUTPUTS, ...TENSOR_OUTPUTS].map((name) => [`${prefix}.${name}`, outputs[name].slice()]));
+  return { [`${prefix}.gradient`]: gradient.slice(), ...rest, [`${prefix}.argmax`]: Float64Array.from(outputs.argmax) };
+}
+
+/** The loss with options by functions. */
+function optionsByFunctions(input: Input): Results {
+  const { x, indices, distributions, upstream } = input;
+  const soft = { ...layoutOf(input), ...termsOf(input), ...rowOptionsOf(input) };
+  const options = { ...soft, ignoreIndex: 0 };
+  const hard = crossEntropyWithGradient(x, indices, { ...options, outputs: OUTPUTS });
+  const ofSoft = crossEntropyWithGradient(x, distributions, { ...soft, outputs: OUTPUTS, labelGradient: true });
+  return {
+    ...named("options", hard.gradient, hard),
+    ...named("softOptions", ofSoft.gradient, ofSoft),
+    "softOptions.labelGradient": ofSoft.labelGradient,
+    "options.hessianProduct": crossEntropyHvp(x, indices, upstream, options),
+    "softOptions.hessianDiagonal": crossEntropyHessianDiagonal(x, distributions, soft),
+  };
+}
+
+/** The loss with options by layers. */
+function optionsByLayers(input: Input): Results {
+  const { x, indices, distributions } = input;
+  const rows = rowOptionsOf(input);
+  const given = { ...layoutOf(input), ...termsOf(input), sampleWeights: true, mask: true as const, outputs: OUTPUTS };
+  const hard = new SoftmaxCrossEntropy({ ...given, ignoreIndex: 0 });
+  const soft = new SoftmaxCrossEntropy({ ...given, labels: "distribution", labelGradient: true });
+  for (const layer of [hard, soft]) {
+    layer.logits.set(x);
+    layer.labels.set(layer === hard ? indices : distributions);
+    layer.sampleWeights.set(rows.sampleWeights);
+    layer.mask.set(rows.mask);
+    layer.forward();
+  }
+  return {
+    ...named("options", hard.backward(), hard),
+    ...named("softOptions", soft.backward(), soft),
+    "softOptions.labelGradient": soft.labelGradient.slice(),
+  };
+}
+
 /** What functions make of a batch; `outFor` gives an array to write to, or undefined. */
 function byFunctions(input: Input, outFor: (x: Float64Array) => Float64Array | undefined): Results {
   const { x, indices, distributions, upstream } = input;
@@ -133,6 +199,7 @@ function byFunctions(input: Input, outFor: (x: Float64Array) => Float64Array | u
     softGradient: gradientOf(distributions),
     softmaxBackward: call(upstream, (g, out) => softmaxBackward(g, probs, { ...layout, out })),
     logSoftmaxBackward: call(upstream, (g, out) => logSoftmaxBackward(g, logProbs, { ...layout, out })),
+    ...optionsByFunctions(input),
   };
 }
 
@@ -150,7 +217,12 @@ function wholeByFunctions(input: Input): Results {
   };
 }
 
-const BY_ROW = new Set(["lse", "losses", "softLosses"]);
+const BY_ROW = new Set([
+  "lse",
+  "losses",
+  "softLosses",
+  ...["options", "softOptions"].flatMap((prefix) => [...ROW_OUTPUTS, "argmax"].map((name) => `${prefix}.${name}`)),
+]);
 
 /** The rows of a batch in the given pieces, a call for each, put together again. */
 function byPieces(input: Input, pieces: readonly (readonly number[])[]): Results {
@@ -237,6 +309,7 @@ function byResidentLayers(input: Input): Results {
     mean: lossOf(mean, input.indices),
     sum: lossOf(sum, input.indices),
     upstreamGradient: byRow.backward(input.upstreamByRow).slice(),
+    ...optionsByLayers(input),
   };
 }
 

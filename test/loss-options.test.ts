@@ -254,6 +254,8 @@ describe("ignored rows", () => {
       expect(layer.backward<number[][]>().flat()).toEqual(new Array(12).fill(0));
     }
     expect(crossEntropy(LOGITS, [5, 5, 5], { ignoreIndex: 5, reduction: "sum", emptyMean: Number.NaN })).toBe(0);
+    // A divisor of one's own leaves nothing to be undefined: a part of a batch may weigh nothing.
+    expect(crossEntropy(LOGITS, [5, 5, 5], { ignoreIndex: 5, divisor: 3, emptyMean: Number.NaN })).toBe(0);
     expect(crossEntropy(new Float64Array(0), new Int32Array(0), { shape: [0, 4], emptyMean: Number.NaN })).toBeNaN();
   });
 });
