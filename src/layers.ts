@@ -9,6 +9,7 @@ import { Arena, type Buffer, Buffers } from "./memory.js";
 import {
   answersOf,
   arePlain,
+  type ClassTargets,
   checkClasses,
   checkMask,
   checkOutputs,
@@ -317,6 +318,8 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   /** Of the resident labels. Given labels of the other kind have a buffer of their own, "givenLabels". */
   readonly #labelKind: LabelKind;
   #labels: "labels" | "givenLabels" = "labels";
+  /** Of the layout, once they have been needed. */
+  #targets: ClassTargets | undefined;
   /** Of the last forward. */
   #counts = { correct: 0, topK: 0, validCount: 0, totalWeight: 0, firstBadRow: -1 };
   /** Of the last forward's logits; undefined for resident ones. */
@@ -368,6 +371,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     const lasting = ["sampleWeights", "mask", ...(this.#accumulates ? ["gradient"] : [])];
     const kept = lasting.map((name) => (isSame && this.buffers.has(name) ? this.buffers.view(name).slice() : undefined));
     super.layOut(shape, givenLabels);
+    this.#targets = undefined;
     lasting.forEach((name, i) => {
       if (!this.buffers.has(name)) return;
       const view = this.buffers.view(name) as Float64Array;
@@ -656,7 +660,8 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     const labels: CheckedLabels = values instanceof Int32Array ? { kind: "indices", values } : { kind: "distribution", values };
     const mask = this.#maskIfAny();
     const sampleWeights = this.#hasSampleWeights ? this.sampleWeights : undefined;
-    const prepared = prepare(terms, labels, layout, sampleWeights, mask, buffers.float64("rowWeights"));
+    const prepared = prepare(terms, labels, layout, sampleWeights, mask, buffers.float64("rowWeights"), this.#targets);
+    this.#targets ??= prepared.targets;
     const hasRanks = outputs.includes("ranks");
     if (hasRanks && labels.kind === "distribution") buffers.int32("answers").set(answersOf(labels.values, layout));
     const visit = {

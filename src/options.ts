@@ -250,18 +250,60 @@ export function divisorOf({ reduction, divisor }: Terms, totalWeight: number): n
   return reduction === "mean" ? (divisor ?? totalWeight) : 1;
 }
 
+/** What labels are made into, by class. */
+export interface ClassTargets {
+  /** What a class counts of its own label, w_j (1 − ε). */
+  readonly own: Float64Array;
+  /** What is spread, w_j ε / C; not where each row has a C of its own. */
+  readonly spread: Float64Array;
+  /** Whether all that is spread is above 0. */
+  readonly isPositive: boolean;
+}
+
+function classTargets(terms: Terms, classes: number, mask: Mask | undefined): ClassTargets {
+  const { labelSmoothing } = terms;
+  const weights = terms.weights ?? new Float64Array(classes).fill(1);
+  const keep = 1 - labelSmoothing;
+  const open = mask?.isShared ? mask.values : undefined;
+  const share = shareOf(labelSmoothing, open ? open.reduce((sum, entry) => sum + entry, 0) : classes);
+  const spread = weights.map((weight, j) => (open?.[j] === 0 ? 0 : product(weight, ...share)));
+  return {
+    own: weights.map((weight) => product(weight, keep, 1 - keep - labelSmoothing)),
+    spread,
+    isPositive: spread.every((target) => target > 0),
+  };
+}
+
+/** ε / C as (hi, lo). */
+export function shareOf(labelSmoothing: number, open: number): readonly [hi: number, lo: number] {
+  const share = labelSmoothing / open;
+  return [share, -product(share, open, 0, labelSmoothing) / open];
+}
+
+/** a (hi + lo) − less, rounded once or little more (Dekker); without the low parts where these overflow. */
+export function product(a: number, hi: number, lo: number, less = 0): number {
+  const SPLIT = 2 ** 27 + 1;
+  const upper = (x: number): number => SPLIT * x - (SPLIT * x - x);
+  const [aHi, bHi] = [upper(a), upper(hi)];
+  const [aLo, bLo] = [a - aHi, hi - bHi];
+  const rounded = a * hi;
+  const lost = aLo * bLo - (rounded - aHi * bHi - aLo * bHi - aHi * bLo);
+  const low = lost + a * lo;
+  return rounded - less + (Number.isFinite(low) ? low : 0);
+}
+
 /** A batch and its options on the way to the kernels. */
 export interface Prepared extends Weighing {
   /** Whether the loss is the mean of no weight. */
   readonly isEmpty: boolean;
   readonly divisor: number;
-  /** Smoothed labels without their own class, w_j ε / C, where they are the same for every row. */
-  readonly shared: Float64Array | undefined;
-  /** Whether all of them are above 0. */
-  readonly isPositive: boolean;
+  /** Undefined where labels are targets as they are. */
+  readonly targets: ClassTargets | undefined;
+  /** Whether what is spread is the target of every row. */
+  readonly isShared: boolean;
 }
 
-/** Prepares a batch; `rowWeights` receives what each row counts. */
+/** Prepares a batch; `rowWeights` receives what each row counts. `targets` are those of the same terms and classes, if they are known. */
 export function prepare(
   terms: Terms,
   labels: CheckedLabels,
@@ -269,18 +311,18 @@ export function prepare(
   sampleWeights: Float64Array | undefined,
   mask: Mask | undefined,
   rowWeights: Float64Array,
+  targets?: ClassTargets,
 ): Prepared {
   const weighing = weighRows(terms, labels, layout, sampleWeights, mask, rowWeights);
-  const { weights, labelSmoothing } = terms;
-  const { classes } = layout;
   const isEmpty = isEmptyMean(terms, weighing.totalWeight);
-  let shared: Float64Array | undefined;
-  if (labelSmoothing > 0 && areShared(labels.kind, mask)) {
-    const share = labelSmoothing / (mask ? mask.values.reduce((sum, entry) => sum + entry, 0) : classes);
-    shared = Float64Array.from({ length: classes }, (_, j) => (mask?.values[j] === 0 ? 0 : (weights ? weights[j] : 1) * share));
-  }
-  const isPositive = shared?.every((target) => target > 0) ?? false;
-  return { ...weighing, isEmpty, divisor: isEmpty ? 1 : divisorOf(terms, weighing.totalWeight), shared, isPositive };
+  const needsTargets = needTargets(labels.kind, terms);
+  return {
+    ...weighing,
+    isEmpty,
+    divisor: isEmpty ? 1 : divisorOf(terms, weighing.totalWeight),
+    targets: needsTargets ? (targets ?? classTargets(terms, layout.classes, mask)) : undefined,
+    isShared: needsTargets && areShared(labels.kind, mask),
+  };
 }
 
 /** Whether a loss is the mean of no weight: then it is emptyMean, and its gradient 0 whatever the logits are. */

@@ -3,7 +3,7 @@
 import { DERIVATIVES, type Derivative, type Kernels, PLAN_ELEMENTS, PLAN_INTEGERS, PLAN_NUMBERS, type Plan } from "./kernels.js";
 import type { CheckedLabels } from "./labels.js";
 import type { Buffer, Buffers } from "./memory.js";
-import { areShared, type Mask, needTargets, type Prepared, type Terms } from "./options.js";
+import { areShared, type ClassTargets, type Mask, needTargets, type Prepared, product, shareOf, type Terms } from "./options.js";
 
 /** A batch, or a part of one. */
 interface Part {
@@ -78,7 +78,7 @@ export function beginVisits(buffers: Buffers, visit: Visit): void {
   }
   if (terms.weights) buffers.float64("weights").set(terms.weights);
   else buffers.float64("weights").fill(1);
-  if (prepared.shared) buffers.float64("targets").set(prepared.shared);
+  if (prepared.targets && prepared.isShared) buffers.float64("targets").set(prepared.targets.spread);
   writePlan(buffers, visit);
 }
 
@@ -94,7 +94,7 @@ export function visitWithOptions(kernels: Kernels, buffers: Buffers, visit: Visi
     kernels.multiply(buffers.ptr("logits"), buffers.ptr(logits), outer * slice, terms.scale);
   }
   if (mask) exclude(logits, Number.NEGATIVE_INFINITY);
-  if (!prepared.shared && needTargets(visit.kind, terms)) fillTargets(buffers, visit);
+  if (prepared.targets && !prepared.isShared) fillTargets(buffers, visit, prepared.targets);
 
   kernels.lossWithOptions(buffers.ptr("plan"), 0, outer, buffers.ptr("scratch"));
 
@@ -107,25 +107,22 @@ export function visitWithOptions(kernels: Kernels, buffers: Buffers, visit: Visi
 }
 
 /** Targets by row: w_j ((1 − ε) q_j + ε / C), C the number of classes that take part; of indices without q. */
-function fillTargets(buffers: Buffers, { outer, classes, inner, terms, kind, mask, labels }: Visit): void {
+function fillTargets(buffers: Buffers, { outer, classes, inner, terms, kind, mask, labels }: Visit, { own, spread }: ClassTargets): void {
   const { weights, labelSmoothing } = terms;
-  const keep = 1 - labelSmoothing;
   const to = buffers.float64("targets");
   const q = kind === "distribution" ? buffers.float64(labels) : undefined;
-  const open = mask && buffers.uint8("mask");
-  const shares = new Float64Array(inner);
+  const open = mask && !mask.isShared && labelSmoothing > 0 ? buffers.uint8("mask") : undefined;
   for (let o = 0; o < outer; o++) {
-    const first = o * classes * inner;
-    const firstOpen = mask?.isShared ? 0 : first;
-    shares.fill(open ? 0 : classes);
-    if (open) for (let k = 0; k < classes * inner; k++) shares[k % inner] += open[firstOpen + k];
-    for (let i = 0; i < inner; i++) shares[i] = labelSmoothing / shares[i];
-    for (let j = 0; j < classes; j++) {
-      const weight = weights ? weights[j] : 1;
-      for (let i = 0; i < inner; i++) {
-        const at = j * inner + i;
-        const share = labelSmoothing === 0 || open?.[firstOpen + at] === 0 ? 0 : weight * shares[i];
-        to[first + at] = q ? keep * (weight * q[first + at]) + share : share;
+    for (let i = 0; i < inner; i++) {
+      const first = o * classes * inner + i;
+      let count = 0;
+      if (open) for (let j = 0; j < classes; j++) count += open[first + j * inner];
+      const share = shareOf(labelSmoothing, count);
+      for (let j = 0; j < classes; j++) {
+        const k = first + j * inner;
+        let target = spread[j];
+        if (open) target = open[k] ? product(weights ? weights[j] : 1, ...share) : 0;
+        to[k] = q ? own[j] * q[k] + target : target;
       }
     }
   }
@@ -134,7 +131,7 @@ function fillTargets(buffers: Buffers, { outer, classes, inner, terms, kind, mas
 function writePlan(buffers: Buffers, visit: Visit): void {
   const { terms, prepared, kind, labels, outputs, derivative, upstreams } = visit;
   const { labelSmoothing, zLoss, scale } = terms;
-  const { isEmpty, divisor, shared, isPositive } = prepared;
+  const { isEmpty, divisor, targets, isShared } = prepared;
   const keep = 1 - labelSmoothing;
   const output = (name: PlanOutput): number => (outputs.includes(name) ? buffers.ptr(name) : 0);
   const plan: Plan = {
@@ -147,10 +144,10 @@ function writePlan(buffers: Buffers, visit: Visit): void {
     classes: visit.classes,
     inner: visit.inner,
     derivative: isEmpty ? DERIVATIVES.none : DERIVATIVES[derivative],
-    isShared: Number(shared !== undefined),
-    isPositive: Number(isPositive),
+    isShared: Number(isShared),
+    isPositive: Number(isShared && targets?.isPositive),
     logits: buffers.ptr(preparedLogits(buffers)),
-    targets: needTargets(kind, terms) ? buffers.ptr("targets") : kind === "distribution" ? buffers.ptr(labels) : 0,
+    targets: targets ? buffers.ptr("targets") : kind === "distribution" ? buffers.ptr(labels) : 0,
     vector: buffers.ptrIfAny("vector"),
     rowWeights: buffers.ptr("rowWeights"),
     indices: kind === "indices" ? buffers.ptr(labels) : 0,

@@ -12,6 +12,25 @@ it("README has the times of the record", () => {
   expect(withTimes(read("README.md"), JSON.parse(read("bench/results/node-20.json")))).toBe(read("README.md"));
 });
 
+it("every feature that README lists has a test", () => {
+  const [, table] = /<!-- features -->([\s\S]*)<!-- end of features -->/.exec(read("README.md"))!;
+  const rows = table.trim().split("\n").slice(2);
+  expect(rows.length).toBeGreaterThan(15);
+  const titles = readdirSync(new URL("test", root))
+    .filter((name) => name.endsWith(".test.ts"))
+    .map((name) => read(`test/${name}`))
+    .join("");
+  for (const row of rows) {
+    const [feature, here, test] = row
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim())
+      .filter((_, i, cells) => i < 2 || i === cells.length - 1);
+    expect(here, feature).toBe("yes");
+    expect(titles, feature).toMatch(new RegExp(`\\b(it|each\\(\\w+\\))\\("[^"]*${test}`));
+  }
+});
+
 describe("the package", () => {
   it("imports nothing of Node's", () => {
     expect(dist.length).toBeGreaterThan(5);
