@@ -249,6 +249,24 @@ function lossWithOptions(batch: Batch, task: Task): Record<string, unknown> {
 /** What a loss returns for logits of the kind `T`: a number, or one for each row. */
 export type Loss<T extends Tensor, R extends Reduction | undefined> = R extends "none" ? ByRow<T> : number;
 
+/** A loss with its outputs. */
+export interface LossResult<T extends Tensor, R extends Reduction | undefined> {
+  /** The loss. */
+  loss: Loss<T, R>;
+}
+
+/** A loss with its gradient. */
+export interface GradientResult<T extends Tensor, R extends Reduction | undefined> extends LossResult<T, R> {
+  /** The gradient with respect to the logits. */
+  gradient: SameAxes<T>;
+}
+
+/** What `labelGradient` adds. */
+export interface LabelGradientResult<T extends Tensor> {
+  /** The gradient with respect to the labels. */
+  labelGradient: SameAxes<T>;
+}
+
 /** What a loss can return besides. */
 export interface LossOutputs<T extends Tensor> {
   /** The loss of each row, times its weight. */
@@ -275,8 +293,6 @@ export interface LossOutputs<T extends Tensor> {
   firstBadRow: number;
 }
 
-type WithOutputs<T extends Tensor, O extends Output> = { [K in O]: LossOutputs<T>[K] };
-
 /**
  * Softmax cross-entropy loss −log p_y of logits, or −Σ q log p for label distributions q, without cancellation on confident rows.
  *
@@ -301,7 +317,7 @@ export function crossEntropy<T extends Tensor, const O extends Output, const R e
   logits: T,
   labels: Labels,
   options: LossOptions<R, O>,
-): { loss: Loss<T, R> } & WithOutputs<T, O>;
+): LossResult<T, R> & Pick<LossOutputs<T>, O>;
 export function crossEntropy(logits: Tensor, labels: Labels, options?: LossOptions<Reduction, Output>): unknown {
   const batch = readBatch(logits, labels, checkOptions(options, LOSS_OPTIONS));
   const task = { derivative: "none" } as const;
@@ -310,13 +326,15 @@ export function crossEntropy(logits: Tensor, labels: Labels, options?: LossOptio
   return batch.outputs.length > 0 ? result : result.loss;
 }
 
-export interface LossWithGradientOptions<R extends Reduction = Reduction, O extends Output = never> extends LossOptions<R, O> {
+/** The options of a loss with its gradient. */
+export interface LossWithGradientOptions<R extends Reduction = Reduction, O extends Output = never, L extends boolean = boolean>
+  extends LossOptions<R, O> {
   /** Receives the gradient; may be the logits themselves. For Float64Array input. */
   out?: Float64Array;
   /** Whether the gradient is added to what `out` holds. */
   accumulate?: boolean;
   /** Whether to return the gradient with respect to distributions q as well. */
-  labelGradient?: boolean;
+  labelGradient?: L;
 }
 
 /**
@@ -331,6 +349,9 @@ export interface LossWithGradientOptions<R extends Reduction = Reduction, O exte
  * @throws As {@link crossEntropy}; nothing is written then.
  * @example
  * crossEntropyWithGradient([[2, 1], [0, 3]], [0, 1]).gradient; // → [[-0.134471, 0.134471], [0.023713, -0.023713]]
+ * const { losses, correct } = crossEntropyWithGradient([[2, 1], [0, 3]], [0, 1], { outputs: ["losses", "correct"] });
+ * losses; // → [0.313262, 0.048587]
+ * correct; // → 2
  */
 export function crossEntropyWithGradient<
   T extends Tensor,
@@ -340,8 +361,8 @@ export function crossEntropyWithGradient<
 >(
   logits: T,
   labels: Labels,
-  options?: LossWithGradientOptions<R, O> & { labelGradient?: L },
-): { loss: Loss<T, R>; gradient: SameAxes<T> } & WithOutputs<T, O> & (L extends true ? { labelGradient: SameAxes<T> } : unknown);
+  options?: LossWithGradientOptions<R, O, L>,
+): GradientResult<T, R> & Pick<LossOutputs<T>, O> & (L extends true ? LabelGradientResult<T> : unknown);
 export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options?: LossWithGradientOptions<Reduction, Output>): unknown {
   const checked = checkOptions(options, [...LOSS_OPTIONS, "out", "accumulate", "labelGradient"]);
   const batch = readBatch(logits, labels, checked);
@@ -364,6 +385,7 @@ function derivativeArray({ logits, labels, layout }: Batch, out: unknown, vector
   return resultArray(out, layout.size, inputs, labels.kind === "distribution" ? labels.values : undefined);
 }
 
+/** The options of a second derivative. */
 export interface HessianOptions<R extends Reduction = Reduction> extends Omit<LossOptions<R>, "outputs" | "topK"> {
   /** Receives the result, and is returned; may be the logits themselves. For Float64Array input. */
   out?: Float64Array;
@@ -386,7 +408,8 @@ function secondOrder(derivative: Derivative, x: unknown, y: unknown, v: unknown,
 
 /**
  * The Hessian of {@link crossEntropy} with respect to the logits, times a vector v: T p ⊙ (v − ⟨p, v⟩) along the class axis, T the mass of
- * the label (1 for an index), and its z term, without writing the Hessian out.
+ * the label (1 for an index), and its z term, without writing the Hessian out (Pearlmutter, 1994; here in closed form). Within 8 ulp
+ * times its condition.
  *
  * @param logits Logits x, as for {@link crossEntropy}.
  * @param labels Labels, as for {@link crossEntropy}.
@@ -403,7 +426,7 @@ export function crossEntropyHvp<T extends Tensor>(logits: T, labels: Labels, vec
 
 /**
  * The diagonal of the Hessian of {@link crossEntropy} with respect to the logits, T p (1 − p) and its z term: what second-order boosting
- * wants beside the gradient.
+ * wants beside the gradient. Within 8 ulp.
  *
  * @param logits Logits x, as for {@link crossEntropy}.
  * @param labels Labels, as for {@link crossEntropy}.

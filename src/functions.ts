@@ -18,6 +18,7 @@ import {
 } from "./shape.js";
 import { type Block, blocksOf, copyIn, copyOut, resultArray, STAGE_ELEMENTS, stagingArea } from "./stage.js";
 
+/** How a tensor lies, and where its result goes. */
 export interface OutOptions extends ShapeOptions {
   /** Receives the result, of the same length, and is returned; may be the input itself. For Float64Array input. */
   out?: Float64Array;

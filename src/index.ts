@@ -5,9 +5,12 @@ export {
   crossEntropyHessianDiagonal,
   crossEntropyHvp,
   crossEntropyWithGradient,
+  type GradientResult,
   type HessianOptions,
+  type LabelGradientResult,
   type Loss,
   type LossOutputs,
+  type LossResult,
   type LossWithGradientOptions,
 } from "./cross-entropy.js";
 export {
@@ -23,4 +26,4 @@ export {
 export type { Labels } from "./labels.js";
 export { Softmax, SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptions, type SoftmaxOptions } from "./layers.js";
 export type { LossOptions, LossTerms, NestedBooleans, Output, Reduction, ShapeOptions } from "./options.js";
-export type { ByRow, ExtraAxis, IndexByRow, NdArray, NestedArray, NumericArray, SameAxes, Tensor, Values } from "./shape.js";
+export type { ByRow, ExtraAxis, IndexByRow, IntegerArray, NdArray, NestedArray, NumericArray, SameAxes, Tensor, Values } from "./shape.js";

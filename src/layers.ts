@@ -143,6 +143,7 @@ abstract class Layer {
     this.#buffers = undefined;
   }
 
+  /** {@link dispose}, for `using`. */
   declare [Symbol.dispose]: () => void;
 
   static {
@@ -151,6 +152,7 @@ abstract class Layer {
   }
 }
 
+/** What a layer is laid out for. */
 export interface SoftmaxOptions extends ShapeOptions {
   /** Axis lengths of the batches; lays the memory out at once. */
   shape?: readonly number[];
@@ -201,13 +203,17 @@ export class Softmax extends Layer {
   }
 
   /**
-   * p of the logits in {@link logits}, as the view {@link probs}; or of logits of one's own, copied in, as a new container of their
-   * kind.
+   * p of the logits in {@link logits}, as the view {@link probs}.
    *
-   * @param x Logits. A Float64Array has the layer's shape; other containers bring their own, to which the memory adapts.
-   * @throws TypeError, RangeError as {@link softmax}; Error after {@link dispose} or without a shape.
+   * @throws Error after {@link dispose} or without a shape.
    */
   forward(): Float64Array;
+  /**
+   * p of logits of one's own, copied in, as a new container of their kind.
+   *
+   * @param x Logits. A Float64Array has the layer's shape; other containers bring their own, to which the memory adapts.
+   * @throws TypeError, RangeError as {@link softmax}; Error after {@link dispose}.
+   */
   forward<T extends Tensor>(x: T): SameAxes<T>;
   forward(x?: Tensor): unknown {
     const { kernels } = this.arena;
@@ -223,13 +229,17 @@ export class Softmax extends Layer {
   }
 
   /**
-   * p ⊙ (g − Σ g p) for the upstream gradient g in {@link upstream}, as the view {@link gradient}; or for one of one's own, copied in,
-   * as a new container of its kind.
+   * p ⊙ (g − Σ g p) for the upstream gradient g in {@link upstream}, as the view {@link gradient}.
+   *
+   * @throws Error before {@link forward} and after {@link dispose}.
+   */
+  backward(): Float64Array;
+  /**
+   * The same for an upstream gradient of one's own, copied in, as a new container of its kind.
    *
    * @param upstream g, of the shape of the last forward.
    * @throws TypeError, RangeError as {@link softmax}; Error before {@link forward} and after {@link dispose}.
    */
-  backward(): Float64Array;
   backward<T extends Tensor>(upstream: T): SameAxes<T>;
   backward(upstream?: Tensor): unknown {
     this.requireForward("backward()");
@@ -253,9 +263,10 @@ export class Softmax extends Layer {
   }
 }
 
+/** The terms of a layer's loss, and what it has besides. */
 export interface SoftmaxCrossEntropyOptions<R extends Reduction = Reduction> extends LossTerms<R>, SoftmaxOptions {
   /** What the resident labels are: class indices, an Int32Array (default), or distributions, a Float64Array. */
-  labels?: LabelKind;
+  labels?: "indices" | "distribution";
   /** Whether rows have weights of their own: the view {@link SoftmaxCrossEntropy.sampleWeights}. */
   sampleWeights?: boolean;
   /** Which classes take part in every row, C entries of 0 and 1; or true for the view {@link SoftmaxCrossEntropy.mask}. */
@@ -289,9 +300,10 @@ const LAYER_OPTIONS = [
  *
  * With `shape` the views {@link logits} and {@link labels} can be written, and {@link gradient}, {@link losses} and {@link probs} read,
  * in the layer's own memory, without a copy. Every property gives the memory as it is now; after {@link resize} or a forward of
- * another shape, ask for it again.
+ * another shape, ask for it again. {@link resize} sets {@link sampleWeights} and {@link mask} to 1 and an accumulated gradient to 0.
  *
- * @throws TypeError for an unknown option, RangeError for options that do not fit, or a shape that does not fit in memory.
+ * @throws TypeError for an unknown option, RangeError for options that do not fit or contradict each other, or a shape that does not
+ *   fit in memory.
  * @example
  * const loss = new SoftmaxCrossEntropy({ shape: [2, 2] });
  * loss.logits.set([2, 1, 0, 3]);
@@ -430,7 +442,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     return this.buffers.uint8("mask");
   }
 
-  /** Result of {@link forward}: the loss of each row, whatever the reduction, in the layer's memory. */
+  /** Result of {@link forward}: the loss of each row times its weight, whatever the reduction, in the layer's memory. */
   get losses(): Float64Array {
     return this.float64("losses");
   }
@@ -526,14 +538,20 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   }
 
   /**
-   * The loss of the logits and labels in {@link logits} and {@link labels}; or of one's own, copied in.
+   * The loss of the logits and labels in {@link logits} and {@link labels}.
+   *
+   * @returns The mean over the rows, their sum, or with `reduction: "none"` the view {@link losses}.
+   * @throws RangeError for labels, {@link sampleWeights} or a {@link mask} out of range; Error after {@link dispose} or without a shape.
+   */
+  forward(): R extends "none" ? Float64Array : number;
+  /**
+   * The loss of logits and labels of one's own, copied in.
    *
    * @param logits Logits. A Float64Array has the layer's shape; other containers bring their own, to which the memory adapts.
    * @param labels Class indices by row, or distributions laid out like the logits: told apart by their number.
-   * @returns The mean over the rows (0 if there is none), their sum, or with `reduction: "none"` the loss of each row.
-   * @throws TypeError, RangeError as {@link crossEntropy}; Error after {@link dispose} or without a shape.
+   * @returns The mean over the rows, their sum, or with `reduction: "none"` the loss of each row.
+   * @throws TypeError, RangeError as {@link crossEntropy}; Error after {@link dispose}.
    */
-  forward(): R extends "none" ? Float64Array : number;
   forward<T extends Tensor>(logits: T, labels: Labels): R extends "none" ? ByRow<T> : number;
   forward(logits?: Tensor, labels?: Labels): unknown {
     const { kernels } = this.arena;

@@ -4,6 +4,7 @@ import { checkInteger, checkOneOf, rangeError, typeError } from "./check.js";
 import type { CheckedLabels, Distribution } from "./labels.js";
 import { type Layout, type NumericArray, readValues, rowShape, sameShape, type Values } from "./shape.js";
 
+/** How a tensor lies. */
 export interface ShapeOptions {
   /** Axis lengths of a Float64Array, row-major; by default it is one vector. */
   shape?: readonly number[];
@@ -11,11 +12,24 @@ export interface ShapeOptions {
   axis?: number;
 }
 
-const REDUCTIONS = ["mean", "sum", "none"] as const;
-export type Reduction = (typeof REDUCTIONS)[number];
+/** What becomes of the losses of the rows. */
+export type Reduction = "mean" | "sum" | "none";
+const REDUCTIONS: readonly Reduction[] = ["mean", "sum", "none"];
 
-/** What a loss can give besides. */
-export const OUTPUTS = [
+/** What a loss can give besides, as {@link LossOutputs} has it. */
+export type Output =
+  | "losses"
+  | "probs"
+  | "logProbs"
+  | "lse"
+  | "entropy"
+  | "argmax"
+  | "correct"
+  | "topK"
+  | "validCount"
+  | "totalWeight"
+  | "firstBadRow";
+const OUTPUTS: readonly Output[] = [
   "losses",
   "probs",
   "logProbs",
@@ -27,8 +41,7 @@ export const OUTPUTS = [
   "validCount",
   "totalWeight",
   "firstBadRow",
-] as const;
-export type Output = (typeof OUTPUTS)[number];
+];
 
 /** Nested arrays of booleans. */
 export type NestedBooleans = readonly boolean[] | readonly NestedBooleans[];
@@ -45,9 +58,9 @@ export interface LossTerms<R extends Reduction = Reduction> {
   weights?: NumericArray | readonly number[];
   /** A class index whose rows have neither loss nor gradient; none by default. */
   ignoreIndex?: number;
-  /** ε from 0 (default) to 1: how much of each label is spread evenly over the classes. */
+  /** ε from 0 (default) to 1: how much of each label is spread evenly over the classes (Szegedy et al., 2016, section 7). */
   labelSmoothing?: number;
-  /** Adds zLoss lse² to each row's loss; 0 by default. */
+  /** Adds zLoss lse² to each row's loss; at least 0, the default (de Brébisson and Vincent, 2016; PaLM, 2022, section 5). */
   zLoss?: number;
   /** What logits are multiplied by before anything else, the inverse of a temperature; 1 by default. */
   scale?: number;

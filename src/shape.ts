@@ -6,11 +6,14 @@ import { checkInteger, rangeError, typeError, Verbatim } from "./check.js";
 export type NestedArray = readonly number[] | readonly NestedArray[];
 
 /** A row-major array with its shape, the form that ndarray libraries share. */
-export interface NdArray {
-  readonly data: Float64Array;
+export interface NdArray<A = Float64Array> {
+  /** The elements, row-major. */
+  readonly data: A;
+  /** The lengths of the axes. */
   readonly shape: readonly number[];
 }
 
+/** Typed arrays of integers. */
 export type IntegerArray =
   | Int8Array
   | Uint8Array
@@ -22,6 +25,7 @@ export type IntegerArray =
   | BigInt64Array
   | BigUint64Array;
 
+/** Typed arrays of numbers. */
 export type NumericArray = IntegerArray | Float32Array | Float64Array;
 
 /** What a tensor may be given as. A Float64Array takes its shape from `options.shape`. */
@@ -50,11 +54,7 @@ export type ByRow<T> = T extends Float64Array
         : never;
 
 /** The container of class indices by row. */
-export type IndexByRow<T> = T extends Float64Array
-  ? Int32Array
-  : T extends NdArray
-    ? { readonly data: Int32Array; readonly shape: readonly number[] }
-    : ByRow<T>;
+export type IndexByRow<T> = T extends Float64Array ? Int32Array : T extends NdArray ? NdArray<Int32Array> : ByRow<T>;
 
 /** The container of a result with one more class axis. */
 export type ExtraAxis<T> = T extends Float64Array ? Float64Array : T extends NdArray ? NdArray : SameAxes<T>[];
@@ -138,7 +138,7 @@ function isNumericArray(value: unknown): value is NumericArray {
 }
 
 /** What a tensor may be given as whose elements need not be doubles: labels, weights. */
-export type Values = NumericArray | NestedArray | { readonly data: NumericArray; readonly shape: readonly number[] };
+export type Values = NumericArray | NestedArray | NdArray<NumericArray>;
 
 /** Its elements in row-major order, and its shape if the container has one; undefined for anything else. */
 export function readValues(argument: string, value: unknown): { values: NumericArray; shape?: readonly number[] } | undefined {
