@@ -12,7 +12,7 @@ import { embedded } from "./bundle.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** In the order in which they are likely to kill soon. */
-const SUITES = ["digests", "special-values", "functions", "cross-entropy", "kernels", "accuracy"];
+const SUITES = ["digests", "special-values", "functions", "cross-entropy", "loss-options", "plan", "kernels", "accuracy"];
 /** A mutant that loops for ever is dead too. */
 const TIMEOUT_MS = 300_000;
 

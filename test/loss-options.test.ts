@@ -438,6 +438,61 @@ describe("accumulation", () => {
   });
 });
 
+describe("upstream gradients by row", () => {
+  it.each(SHAPES)("outer %d, %d classes, inner %d: multiply each row's gradients, of powers of 2 exactly", (outer, classes, inner) => {
+    const random = seeded(classes);
+    for (let draw = 0; draw < 10; draw++) {
+      const { logits, labels, options } = lossCase(random, outer, classes, inner);
+      const { mask, sampleWeights, ...terms } = options;
+      const isDistribution = labels instanceof Float64Array;
+      using layer = new SoftmaxCrossEntropy({
+        ...terms,
+        shape: [outer, classes, inner],
+        axis: 1,
+        reduction: "none",
+        labels: isDistribution ? "distribution" : "indices",
+        sampleWeights: true,
+        labelGradient: isDistribution,
+        mask: mask && (mask.length === classes ? mask : true),
+      });
+      if (sampleWeights) layer.sampleWeights.set(sampleWeights);
+      if (mask && mask.length !== classes) layer.mask.set(mask);
+      layer.logits.set(logits);
+      layer.labels.set(labels as Int32Array);
+      layer.forward();
+      const gradient = layer.backward().slice();
+      const labelGradient = isDistribution ? layer.labelGradient.slice() : undefined;
+      const upstream = Float64Array.from({ length: outer * inner }, () => [-2, 0.5, 4, 0][Math.floor(4 * random())]);
+      const rowAt = (k: number) => Math.floor(k / (classes * inner)) * inner + (k % inner);
+      // Subnormal numbers are rounded more than once; both zeros are the same here.
+      const coarse = (value: number) => (Math.abs(value) < 1e-290 ? 0 : value);
+      const times = (values: Float64Array) =>
+        values.map((value, k) => (upstream[rowAt(k)] === 0 ? 0 : coarse(value * upstream[rowAt(k)]) + 0));
+      expectSameBits(
+        layer.backward(upstream).map((value) => coarse(value) + 0),
+        times(gradient),
+      );
+      if (labelGradient) {
+        expectSameBits(
+          layer.labelGradient.map((value) => coarse(value) + 0),
+          times(labelGradient),
+        );
+      }
+    }
+  });
+});
+
+describe("huge logits", () => {
+  it("have the loss that is right, however far apart they are", () => {
+    const far = [1.7e308, -1.7e308, 0, 1.6e308];
+    const { loss, gradient } = crossEntropyWithGradient([far], [0], { labelSmoothing: 0.1, outputs: ["entropy"] });
+    expect(loss / (0.025 * 1.7e308 + 0.025 * 1.7e308 + 0.025 * 1.7e308 + 0.025 * 1e307)).toBeCloseTo(1, 15);
+    expect(gradient[0].map((g) => Number(g.toFixed(15)))).toEqual([0.075, -0.025, -0.025, -0.025]);
+    expect(crossEntropy([far], [[0, 0.1, 0, 0]], { outputs: ["losses"] }).losses[0] / 3.4e307).toBeCloseTo(1, 15);
+    expect(crossEntropy([far], [1], { weights: [1, 0.1, 1, 1], reduction: "sum" }) / 3.4e307).toBeCloseTo(1, 15);
+  });
+});
+
 describe("second order", () => {
   it("is the change of the gradient", () => {
     const v = [
