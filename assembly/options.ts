@@ -171,18 +171,21 @@ function finishRows(
     } else {
       scaleRow(e, count, f64x2.add(factorHi, factorLo));
     }
-    // At the label −g a (1 − p), and what is left of c.
-    const aFactor = factorOf(g, gLow, aHi, aLo, inverse, sumHi, sumLo, pair);
-    const atLabel = labelGradient(
-      eLabel, eMax, restHi, restLo, sumHi, sumLo, aFactor, pair.factorLow, f64x2.mul(g, aHi),
-    );
-    let leftHi = z, leftLo = zero;
-    if (indices) {
-      leftHi = f64x2.add(pair.massHi, z);
-      leftLo = f64x2.add(pair.massLo, twoSumError(pair.massHi, z, leftHi));
+    // At the label −g a (1 − p), and what is left of c, if it is not all a.
+    let aFactor = factorHi, aFactorLo = factorLo, left = zero;
+    if (plan.zLoss || (indices && t)) {
+      aFactor = factorOf(g, gLow, aHi, aLo, inverse, sumHi, sumLo, pair);
+      aFactorLo = pair.factorLow;
+      let leftHi = z, leftLo = zero;
+      if (indices) {
+        leftHi = f64x2.add(pair.massHi, z);
+        leftLo = f64x2.add(pair.massLo, twoSumError(pair.massHi, z, leftHi));
+      }
+      const leftFactor = factorOf(g, gLow, leftHi, leftLo, inverse, sumHi, sumLo, pair);
+      left = scaledLess(eLabel, leftFactor, pair.factorLow, tLabel, g);
     }
-    const left = factorOf(g, gLow, leftHi, leftLo, inverse, sumHi, sumLo, pair);
-    const gradient = f64x2.add(atLabel, scaledLess(eLabel, left, pair.factorLow, tLabel, g));
+    const atLabel = labelGradient(eLabel, eMax, restHi, restLo, sumHi, sumLo, aFactor, aFactorLo, f64x2.mul(g, aHi));
+    const gradient = f64x2.add(atLabel, left);
     if (i64x2.extract_lane(hasLabel, 0)) v128.store_lane<u64>(e + label0, gradient, 0);
     if (i64x2.extract_lane(hasLabel, 1)) v128.store_lane<u64>(e + label1, gradient, 1);
   } else {

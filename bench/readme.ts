@@ -39,9 +39,41 @@ function table({ workloads }: BenchRecord): string {
   return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
+/** README with a table between its marks. */
+function between(readme: string, name: string, lines: string): string {
+  const marks = new RegExp(`(<!-- ${name} -->\\n).*?(\\n<!-- end of ${name} -->)`, "s");
+  if (!marks.test(readme)) throw new Error(`README has no marks around its ${name}`);
+  return readme.replace(marks, (_, before: string, after: string) => `${before}\n${lines}\n${after}`);
+}
+
 /** README with the times of a record. */
 export function withTimes(readme: string, record: BenchRecord): string {
-  const marks = /(<!-- times -->\n).*?(\n<!-- end of times -->)/s;
-  if (!marks.test(readme)) throw new Error("README has no marks around its times");
-  return readme.replace(marks, (_, before: string, after: string) => `${before}\n${table(record)}\n${after}`);
+  return between(readme, "times", table(record));
+}
+
+/** What a run of bench/options.ts leaves. */
+export interface OptionsRecord {
+  readonly date: string;
+  readonly cpu: string;
+  readonly node: string;
+  readonly commit: string;
+  readonly rounds: number;
+  readonly shapes: readonly {
+    readonly title: string;
+    /** By option, times what the plain loss with gradient takes. */
+    readonly costs: Readonly<Record<string, { readonly resident: number; readonly copying: number }>>;
+  }[];
+}
+
+/** README with what options cost. */
+export function withOptions(readme: string, { shapes }: OptionsRecord): string {
+  const lines = [
+    ["", ...shapes.flatMap(({ title }) => [`${title}, resident`, "copying"])],
+    ["---", ...shapes.flatMap(() => ["---:", "---:"])],
+    ...Object.keys(shapes[0].costs).map((name) => [
+      name,
+      ...shapes.flatMap(({ costs }) => [costs[name].resident, costs[name].copying].map((ratio) => `${ratio.toFixed(2)}×`)),
+    ]),
+  ];
+  return between(readme, "costs", lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n"));
 }

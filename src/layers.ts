@@ -697,6 +697,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     };
     beginVisits(buffers, visit);
     visitWithOptions(this.arena.kernels, buffers, visit);
+    if (derivative === "none") return;
     const { validCount, totalWeight } = prepared;
     const counts = { correct: 0, topK: 0, validCount, totalWeight, firstBadRow: -1 };
     const losses = this.#outputs.includes("firstBadRow") ? this.losses : undefined;

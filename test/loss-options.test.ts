@@ -144,12 +144,14 @@ describe("random options", () => {
 
         // Probabilities that were not asked for are computed when they are read, and disturb nothing.
         const lazyMask = mask && (mask.length === classes ? mask : (true as const));
-        using lazy = new SoftmaxCrossEntropy({ ...terms, shape, axis: 1, mask: lazyMask, outputs: ["validCount"] });
+        using lazy = new SoftmaxCrossEntropy({ ...terms, shape, axis: 1, mask: lazyMask, outputs: ["correct"] });
         if (mask && mask.length !== classes) lazy.mask.set(mask);
         lazy.forward(logits, labels);
+        const { correct } = lazy;
         const gradient = lazy.gradient.slice();
         expectSameBits(lazy.probs, want.probs as Float64Array);
         expectSameBits(lazy.gradient, gradient);
+        expect(lazy.correct).toBe(correct);
       }),
       { numRuns: Math.ceil(1200 / (outer * classes * inner)) },
     );

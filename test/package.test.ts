@@ -2,14 +2,15 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { withTimes } from "../bench/readme.js";
+import { withOptions, withTimes } from "../bench/readme.js";
 
 const root = new URL("..", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
 const dist = readdirSync(new URL("dist", root)).filter((name) => name.endsWith(".js"));
 
-it("README has the times of the record", () => {
+it("README has the times of the records", () => {
   expect(withTimes(read("README.md"), JSON.parse(read("bench/results/node-20.json")))).toBe(read("README.md"));
+  expect(withOptions(read("README.md"), JSON.parse(read("bench/results/options-node-20.json")))).toBe(read("README.md"));
 });
 
 it("every feature that README lists has a test", () => {
