@@ -104,36 +104,37 @@ export function maxOf(isPair: bool, tPtr: usize, count: usize): v128 {
   return isPair ? max : f64x2.pmax(max, i64x2.shuffle(max, max, 1, 0));
 }
 
-/** Positions, the first of two classes or that of both rows, and what it is from vector to vector. */
-// @ts-ignore: decorator
-@inline
-function firstPositions(isPair: bool): v128 {
-  return isPair ? f64x2.splat(0) : f64x2(0, 1);
-}
-
 /** The first class with this value, Infinity if there is none. */
 export function findFirst(isPair: bool, xPtr: usize, count: usize, value: v128): v128 {
-  const step = f64x2.splat(isPair ? 1 : 2);
-  let j = firstPositions(isPair);
-  let first = f64x2.splat(Infinity);
+  const none = f64x2.splat(Infinity);
+  let first = none;
   for (let n = <isize>count; n > 0; n -= 2, xPtr += 16) {
     const isIt = f64x2.eq(loadTail(xPtr, n, NaN), value);
-    first = f64x2.pmin(first, v128.bitselect(j, f64x2.splat(Infinity), isIt));
-    j = f64x2.add(j, step);
+    if (!v128.any_true(isIt)) continue;
+    const passed = <f64>(<isize>count - n);
+    const j = isPair ? f64x2.splat(passed * 0.5) : f64x2(passed, passed + 1);
+    first = f64x2.pmin(first, v128.bitselect(j, none, isIt));
+    if (!isPair || i64x2.all_true(f64x2.lt(first, none))) break;
   }
   return isPair ? first : f64x2.pmin(first, i64x2.shuffle(first, first, 1, 0));
 }
 
 /** How many classes have more than `value`, that of class y, or as much and a lower index. */
 export function countBefore(isPair: bool, xPtr: usize, count: usize, value: v128, y: v128): v128 {
-  const step = f64x2.splat(isPair ? 1 : 2);
-  let j = firstPositions(isPair);
   let sum = i64x2.splat(0);
-  for (let n = <isize>count; n > 0; n -= 2, xPtr += 16) {
-    const x = loadTail(xPtr, n, NaN);
-    const isBefore = v128.or(f64x2.gt(x, value), v128.and(f64x2.eq(x, value), f64x2.lt(j, y)));
-    sum = i64x2.sub(sum, isBefore);
-    j = f64x2.add(j, step);
+  let ties = sum;
+  for (let n = <isize>count, x = xPtr; n > 0; n -= 2, x += 16) {
+    const element = loadTail(x, n, NaN);
+    sum = i64x2.sub(sum, f64x2.gt(element, value));
+    ties = i64x2.sub(ties, f64x2.eq(element, value));
+  }
+  // Where y is not the only one.
+  if (v128.any_true(i64x2.gt_s(isPair ? ties : i64x2.add(ties, i64x2.shuffle(ties, ties, 1, 0)), i64x2.splat(1)))) {
+    const step = f64x2.splat(isPair ? 1 : 2);
+    let j = isPair ? f64x2.splat(0) : f64x2(0, 1);
+    for (let n = <isize>count, x = xPtr; n > 0; n -= 2, x += 16, j = f64x2.add(j, step)) {
+      sum = i64x2.sub(sum, v128.and(f64x2.eq(loadTail(x, n, NaN), value), f64x2.lt(j, y)));
+    }
   }
   const total = isPair ? sum : i64x2.add(sum, i64x2.shuffle(sum, sum, 1, 0));
   return f64x2(<f64>i64x2.extract_lane(total, 0), <f64>i64x2.extract_lane(total, 1));

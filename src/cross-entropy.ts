@@ -294,7 +294,8 @@ export interface LossOutputs<T extends Tensor> {
 }
 
 /**
- * Softmax cross-entropy loss −log p_y of logits, or −Σ q log p for label distributions q, without cancellation on confident rows.
+ * Softmax cross-entropy loss −log p_y of logits, or −Σ q log p for label distributions q, without cancellation on confident rows
+ * (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.2.2.3).
  *
  * @param logits Logits x of any shape with at least one axis, (N, C) say.
  * @param labels Class indices by row (N), or distributions laid out like the logits (N, C): told apart by their number. Entries of
@@ -364,7 +365,7 @@ export function crossEntropyWithGradient<
   options?: LossWithGradientOptions<R, O, L>,
 ): GradientResult<T, R> & Pick<LossOutputs<T>, O> & (L extends true ? LabelGradientResult<T> : unknown);
 export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options?: LossWithGradientOptions<Reduction, Output>): unknown {
-  const checked = checkOptions(options, [...LOSS_OPTIONS, "out", "accumulate", "labelGradient"]);
+  const checked = checkOptions(options, GRADIENT_OPTIONS);
   const batch = readBatch(logits, labels, checked);
   const accumulate = checkBoolean("accumulate", checked.accumulate);
   const labelGradient = checkBoolean("labelGradient", checked.labelGradient);
@@ -375,9 +376,12 @@ export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options
   const { form, shape } = batch.logits;
   const result = derivativeArray(batch, checked.out);
   const task = { derivative: "gradient", result, accumulate, labelGradient } as const;
-  const rest = isPlain(batch, task) ? { loss: plainLoss(batch, result) } : lossWithOptions(batch, task);
+  if (isPlain(batch, task)) return { loss: plainLoss(batch, result), gradient: toForm(form, result, shape) };
+  const rest = lossWithOptions(batch, task);
   return { ...rest, gradient: toForm(form, result, shape) };
 }
+
+const GRADIENT_OPTIONS = [...LOSS_OPTIONS, "out", "accumulate", "labelGradient"] as const;
 
 /** The array for a derivative: `out` if it is given. */
 function derivativeArray({ logits, labels, layout }: Batch, out: unknown, vector?: Elements): Float64Array {

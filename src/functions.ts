@@ -2,6 +2,7 @@
 
 import { checkOptions, rangeError } from "./check.js";
 import type { Kernels } from "./kernels.js";
+import { STAGE_ELEMENTS } from "./memory.js";
 import type { ShapeOptions } from "./options.js";
 import {
   allocate,
@@ -16,7 +17,7 @@ import {
   type Tensor,
   toForm,
 } from "./shape.js";
-import { type Block, blocksOf, copyIn, copyOut, resultArray, STAGE_ELEMENTS, stagingArea } from "./stage.js";
+import { type Block, blocksOf, copyIn, copyOut, resultArray, stagingArea } from "./stage.js";
 
 /** How a tensor lies, and where its result goes. */
 export interface OutOptions extends ShapeOptions {
@@ -72,7 +73,8 @@ function backward(
 }
 
 /**
- * Probabilities p = exp(x) / Σ exp(x) along the class axis.
+ * Probabilities p = exp(x) / Σ exp(x) along the class axis. On shifts, and what they cost: Blanchard, Higham and Higham, "Accurately
+ * computing the log-sum-exp and softmax functions", IMA J. Numer. Anal. 41 (2021).
  *
  * @param x Logits of any shape with at least one axis. −∞ excludes a class; a row that holds NaN or +∞, or only −∞, gives NaN.
  * @returns p, in the kind of container that x is; each within 4 ulp.

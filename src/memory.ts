@@ -10,6 +10,9 @@ import { instantiate, MAX_PAGES, PAGE_BYTES } from "./module.js";
 
 const ALIGNMENT_BYTES = 64;
 
+/** Elements of a tensor that are visited in one piece: 256 KiB, so that two tensors stay in a second-level cache. */
+export const STAGE_ELEMENTS = 32768;
+
 /** Kernels step past the end of a buffer by less than 64 bytes before they stop: there must be an address for it. */
 const MAX_END = MAX_PAGES * PAGE_BYTES - 64;
 

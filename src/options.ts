@@ -99,13 +99,18 @@ export interface Mask {
   readonly isShared: boolean;
 }
 
-function checkNumber(argument: string, value: unknown, expected: string, isGood: (value: number) => boolean): number {
+/** A number for which `isGood` holds; `byDefault` if it is left out. */
+function checkNumber(argument: string, value: unknown, byDefault: number, expected: string, isGood: (value: number) => boolean): number {
+  if (value === undefined) return byDefault;
   if (typeof value !== "number") throw typeError(argument, "a number", value);
   if (!isGood(value)) throw rangeError(argument, expected, value);
   return value;
 }
 
 const isFinitePositive = (value: number): boolean => value > 0 && value < Number.POSITIVE_INFINITY;
+const isFiniteNonNegative = (value: number): boolean => value === 0 || isFinitePositive(value);
+const isZeroOrNaN = (value: number): boolean => value === 0 || Number.isNaN(value);
+const isUpToOne = (value: number): boolean => value >= 0 && value <= 1;
 
 /** The numbers of a container, a copy. */
 function readNumbers(argument: string, value: unknown): { numbers: Float64Array; shape?: readonly number[] } {
@@ -124,25 +129,28 @@ export function checkWeights(argument: string, weights: Float64Array): Float64Ar
 }
 
 export function readTerms(options: LossTerms): Terms {
-  const { divisor, emptyMean = 0, weights, ignoreIndex, labelSmoothing = 0, zLoss = 0, scale = 1 } = options;
+  const { divisor, weights, ignoreIndex } = options;
   const reduction: Reduction = options.reduction === undefined ? "mean" : checkOneOf("reduction", options.reduction, REDUCTIONS);
   if (divisor !== undefined) {
-    checkNumber("divisor", divisor, "a finite number above 0", isFinitePositive);
+    checkNumber("divisor", divisor, 1, "a finite number above 0", isFinitePositive);
     if (reduction !== "mean") throw rangeError("divisor", `to be left out with reduction ${JSON.stringify(reduction)}`, divisor);
   }
   return {
     reduction,
     divisor,
-    emptyMean: checkNumber("emptyMean", emptyMean, "0 or NaN", (value) => value === 0 || Number.isNaN(value)),
+    emptyMean: checkNumber("emptyMean", options.emptyMean, 0, "0 or NaN", isZeroOrNaN),
     weights: weights === undefined ? undefined : checkWeights("weights", readNumbers("weights", weights).numbers),
     ignoreIndex: ignoreIndex === undefined ? undefined : checkInteger("ignoreIndex", ignoreIndex, -(2 ** 31), 2 ** 31 - 1),
-    labelSmoothing: checkNumber("labelSmoothing", labelSmoothing, "a number from 0 to 1", (value) => value >= 0 && value <= 1),
-    zLoss: checkNumber("zLoss", zLoss, "a finite number of at least 0", (value) => value === 0 || isFinitePositive(value)),
-    scale: checkNumber("scale", scale, "a finite number above 0", isFinitePositive),
+    labelSmoothing: checkNumber("labelSmoothing", options.labelSmoothing, 0, "a number from 0 to 1", isUpToOne),
+    zLoss: checkNumber("zLoss", options.zLoss, 0, "a finite number of at least 0", isFiniteNonNegative),
+    scale: checkNumber("scale", options.scale, 1, "a finite number above 0", isFinitePositive),
   };
 }
 
-export function checkOutputs(outputs: unknown = []): readonly Output[] {
+const NO_OUTPUTS: readonly Output[] = [];
+
+export function checkOutputs(outputs: unknown = NO_OUTPUTS): readonly Output[] {
+  if (outputs === NO_OUTPUTS) return NO_OUTPUTS;
   if (!Array.isArray(outputs)) throw typeError("outputs", "an array of names", outputs);
   return outputs.map((name, i) => checkOneOf(`outputs[${i}]`, name, OUTPUTS));
 }
@@ -244,8 +252,7 @@ function weighRows(
     lost += sum >= term ? sum - next + term : term - next + sum;
     sum = next;
   }
-  const totalWeight = sum + lost;
-  return { validCount, totalWeight };
+  return { validCount, totalWeight: Number.isFinite(sum) ? sum + lost : sum };
 }
 
 /** Whether labels are to be made into targets: weighted, or spread. */
@@ -269,7 +276,7 @@ export interface ClassTargets {
   readonly own: Float64Array;
   /** What is spread, w_j ε / C; not where each row has a C of its own. */
   readonly spread: Float64Array;
-  /** Whether all that is spread is above 0. */
+  /** Whether all that is spread is above 0. Not with a mask: a row's bits do not depend on whether others have the same. */
   readonly isPositive: boolean;
 }
 
@@ -283,7 +290,7 @@ function classTargets(terms: Terms, classes: number, mask: Mask | undefined): Cl
   return {
     own: weights.map((weight) => product(weight, keep, 1 - keep - labelSmoothing)),
     spread,
-    isPositive: spread.every((target) => target > 0),
+    isPositive: mask === undefined && spread.every((target) => target > 0),
   };
 }
 

@@ -2,11 +2,8 @@
 
 import { rangeError, typeError, Verbatim } from "./check.js";
 import type { Distribution } from "./labels.js";
-import { Arena } from "./memory.js";
+import { Arena, STAGE_ELEMENTS } from "./memory.js";
 import { allocate, type Elements, type Layout } from "./shape.js";
-
-/** Elements of a staged tensor: 256 KiB, so that two of them stay in a second-level cache. */
-export const STAGE_ELEMENTS = 32768;
 
 let arena: Arena | undefined;
 

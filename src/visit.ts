@@ -2,7 +2,7 @@
 
 import { DERIVATIVES, type Derivative, type Kernels, PLAN_ELEMENTS, PLAN_INTEGERS, PLAN_NUMBERS, type Plan } from "./kernels.js";
 import type { CheckedLabels } from "./labels.js";
-import type { Buffer, Buffers } from "./memory.js";
+import { type Buffer, type Buffers, STAGE_ELEMENTS } from "./memory.js";
 import { areShared, type ClassTargets, type Mask, needTargets, type Prepared, product, shareOf, type Terms } from "./options.js";
 
 /** A batch, or a part of one. */
@@ -82,28 +82,33 @@ export function beginVisits(buffers: Buffers, visit: Visit): void {
   writePlan(buffers, visit);
 }
 
-/** Visits what is in the buffers. */
+/** Visits what is in the buffers, of a large batch a part at a time, which stays in the cache from step to step. */
 export function visitWithOptions(kernels: Kernels, buffers: Buffers, visit: Visit): void {
-  const { outer, classes, inner, terms, prepared, mask, outputs, derivative } = visit;
+  const { outer, classes, inner, prepared, derivative } = visit;
+  if (prepared.targets && !prepared.isShared) fillTargets(buffers, visit, prepared.targets);
+  const slices = Math.max(1, Math.floor(STAGE_ELEMENTS / (classes * inner)));
+  for (let first = 0; first < outer; first += slices) visitSlices(kernels, buffers, visit, first, Math.min(outer, first + slices));
+  if (prepared.isEmpty && derivative !== "none") buffers.float64(visit.exps).fill(0);
+}
+
+function visitSlices(kernels: Kernels, buffers: Buffers, visit: Visit, first: number, end: number): void {
+  const { classes, inner, terms, mask, outputs, derivative } = visit;
   const slice = classes * inner;
+  const ptr = (name: string): number => buffers.ptr(name) + first * slice * 8;
   const exclude = (name: string, value: number): void => {
-    kernels.exclude(buffers.ptr(name), buffers.ptr("mask"), outer, slice, mask?.isShared ? 0 : slice, value);
+    const maskPtr = buffers.ptr("mask") + (mask?.isShared ? 0 : first * slice);
+    kernels.exclude(ptr(name), maskPtr, end - first, slice, mask?.isShared ? 0 : slice, value);
   };
   const logits = preparedLogits(buffers);
-  if (logits === "prepared" || terms.scale !== 1) {
-    kernels.multiply(buffers.ptr("logits"), buffers.ptr(logits), outer * slice, terms.scale);
-  }
+  if (logits === "prepared" || terms.scale !== 1) kernels.multiply(ptr("logits"), ptr(logits), (end - first) * slice, terms.scale);
   if (mask) exclude(logits, Number.NEGATIVE_INFINITY);
-  if (prepared.targets && !prepared.isShared) fillTargets(buffers, visit, prepared.targets);
 
-  kernels.lossWithOptions(buffers.ptr("plan"), 0, outer, buffers.ptr("scratch"));
+  kernels.lossWithOptions(buffers.ptr("plan"), first, end, buffers.ptr("scratch"));
 
-  if (prepared.isEmpty && derivative !== "none") buffers.float64(visit.exps).fill(0);
-  if (mask) {
-    if (derivative !== "none") exclude(visit.exps, 0);
-    if (outputs.includes("probs")) exclude("probs", 0);
-    if (outputs.includes("logProbs")) exclude("logProbs", Number.NEGATIVE_INFINITY);
-  }
+  if (!mask) return;
+  if (derivative !== "none") exclude(visit.exps, 0);
+  if (outputs.includes("probs")) exclude("probs", 0);
+  if (outputs.includes("logProbs")) exclude("logProbs", Number.NEGATIVE_INFINITY);
 }
 
 /** Targets by row: w_j ((1 − ε) q_j + ε / C), C the number of classes that take part; of indices without q. */

@@ -40,14 +40,35 @@ function near(what: string, got: ArrayLike<number>, want: readonly number[]): vo
   });
 }
 
-describe.each(batches)("PyTorch, $shape", ({ shape, logits, weight, cases, ...labels }) => {
-  it("has every combination of its options here", () => {
-    // Indices, with an ignored class, with ignored rows, and probabilities; by weights, smoothing and reduction.
-    expect(cases.length).toBe(4 * 2 * 3 * 3);
-    const combinations = cases.map(({ loss, gradient, ...combination }) => JSON.stringify(combination));
-    expect(new Set(combinations).size).toBe(cases.length);
-  });
+/** Targets with what is ignored of them. */
+const TARGETS: readonly Pick<Case, "target" | "ignoreIndex">[] = [
+  { target: "indices", ignoreIndex: null },
+  { target: "indices", ignoreIndex: 1 },
+  { target: "ignored", ignoreIndex: -100 },
+  { target: "probabilities", ignoreIndex: null },
+];
 
+it("PyTorch's results are for every layout and every combination of its options, each once", () => {
+  const name = ({ target, weighted, ignoreIndex, labelSmoothing, reduction }: Omit<Case, "loss" | "gradient">): string =>
+    `${target}, ${weighted}, ${ignoreIndex}, ${labelSmoothing}, ${reduction}`;
+  const want: string[] = [];
+  for (const terms of TARGETS) {
+    for (const weighted of [false, true]) {
+      for (const labelSmoothing of [0, 0.1, 1]) {
+        for (const reduction of ["mean", "sum", "none"] as const) want.push(name({ ...terms, weighted, labelSmoothing, reduction }));
+      }
+    }
+  }
+  expect(want.length).toBe(72);
+  expect(batches.map(({ shape }) => shape)).toEqual([
+    [5, 10],
+    [3, 50],
+    [2, 5, 2, 2],
+  ]);
+  for (const { shape, cases } of batches) expect(cases.map(name).sort(), `${shape}`).toEqual(want.sort());
+});
+
+describe.each(batches)("PyTorch, $shape", ({ shape, logits, weight, cases, ...labels }) => {
   it.each(cases)("$target, weighted $weighted, ignoring $ignoreIndex, smoothing $labelSmoothing, $reduction", (given) => {
     const { target, weighted, ignoreIndex, labelSmoothing, reduction } = given;
     const y = target === "probabilities" ? Float64Array.from(labels.probabilities) : Int32Array.from(labels[target]);
