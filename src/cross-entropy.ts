@@ -271,9 +271,9 @@ export interface LabelGradientResult<T extends Tensor> {
 export interface LossOutputs<T extends Tensor> {
   /** The loss of each row, times its weight. */
   losses: ByRow<T>;
-  /** p. */
+  /** p; 0 for excluded classes and ignored rows. */
   probs: SameAxes<T>;
-  /** log p. */
+  /** log p; −∞ for excluded classes and ignored rows. */
   logProbs: SameAxes<T>;
   /** log Σ exp(x) of each row. */
   lse: ByRow<T>;
@@ -283,7 +283,7 @@ export interface LossOutputs<T extends Tensor> {
   argmax: IndexByRow<T>;
   /** How many rows have their label at the maximum; of a distribution the first of its largest entries. */
   correct: number;
-  /** How many rows have it among the `topK` largest. */
+  /** How many rows have their label among the k largest logits, k the option `topK`; of a distribution the first of its largest entries. */
   topK: number;
   /** How many rows are not ignored. */
   validCount: number;
@@ -301,8 +301,8 @@ export interface LossOutputs<T extends Tensor> {
  * @param labels Class indices by row (N), or distributions laid out like the logits (N, C): told apart by their number. Entries of
  *   distributions are used as they are, whatever they sum to.
  * @param options The terms of the loss, which combine in every way, and `outputs`, the names of what else to return.
- * @returns The mean over the rows (0 if there is none), their sum, or with `reduction: "none"` the loss of each row. With `outputs` an
- *   object of it, `loss`, and them.
+ * @returns The sum of the rows' losses over their total weight (`emptyMean` if that is 0) or over `divisor`; with `reduction: "sum"` their
+ *   sum, with `"none"` the loss of each row. With `outputs` an object of it, `loss`, and them.
  * @throws TypeError for the wrong kind of argument or an unknown option, RangeError for shapes that do not fit, for labels that are not
  *   the index of a class, and for options out of range or that contradict each other.
  * @example

@@ -173,6 +173,8 @@ export function logSoftmaxBackward<T extends Tensor>(upstream: T, logProbs: Tens
  * a vector for the cost of a vector.
  *
  * @param probs p, a result of {@link softmax} along the last axis.
+ * @param options The shape, and `out`, which receives the result: C times as long as `probs`, in memory of its own.
+ * @returns The Jacobians, in the kind of container that `probs` is, one axis deeper.
  * @throws As {@link softmax}.
  * @example
  * softmaxJacobian([0.25, 0.75]); // → [[0.1875, -0.1875], [-0.1875, 0.1875]]

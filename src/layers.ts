@@ -82,7 +82,13 @@ abstract class Layer {
     throw new Error(`${this.constructor.name} expected a shape first: give options.shape, or arrays to forward()`);
   }
 
-  /** Lays the memory out for batches of another shape. What the buffers held is lost. */
+  /**
+   * Lays the memory out for batches of another shape. What the buffers held is lost; with the shape that the layer has, weights and mask of
+   * rows and an accumulated gradient stay.
+   *
+   * @param shape Axis lengths, the class axis among them.
+   * @throws TypeError, RangeError for a shape that does not fit the axis, the options or memory; Error after {@link dispose}.
+   */
   resize(shape: readonly number[]): void {
     this.layOut(checkShape("shape", shape));
   }
@@ -300,7 +306,8 @@ const LAYER_OPTIONS = [
  *
  * With `shape` the views {@link logits} and {@link labels} can be written, and {@link gradient}, {@link losses} and {@link probs} read,
  * in the layer's own memory, without a copy. Every property gives the memory as it is now; after {@link resize} or a forward of
- * another shape, ask for it again. {@link resize} sets {@link sampleWeights} and {@link mask} to 1 and an accumulated gradient to 0.
+ * another shape, ask for it again. {@link resize} to another shape sets {@link sampleWeights} and {@link mask} to 1 and an accumulated
+ * gradient to 0.
  *
  * @throws TypeError for an unknown option, RangeError for options that do not fit or contradict each other, or a shape that does not
  *   fit in memory.
@@ -453,8 +460,8 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   }
 
   /**
-   * Result of {@link backward}: the gradient with respect to label distributions, times the upstream gradient, in the layer's memory. With
-   * `labelGradient: true`.
+   * Result of {@link backward}: the gradient with respect to label distributions, times the upstream gradient, in the layer's memory; never
+   * accumulated. With `labelGradient: true`.
    */
   get labelGradient(): Float64Array {
     if (!this.#hasLabelGradient) throw new Error("SoftmaxCrossEntropy: labelGradient expected the option labelGradient: true");
@@ -513,7 +520,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     return this.#counts.correct;
   }
 
-  /** How many rows have it among the largest, as many as the option `topK` says. */
+  /** How many rows have their label among the k largest logits, k the option `topK`; of a distribution the first of its largest entries. */
   get topK(): number {
     this.#output("topK");
     return this.#counts.topK;

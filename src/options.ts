@@ -60,7 +60,7 @@ export interface LossTerms<R extends Reduction = Reduction> {
   ignoreIndex?: number;
   /** ε from 0 (default) to 1: how much of each label is spread evenly over the classes (Szegedy et al., 2016, section 7). */
   labelSmoothing?: number;
-  /** Adds zLoss lse² to each row's loss; at least 0, the default (de Brébisson and Vincent, 2016; PaLM, 2022, section 5). */
+  /** Adds zLoss lse² to each row's loss; at least 0, the default (as in PaLM, Chowdhery et al., 2022). */
   zLoss?: number;
   /** What logits are multiplied by before anything else, the inverse of a temperature; 1 by default. */
   scale?: number;

@@ -419,6 +419,20 @@ describe("accumulation", () => {
     for (let j = 0; j < 4; j++) expect(sum[j]).toBe(0 + whole[j] + whole[4 + j] + whole[8 + j]);
   });
 
+  it("and row weights and masks outlast a resize to the same shape, but not to another", () => {
+    using layer = new SoftmaxCrossEntropy({ shape: [1, 4], accumulate: true, sampleWeights: true, mask: true });
+    const write = () => {
+      layer.gradient.fill(5);
+      layer.sampleWeights.fill(3);
+      layer.mask[1] = 0;
+    };
+    write();
+    layer.resize([1, 4]);
+    expect([layer.gradient[0], layer.sampleWeights[0], layer.mask[1]]).toEqual([5, 3, 0]);
+    layer.resize([2, 2]);
+    expect([layer.gradient[0], layer.sampleWeights[0], layer.mask[1]]).toEqual([0, 1, 1]);
+  });
+
   it("of a layer adds with each backward until the gradient is cleared", () => {
     using layer = new SoftmaxCrossEntropy({ shape: [1, 4], accumulate: true, divisor: DIVISOR, labelSmoothing: 0.1 });
     const sum = new Float64Array(4);
