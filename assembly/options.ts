@@ -5,7 +5,7 @@ import { splitGroup } from "./lanes";
 import { expFloor } from "./exp";
 import { factorLow, gapScale, labelGradient, scaledLess, weightedLogSum } from "./normalizer";
 import { nextPair, Pair } from "./pair";
-import { FIRST, Plan, PRODUCT } from "./plan";
+import { DIAGONAL, FIRST, Plan, PRODUCT } from "./plan";
 import { productLow, remainder, total, twoSumError, upper } from "./reduce";
 import { beginRows, scaleRow, scaleRowLessLabels, splitRow } from "./row";
 import { groupBytes, pairsOfGroup, PAIRS, STAGE } from "./scratch";
@@ -59,7 +59,7 @@ function finishRows(
   const nextRow: usize = isAlone ? 0 : 4;
   const otherLane: usize = isPair ? 8 : 0;
 
-  // The class that has a mass (aHi, aLo) of its own, at labels[0] and [1]: an index, or of targets the only one that has any.
+  // The class that has a mass (aHi, aLo) of its own, at label0 and label1: an index, or of targets the only one that has any.
   const indices = plan.indices;
   if (t && !plan.isShared) sumTargets(isPair, pair, t, count);
   let aHi = pair.massHi, aLo = pair.massLo;
@@ -95,8 +95,11 @@ function finishRows(
     lo = v128.and(f64x2.div(productLow(product, aHi, aLo, gap, zero), scale), weighs);
   }
   if (t) {
-    const isPlain = plan.isPositive && !v128.any_true(f64x2.lt(gapScale(max), f64x2.splat(1)));
-    const gap = isPlain ? sumPositiveGaps(isPair, t, x, count, max) : sumGaps(isPair, t, x, count, max, f64x2.splat(-Infinity));
+    // A row has the same bits whatever its neighbour is.
+    const isPlain = v128.and(i64x2.splat(-<i64>plan.isPositive), f64x2.eq(gapScale(max), f64x2.splat(1)));
+    let gap = zero;
+    if (v128.any_true(isPlain)) gap = sumPositiveGaps(isPair, t, x, count, max);
+    if (!i64x2.all_true(isPlain)) gap = v128.bitselect(gap, sumGaps(isPair, t, x, count, max, f64x2.splat(-Infinity)), isPlain);
     const sum = f64x2.add(hi, gap);
     lo = f64x2.add(lo, twoSumError(hi, gap, sum));
     hi = sum;
@@ -196,7 +199,7 @@ function finishRows(
     if (plan.derivative == PRODUCT) {
       const mean = f64x2.div(sumProducts(isPair, e, v, count), sumHi);
       writeProduct(e, v, count, factor, c, mean, f64x2.mul(twoZ, mean));
-    } else {
+    } else if (plan.derivative == DIAGONAL) {
       writeDiagonal(e, count, pair, inverse, factor, c, twoZ);
     }
   }

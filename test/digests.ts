@@ -122,6 +122,9 @@ const termsOf = ({ classes }: Input) => ({
   divisor: DIVISOR,
 });
 
+/** Targets above 0 that all rows share have loops of their own. */
+const SMOOTHED = { labelSmoothing: 0.1, divisor: DIVISOR };
+
 /** What options say of each row: of the same row the same, wherever it is. */
 const rowOptionsOf = ({ upstream, upstreamByRow }: Input) => ({
   sampleWeights: upstreamByRow.map((u) => Math.max(u, 0)),
@@ -147,10 +150,13 @@ function optionsByFunctions(input: Input): Results {
   const options = { ...soft, ignoreIndex: 0 };
   const hard = crossEntropyWithGradient(x, indices, { ...options, outputs: OUTPUTS });
   const ofSoft = crossEntropyWithGradient(x, distributions, { ...soft, outputs: OUTPUTS, labelGradient: true });
+  const smoothed = crossEntropyWithGradient(x, indices, { ...layoutOf(input), ...SMOOTHED, outputs: ["losses"] });
   return {
     ...named("options", hard.gradient, hard),
     ...named("softOptions", ofSoft.gradient, ofSoft),
     "softOptions.labelGradient": ofSoft.labelGradient,
+    "smoothed.gradient": smoothed.gradient,
+    "smoothed.losses": smoothed.losses,
     "options.hessianProduct": crossEntropyHvp(x, indices, upstream, options),
     "softOptions.hessianDiagonal": crossEntropyHessianDiagonal(x, distributions, soft),
   };
@@ -163,6 +169,10 @@ function optionsByLayers(input: Input): Results {
   const given = { ...layoutOf(input), ...termsOf(input), sampleWeights: true, mask: true as const, outputs: OUTPUTS };
   const hard = new SoftmaxCrossEntropy({ ...given, ignoreIndex: 0 });
   const soft = new SoftmaxCrossEntropy({ ...given, labels: "distribution", labelGradient: true });
+  const smoothed = new SoftmaxCrossEntropy({ ...layoutOf(input), ...SMOOTHED });
+  smoothed.logits.set(x);
+  smoothed.labels.set(indices);
+  smoothed.forward();
   for (const layer of [hard, soft]) {
     layer.logits.set(x);
     layer.labels.set(layer === hard ? indices : distributions);
@@ -174,6 +184,8 @@ function optionsByLayers(input: Input): Results {
     ...named("options", hard.backward(), hard),
     ...named("softOptions", soft.backward(), soft),
     "softOptions.labelGradient": soft.labelGradient.slice(),
+    "smoothed.gradient": smoothed.backward().slice(),
+    "smoothed.losses": smoothed.losses.slice(),
   };
 }
 
@@ -221,6 +233,7 @@ const BY_ROW = new Set([
   "lse",
   "losses",
   "softLosses",
+  "smoothed.losses",
   ...["options", "softOptions"].flatMap((prefix) => [...ROW_OUTPUTS, "argmax"].map((name) => `${prefix}.${name}`)),
 ]);
 

@@ -498,6 +498,34 @@ describe("upstream gradients by row", () => {
   });
 });
 
+describe("a row's bits", () => {
+  /** Losses and gradient of all rows at once, and one by one. */
+  const bothWays = (rows: readonly number[][], options: LossOptions, masks?: readonly number[][]) => {
+    const labels = rows.map((_, r) => r);
+    const shape = [rows.length, rows[0].length];
+    const all = { ...options, reduction: "none", mask: masks?.flat() } as const;
+    const together = crossEntropyWithGradient(Float64Array.from(rows.flat()), labels, { ...all, shape });
+    const alone = rows.map((row, r) => crossEntropyWithGradient(Float64Array.from(row), [r], { ...all, mask: masks?.[r] }));
+    expectSameBits(
+      together.loss,
+      Float64Array.from(alone, ({ loss }) => loss[0]),
+    );
+    expectSameBits(together.gradient, Float64Array.from(alone.flatMap(({ gradient }) => Array.from(gradient))));
+  };
+
+  it.each([10, 21, 40, 41, 100])("do not depend on a neighbour with huge logits, nor on masks of others: %d classes", (classes) => {
+    const random = seeded(classes);
+    for (let draw = 0; draw < 20; draw++) {
+      const ordinary = () => Array.from({ length: classes }, () => 30 * random());
+      const rows = [ordinary(), ordinary().map((x) => x * 1e305), ordinary().map((x) => x - 1e304), ordinary()];
+      bothWays(rows, { labelSmoothing: 0.1 });
+      bothWays(rows, { labelSmoothing: 0.3, weights: ordinary(), zLoss: 0.1 });
+      const open = () => Array.from({ length: classes }, () => 1);
+      bothWays(rows, { labelSmoothing: 0.1 }, [open(), open().fill(0, 5, 7), open(), open()]);
+    }
+  });
+});
+
 describe("huge logits", () => {
   it("have the loss that is right, however far apart they are", () => {
     const far = [1.7e308, -1.7e308, 0, 1.6e308];

@@ -190,6 +190,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["hasLabel = f64x2.eq(top, pair.massHi);", "hasLabel = f64x2.eq(top, top);"],
     ["const weighs = f64x2.ne(aHi, zero);", "const weighs = i64x2.splat(-1);"],
     ["sumGaps(isPair, t, x, count, max, f64x2.splat(-Infinity))", "sumGaps(isPair, t, x, count, max, expFloor(max))"],
+    ["f64x2.splat(-Infinity)), isPlain);", "f64x2.splat(-Infinity)), zero);"],
     ["massLo = f64x2.add(f64x2.add(aLo, pair.massLo), twoSumError(aHi, pair.massHi, massHi));", "massLo = aLo;"],
     ["z = f64x2.add(z, z);", ""],
     ["const square = f64x2.mul(z, lse);", "const square = z;"],
