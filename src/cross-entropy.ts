@@ -39,7 +39,7 @@ import {
   toForm,
 } from "./shape.js";
 import { type Block, blocksOf, copyIn, copyOut, resultArray, stagingArea } from "./stage.js";
-import { beginVisits, buffersOf, type PlanOutput, type Visit, visitWithOptions } from "./visit.js";
+import { beginVisits, buffersOf, type PlanOutput, planOutputsOf, type Visit, visitWithOptions } from "./visit.js";
 
 /** A batch as it was read and checked. */
 interface Batch {
@@ -154,13 +154,9 @@ function lossWithOptions(batch: Batch, task: Task): Record<string, unknown> {
   const { derivative, vector } = task;
   const { kind } = labels;
   const wants = (name: Output): boolean => outputs.includes(name);
-  const planOutputs: PlanOutput[] = (["probs", "logProbs", "lse", "entropy", "argmax"] as const).filter(wants);
-  if (task.labelGradient) planOutputs.push("labelGradient");
+  const planOutputs = planOutputsOf(outputs, task.labelGradient);
   let answers: Int32Array | undefined;
-  if (wants("correct") || wants("topK")) {
-    planOutputs.push("ranks");
-    answers = kind === "indices" ? labels.values : answersOf(labels.values, layout);
-  }
+  if (planOutputs.includes("ranks")) answers = kind === "indices" ? labels.values : answersOf(labels.values, layout);
 
   const rowWeights = allocate("shape", rows);
   const prepared = prepare(terms, labels, layout, sampleWeights, mask, rowWeights);

@@ -26,4 +26,16 @@ export {
 export type { Labels } from "./labels.js";
 export { Softmax, SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptions, type SoftmaxOptions } from "./layers.js";
 export type { LossOptions, LossTerms, NestedBooleans, Output, Reduction, ShapeOptions } from "./options.js";
-export type { ByRow, ExtraAxis, IndexByRow, IntegerArray, NdArray, NestedArray, NumericArray, SameAxes, Tensor, Values } from "./shape.js";
+export type {
+  ByRow,
+  ExtraAxis,
+  IndexByRow,
+  IntegerArray,
+  NdArray,
+  NestedArray,
+  NumberArray,
+  NumericArray,
+  SameAxes,
+  Tensor,
+  Values,
+} from "./shape.js";

@@ -1,17 +1,15 @@
 // Labels, told apart by their number: one class index a row, or a distribution over the classes of each row.
 
 import { rangeError, typeError } from "./check.js";
-import { type Layout, type NumericArray, readValues, rowShape, sameShape, type Values } from "./shape.js";
+import { type Layout, type NumberArray, readValues, rowShape, sameShape, type Values } from "./shape.js";
 
 /** Class indices by row, or distributions laid out like the logits. */
 export type Labels = number | Values;
 
-export type Distribution = Exclude<NumericArray, BigInt64Array | BigUint64Array>;
-
 /** Labels as they were read and checked. Indices are a copy: nothing can change them between the check and their use. */
 export type CheckedLabels =
   | { readonly kind: "indices"; readonly values: Int32Array }
-  | { readonly kind: "distribution"; readonly values: Distribution };
+  | { readonly kind: "distribution"; readonly values: NumberArray };
 
 /** The label of a row, which must be the index of a class, or one to be ignored. */
 function checkIndex(value: number | bigint, row: number, classes: number, ignoreIndex?: number): number {
@@ -26,6 +24,12 @@ export function checkIndices(indices: Int32Array, classes: number, ignoreIndex?:
   for (let row = 0; row < indices.length; row++) {
     if (indices[row] >>> 0 >= classes) checkIndex(indices[row], row, classes, ignoreIndex);
   }
+}
+
+/** That no index is to be ignored, for distributions. */
+export function checkNoIgnored(ignoreIndex: number | undefined): void {
+  if (ignoreIndex === undefined) return;
+  throw rangeError("ignoreIndex", "to be left out with distributions, which have no index to ignore", ignoreIndex);
 }
 
 /** Reads labels for logits of the given shape; an index may be `ignoreIndex`, which no distribution has. */
@@ -58,8 +62,6 @@ export function readLabels(labels: unknown, shape: readonly number[], axis: numb
   if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
     throw typeError("labels", "numbers, for a distribution", labels);
   }
-  if (ignoreIndex !== undefined) {
-    throw rangeError("ignoreIndex", "to be left out with distributions, which have no index to ignore", ignoreIndex);
-  }
+  checkNoIgnored(ignoreIndex);
   return { kind: "distribution", values };
 }

@@ -4,7 +4,7 @@
 
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, rangeError, typeError } from "./check.js";
 import { type Derivative, PLAN_PLANES, PLANES, SUM_ELEMENTS } from "./kernels.js";
-import { type CheckedLabels, checkIndices, type Labels, readLabels } from "./labels.js";
+import { type CheckedLabels, checkIndices, checkNoIgnored, type Labels, readLabels } from "./labels.js";
 import { Arena, type Buffer, Buffers } from "./memory.js";
 import {
   answersOf,
@@ -42,7 +42,7 @@ import {
   type Tensor,
   toForm,
 } from "./shape.js";
-import { beginVisits, buffersOf, type PlanOutput, visitWithOptions } from "./visit.js";
+import { beginVisits, buffersOf, type PlanOutput, planOutputsOf, visitWithOptions } from "./visit.js";
 
 type LabelKind = "indices" | "distribution";
 
@@ -323,8 +323,6 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   readonly #outputs: readonly Output[];
   /** What a plan is to give for them. */
   readonly #planOutputs: readonly PlanOutput[];
-  /** The buffer of e_j: that of the gradient, unless it accumulates. */
-  readonly #exps: "gradient" | "exps";
   readonly #topK: number;
   readonly #accumulates: boolean;
   readonly #hasLabelGradient: boolean;
@@ -361,17 +359,10 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     this.#hasMask = mask !== undefined;
     this.#classMask = mask === undefined || mask === true ? undefined : readClassMask(mask);
     if (this.#hasLabelGradient && labels === "indices") throw rangeError("labelGradient", 'labels: "distribution"', labelGradient);
-    if (this.#terms.ignoreIndex !== undefined && labels === "distribution") {
-      throw rangeError("ignoreIndex", "to be left out with distributions, which have no index to ignore", this.#terms.ignoreIndex);
-    }
+    if (labels === "distribution") checkNoIgnored(this.#terms.ignoreIndex);
     const hasExtras = this.#outputs.length > 0 || this.#accumulates || this.#hasLabelGradient || this.#hasSampleWeights || this.#hasMask;
     this.#isPlain = arePlain(this.#terms) && !hasExtras;
-    this.#exps = this.#accumulates ? "exps" : "gradient";
-    this.#planOutputs = [
-      ...(["probs", "logProbs", "lse", "entropy", "argmax"] as const).filter((name) => this.#outputs.includes(name)),
-      ...(this.#hasLabelGradient ? ["labelGradient" as const] : []),
-      ...(this.#outputs.includes("correct") || this.#outputs.includes("topK") ? ["ranks" as const] : []),
-    ];
+    this.#planOutputs = planOutputsOf(this.#outputs, this.#hasLabelGradient);
     if (shape !== undefined) this.resize(shape);
   }
 
@@ -415,7 +406,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     if (this.#isPlain) return [...buffers, ["probs", "float64", size]];
     if (this.#hasSampleWeights) buffers.push(["sampleWeights", "float64", rows]);
     if (this.#hasMask || this.#terms.scale !== 1) buffers.push(["prepared", "float64", size]);
-    if (this.#exps === "exps") buffers.push(["exps", "float64", size]);
+    if (this.#accumulates) buffers.push(["exps", "float64", size]);
     const outputs = [...new Set([...this.#planOutputs, "probs" as const])];
     return [...buffers, ...buffersOf(this.#terms, [this.#labelKind, givenLabels], this.#maskIfAny(), outputs, layout)];
   }
@@ -698,7 +689,8 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
       outputs,
       derivative,
       labels: this.#labels,
-      exps: derivative === "none" ? "probs" : this.#exps,
+      // Where e_j go, and become the gradient: not into one that accumulates.
+      exps: derivative === "none" ? "probs" : this.#accumulates ? "exps" : "gradient",
       upstream,
       upstreams,
     };

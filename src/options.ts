@@ -1,8 +1,8 @@
 // The options of the loss: read, checked, and what they make of a batch. The formulas are in README.
 
 import { checkInteger, checkOneOf, rangeError, typeError } from "./check.js";
-import type { CheckedLabels, Distribution } from "./labels.js";
-import { type Layout, type NumericArray, readValues, rowShape, sameShape, type Values } from "./shape.js";
+import type { CheckedLabels } from "./labels.js";
+import { type Layout, type NumberArray, readValues, rowShape, sameShape, type Values } from "./shape.js";
 
 /** How a tensor lies. */
 export interface ShapeOptions {
@@ -55,7 +55,7 @@ export interface LossTerms<R extends Reduction = Reduction> {
   /** What the mean is of rows that weigh nothing, or of none, if it has no divisor: 0 (default) or NaN. */
   emptyMean?: number;
   /** A weight w_j >= 0 for each of C classes: what a label of that class counts. */
-  weights?: NumericArray | readonly number[];
+  weights?: NumberArray | readonly number[];
   /** A class index whose rows have neither loss nor gradient; none by default. */
   ignoreIndex?: number;
   /** ε from 0 (default) to 1: how much of each label is spread evenly over the classes (Szegedy et al., 2016, section 7). */
@@ -69,9 +69,9 @@ export interface LossTerms<R extends Reduction = Reduction> {
 /** The options of a loss, of which `R` is the reduction and `O` the names of the outputs. */
 export interface LossOptions<R extends Reduction = Reduction, O extends Output = never> extends LossTerms<R>, ShapeOptions {
   /** A weight s >= 0 for each row. */
-  sampleWeights?: Values;
+  sampleWeights?: Values<NumberArray>;
   /** Which classes take part, 1 or true, and which are excluded, 0 or false: (C) for all rows, or laid out like the logits. */
-  mask?: Values | NestedBooleans;
+  mask?: Values<NumberArray> | NestedBooleans;
   /** What is to be returned besides the loss. */
   outputs?: readonly O[];
   /** The k of the output `topK`; 5 by default. */
@@ -351,7 +351,7 @@ export function isEmptyMean({ reduction, divisor }: Terms, totalWeight: number):
 }
 
 /** The classes that the distributions of a batch are for: of each row the first with most of it. */
-export function answersOf(labels: Distribution, { outer, classes, inner, rows }: Layout): Int32Array {
+export function answersOf(labels: NumberArray, { outer, classes, inner, rows }: Layout): Int32Array {
   const answers = new Int32Array(rows);
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < inner; i++) {

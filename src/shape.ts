@@ -28,6 +28,9 @@ export type IntegerArray =
 /** Typed arrays of numbers. */
 export type NumericArray = IntegerArray | Float32Array | Float64Array;
 
+/** Typed arrays whose elements are of the type number. */
+export type NumberArray = Exclude<NumericArray, BigInt64Array | BigUint64Array>;
+
 /** What a tensor may be given as. A Float64Array takes its shape from `options.shape`. */
 export type Tensor = Float64Array | NdArray | NestedArray;
 
@@ -138,7 +141,7 @@ function isNumericArray(value: unknown): value is NumericArray {
 }
 
 /** What a tensor may be given as whose elements need not be doubles: labels, weights. */
-export type Values = NumericArray | NestedArray | NdArray<NumericArray>;
+export type Values<A extends NumericArray = NumericArray> = A | NestedArray | NdArray<A>;
 
 /** Its elements in row-major order, and its shape if the container has one; undefined for anything else. */
 export function readValues(argument: string, value: unknown): { values: NumericArray; shape?: readonly number[] } | undefined {

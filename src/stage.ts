@@ -1,9 +1,8 @@
 // The staging area that functions stream a batch through, block by block, and the arrays that their results go to.
 
 import { rangeError, typeError, Verbatim } from "./check.js";
-import type { Distribution } from "./labels.js";
 import { Arena, STAGE_ELEMENTS } from "./memory.js";
-import { allocate, type Elements, type Layout } from "./shape.js";
+import { allocate, type Elements, type Layout, type NumberArray } from "./shape.js";
 
 let arena: Arena | undefined;
 
@@ -54,7 +53,7 @@ function isWhole(block: Block): boolean {
 }
 
 /** Copies a block of a tensor into the stage. */
-export function copyIn(from: Distribution, to: Float64Array | Uint8Array, block: Block, classes: number): void {
+export function copyIn(from: NumberArray, to: Float64Array | Uint8Array, block: Block, classes: number): void {
   if (isWhole(block)) {
     to.set(from.length === to.length ? from : from.subarray(block.start, block.start + to.length));
     return;

@@ -3,7 +3,17 @@
 import { DERIVATIVES, type Derivative, type Kernels, PLAN_ELEMENTS, PLAN_INTEGERS, PLAN_NUMBERS, type Plan } from "./kernels.js";
 import type { CheckedLabels } from "./labels.js";
 import { type Buffer, type Buffers, STAGE_ELEMENTS } from "./memory.js";
-import { areShared, type ClassTargets, type Mask, needTargets, type Prepared, product, shareOf, type Terms } from "./options.js";
+import {
+  areShared,
+  type ClassTargets,
+  type Mask,
+  needTargets,
+  type Output,
+  type Prepared,
+  product,
+  shareOf,
+  type Terms,
+} from "./options.js";
 
 /** A batch, or a part of one. */
 interface Part {
@@ -23,6 +33,15 @@ const OUTPUT_BUFFERS = {
   ranks: ["int32", "rows"],
 } as const;
 export type PlanOutput = keyof typeof OUTPUT_BUFFERS;
+
+/** What a plan is to give for outputs of these names. */
+export function planOutputsOf(outputs: readonly Output[], labelGradient = false): readonly PlanOutput[] {
+  const wanted: readonly string[] = outputs;
+  return (Object.keys(OUTPUT_BUFFERS) as PlanOutput[]).filter((name) => {
+    if (name === "labelGradient") return labelGradient;
+    return name === "ranks" ? wanted.includes("correct") || wanted.includes("topK") : wanted.includes(name);
+  });
+}
 
 /** The buffers that a visit needs besides "logits", "labels" and "losses"; for labels of any of these kinds. */
 export function buffersOf(
