@@ -1,5 +1,6 @@
 // The exported ABI. Tensors are row-major (outer, classes, inner) doubles at byte addresses; a row is the `classes` elements of one
-// (outer, inner), rows are numbered in that order, and results by row are (outer, inner). Outputs may be the first input itself, those
+// (outer, inner), rows are numbered in that order, and results by row are (outer, inner). Kernels visit rows [first, end) of them, and a
+// row's results are the same in any range. Outputs may be the first input itself, those
 // of a backward kernel either input.
 // scratchPtr is where scratchBytes(classes, inner, planes) bytes are free, on a 16-byte boundary.
 
@@ -10,7 +11,7 @@ import { Plan } from "./plan";
 import { backwardRow, forwardRows, jacobianLine, sum } from "./row";
 import { laneScratchBytes, rowScratchBytes } from "./scratch";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
-import { excludeTo, scaleTo } from "./terms";
+import { scaleTo } from "./terms";
 import { forwardTwo } from "./two";
 
 /** Contiguous rows of more classes than this are visited one at a time, others two at a time. */
@@ -23,53 +24,53 @@ function isByRow(classes: usize, inner: usize): bool {
   return inner == 1 && classes > MAX_LANE_CLASSES;
 }
 
-/** The forward visit of all rows: `task` and `distribution` are constants. Pointers that the task has no use for are 0. */
+/** The forward visit of rows [first, end): `task` and `distribution` are constants. Pointers that the task has no use for are 0. */
 // @ts-ignore: decorator
 @inline
 function forward(
   task: i32, distribution: bool,
   xPtr: usize, labelsPtr: usize, outPtr: usize, resultPtr: usize,
-  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64, scratchPtr: usize,
+  classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64, first: usize, end: usize, scratchPtr: usize,
 ): void {
   const divisors = f64x2.splat(divisor);
   const gHi = f64x2.splat(upstream / divisor);
   const gLo = f64x2.div(remainder(f64x2.splat(upstream), gHi, divisors), divisors);
   if (isByRow(classes, inner)) {
-    forwardRows(task, distribution, xPtr, labelsPtr, outPtr, resultPtr, outer, classes, upstreamPtr, gHi, gLo, scratchPtr);
+    forwardRows(task, distribution, xPtr, labelsPtr, outPtr, resultPtr, classes, upstreamPtr, gHi, gLo, first, end, scratchPtr);
   } else if ((task == LOSS || task == GRADIENT) && !distribution && classes == 2) {
-    forwardTwo(task, xPtr, labelsPtr, outPtr, resultPtr, outer, inner, upstreamPtr, gHi, gLo, scratchPtr);
+    forwardTwo(task, xPtr, labelsPtr, outPtr, resultPtr, inner, upstreamPtr, gHi, gLo, first, end, scratchPtr);
   } else {
-    forwardRowPairs(task, distribution, xPtr, labelsPtr, outPtr, resultPtr, outer, classes, inner, upstreamPtr, gHi, gLo, scratchPtr);
+    forwardRowPairs(task, distribution, xPtr, labelsPtr, outPtr, resultPtr, classes, inner, upstreamPtr, gHi, gLo, first, end, scratchPtr);
   }
 }
 
 /** out = softmax(x). */
-export function softmax(xPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize): void {
-  forward(PROBS, false, xPtr, 0, outPtr, 0, outer, classes, inner, 0, 1, 1, scratchPtr);
+export function softmax(xPtr: usize, outPtr: usize, classes: usize, inner: usize, first: usize, end: usize, scratchPtr: usize): void {
+  forward(PROBS, false, xPtr, 0, outPtr, 0, classes, inner, 0, 1, 1, first, end, scratchPtr);
 }
 
 /** out = log softmax(x). */
-export function logSoftmax(xPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize): void {
-  forward(LOG_PROBS, false, xPtr, 0, outPtr, 0, outer, classes, inner, 0, 1, 1, scratchPtr);
+export function logSoftmax(xPtr: usize, outPtr: usize, classes: usize, inner: usize, first: usize, end: usize, scratchPtr: usize): void {
+  forward(LOG_PROBS, false, xPtr, 0, outPtr, 0, classes, inner, 0, 1, 1, first, end, scratchPtr);
 }
 
 /** lse (outer, inner) = log Σ exp x. */
-export function logSumExp(xPtr: usize, lsePtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize): void {
-  forward(LSE, false, xPtr, 0, 0, lsePtr, outer, classes, inner, 0, 1, 1, scratchPtr);
+export function logSumExp(xPtr: usize, lsePtr: usize, classes: usize, inner: usize, first: usize, end: usize, scratchPtr: usize): void {
+  forward(LSE, false, xPtr, 0, 0, lsePtr, classes, inner, 0, 1, 1, first, end, scratchPtr);
 }
 
 /** losses (outer, inner) for class indices, i32 (outer, inner), each less than `classes`. */
 export function lossOfIndices(
-  xPtr: usize, labelsPtr: usize, lossesPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize,
+  xPtr: usize, labelsPtr: usize, lossesPtr: usize, classes: usize, inner: usize, first: usize, end: usize, scratchPtr: usize,
 ): void {
-  forward(LOSS, false, xPtr, labelsPtr, 0, lossesPtr, outer, classes, inner, 0, 1, 1, scratchPtr);
+  forward(LOSS, false, xPtr, labelsPtr, 0, lossesPtr, classes, inner, 0, 1, 1, first, end, scratchPtr);
 }
 
 /** losses (outer, inner) for label distributions laid out like x. */
 export function lossOfDistributions(
-  xPtr: usize, labelsPtr: usize, lossesPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize,
+  xPtr: usize, labelsPtr: usize, lossesPtr: usize, classes: usize, inner: usize, first: usize, end: usize, scratchPtr: usize,
 ): void {
-  forward(LOSS, true, xPtr, labelsPtr, 0, lossesPtr, outer, classes, inner, 0, 1, 1, scratchPtr);
+  forward(LOSS, true, xPtr, labelsPtr, 0, lossesPtr, classes, inner, 0, 1, 1, first, end, scratchPtr);
 }
 
 /**
@@ -78,67 +79,58 @@ export function lossOfDistributions(
  */
 export function gradientOfIndices(
   xPtr: usize, labelsPtr: usize, lossesPtr: usize, gradientPtr: usize,
-  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64, scratchPtr: usize,
+  classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64, first: usize, end: usize, scratchPtr: usize,
 ): void {
-  forward(GRADIENT, false, xPtr, labelsPtr, gradientPtr, lossesPtr, outer, classes, inner, upstreamPtr, upstream, divisor, scratchPtr);
+  forward(GRADIENT, false, xPtr, labelsPtr, gradientPtr, lossesPtr, classes, inner, upstreamPtr, upstream, divisor, first, end, scratchPtr);
 }
 
 /** lossOfDistributions, and the gradient as gradientOfIndices has it. */
 export function gradientOfDistributions(
   xPtr: usize, labelsPtr: usize, lossesPtr: usize, gradientPtr: usize,
-  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64, scratchPtr: usize,
+  classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64, first: usize, end: usize, scratchPtr: usize,
 ): void {
-  forward(GRADIENT, true, xPtr, labelsPtr, gradientPtr, lossesPtr, outer, classes, inner, upstreamPtr, upstream, divisor, scratchPtr);
+  forward(GRADIENT, true, xPtr, labelsPtr, gradientPtr, lossesPtr, classes, inner, upstreamPtr, upstream, divisor, first, end, scratchPtr);
 }
 
-/** What `plan` says for slices [first, end) of its batch; scratch memory for 4 planes. */
+/** What `plan` says for rows [first, end) of its batch; scratch memory for 4 planes. */
 export function lossWithOptions(plan: usize, first: usize, end: usize, scratchPtr: usize): void {
   const options = changetype<Plan>(plan);
   visit(options, first, end, isByRow(options.classes, options.inner), scratchPtr);
 }
 
-/** Elements of `slices` of `count` each become `value` where the mask is 0: a byte each, next slice maskStride bytes further. */
-export function exclude(ptr: usize, maskPtr: usize, slices: usize, count: usize, maskStride: usize, value: f64): void {
-  for (; slices; slices--, ptr += count << 3, maskPtr += maskStride) excludeTo(ptr, maskPtr, count, value);
-}
-
-/** out = a scale, `count` doubles; out may be a. */
-export function multiply(aPtr: usize, outPtr: usize, count: usize, scale: f64): void {
-  scaleTo(false, aPtr, outPtr, count, scale);
-}
-
-/** out += a, `count` doubles. */
-export function add(aPtr: usize, outPtr: usize, count: usize): void {
-  scaleTo(true, aPtr, outPtr, count, 1);
+/** out += a, elements [first, end). */
+export function add(aPtr: usize, outPtr: usize, first: usize, end: usize): void {
+  scaleTo(true, aPtr + (first << 3), outPtr + (first << 3), end - first, 1);
 }
 
 // @ts-ignore: decorator
 @inline
 function backward(
-  log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize,
+  log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize,
+  classes: usize, inner: usize, first: usize, end: usize, scratchPtr: usize,
 ): void {
   if (isByRow(classes, inner)) {
-    for (let r: usize = 0; r < outer; r++) {
+    for (let r = first; r < end; r++) {
       const at = (r * classes) << 3;
       backwardRow(log, upstreamPtr + at, resultPtr + at, outPtr + at, classes, scratchPtr);
     }
   } else {
-    backwardRowPairs(log, upstreamPtr, resultPtr, outPtr, outer, classes, inner, scratchPtr);
+    backwardRowPairs(log, upstreamPtr, resultPtr, outPtr, classes, inner, first, end, scratchPtr);
   }
 }
 
 /** out = p ⊙ (g − Σ g p), the upstream gradient g times the Jacobian of softmax at its result p. */
 export function softmaxBackward(
-  upstreamPtr: usize, probsPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize,
+  upstreamPtr: usize, probsPtr: usize, outPtr: usize, classes: usize, inner: usize, first: usize, end: usize, scratchPtr: usize,
 ): void {
-  backward(false, upstreamPtr, probsPtr, outPtr, outer, classes, inner, scratchPtr);
+  backward(false, upstreamPtr, probsPtr, outPtr, classes, inner, first, end, scratchPtr);
 }
 
 /** out = g − exp(l) Σ g, the upstream gradient g times the Jacobian of log-softmax at its result l <= 0. */
 export function logSoftmaxBackward(
-  upstreamPtr: usize, logProbsPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize,
+  upstreamPtr: usize, logProbsPtr: usize, outPtr: usize, classes: usize, inner: usize, first: usize, end: usize, scratchPtr: usize,
 ): void {
-  backward(true, upstreamPtr, logProbsPtr, outPtr, outer, classes, inner, scratchPtr);
+  backward(true, upstreamPtr, logProbsPtr, outPtr, classes, inner, first, end, scratchPtr);
 }
 
 /**

@@ -11,7 +11,7 @@ import {
 import { nextPair, Pair } from "./pair";
 import { fastTwoSumError, productLow, splatLane, total, twoDifferenceError, twoSumError, upper } from "./reduce";
 import { groupBytes, pairsOfGroup, PAIRS, STAGE } from "./scratch";
-import { gather, loadByRow, scatter, storeByRow } from "./stage";
+import { gather, groupEnd, loadByRow, rowOffset, scatter, storeByRow } from "./stage";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PARTS, PROBS } from "./task";
 
 /** Reads the indices of a pair. */
@@ -219,13 +219,13 @@ function finish(
   }
 }
 
-/** All rows, a group of pairs at a time; results by row, and upstream gradients if upstreamPtr is not 0. */
+/** Rows [first, end), a group of pairs at a time; results by row, and upstream gradients if upstreamPtr is not 0. */
 // @ts-ignore: decorator
 @inline
 export function forwardRowPairs(
   task: i32, distribution: bool,
   xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
-  outer: usize, classes: usize, inner: usize, upstreamPtr: usize, gHi: v128, gLo: v128, scratchPtr: usize,
+  classes: usize, inner: usize, upstreamPtr: usize, gHi: v128, gLo: v128, first: usize, end: usize, scratchPtr: usize,
 ): void {
   const hasOut = task == PROBS || task == LOG_PROBS || task == GRADIENT;
   const pairBytes = classes << 4;
@@ -233,39 +233,36 @@ export function forwardRowPairs(
   const stage = scratchPtr + STAGE;
   const secondStage = stage + groupBytes(classes, inner);
   const least = leastRest(classes);
-  const sliceRows = inner == 1 ? outer : inner;
-  const rowBytes: usize = inner == 1 ? classes << 3 : 8;
-  for (let slice: usize = 0; slice < outer * inner; slice += sliceRows) {
-    for (let first = slice; first < slice + sliceRows; first += groupRows) {
-      const rows = min(groupRows, slice + sliceRows - first);
-      const at = slice * (classes << 3) + (first - slice) * rowBytes;
-      gather(xPtr + at, stage, rows, classes, inner);
-      if (distribution) gather(labelPtr + at, secondStage, rows, classes, inner);
+  for (let group = first, next = first; group < end; group = next) {
+    next = groupEnd(group, groupRows, end, inner);
+    const rows = next - group;
+    const at = rowOffset(group, classes, inner) << 3;
+    gather(xPtr + at, stage, rows, classes, inner);
+    if (distribution) gather(labelPtr + at, secondStage, rows, classes, inner);
 
-      let pair = changetype<Pair>(scratchPtr + PAIRS);
-      for (let r: usize = 0, x = stage, q = secondStage; r < rows; r += 2, x += pairBytes, q += pairBytes) {
-        const isAlone = r + 1 == rows;
-        const labels = distribution ? q : labelPtr + ((first + r) << 2);
-        inspect(task, distribution, pair, x, labels, isAlone, classes);
-        pair = nextPair(pair);
-      }
-      const pairs = (rows + 1) >> 1;
-      const out = task == LOG_PROBS ? secondStage : stage;
-      // In any case for lse, as an exact e_max is one error less, and for two classes, to have the bits of two.ts.
-      if (task == LSE || (distribution && classes == 2)) relativeExps(i64x2.splat(-1), stage, out, pairs, classes, scratchPtr);
-      else if (hasFar(pairs, scratchPtr)) relativeExps(i64x2.splat(0), stage, out, pairs, classes, scratchPtr);
-      else nearExps(stage, out, pairs, classes, scratchPtr);
-
-      pair = changetype<Pair>(scratchPtr + PAIRS);
-      for (let r: usize = 0, x = stage, q = secondStage; r < rows; r += 2, x += pairBytes, q += pairBytes) {
-        const isAlone = r + 1 == rows;
-        const byRow = (first + r) << 3;
-        if (task == GRADIENT && upstreamPtr) gHi = loadByRow(upstreamPtr + byRow, isAlone);
-        finish(task, distribution, pair, x, q, resultPtr + byRow, isAlone, classes, least, gHi, gLo);
-        pair = nextPair(pair);
-      }
-      if (hasOut) scatter(stage, outPtr + at, rows, classes, inner);
+    let pair = changetype<Pair>(scratchPtr + PAIRS);
+    for (let r: usize = 0, x = stage, q = secondStage; r < rows; r += 2, x += pairBytes, q += pairBytes) {
+      const isAlone = r + 1 == rows;
+      const labels = distribution ? q : labelPtr + ((group + r) << 2);
+      inspect(task, distribution, pair, x, labels, isAlone, classes);
+      pair = nextPair(pair);
     }
+    const pairs = (rows + 1) >> 1;
+    const out = task == LOG_PROBS ? secondStage : stage;
+    // In any case for lse, as an exact e_max is one error less, and for two classes, to have the bits of two.ts.
+    if (task == LSE || (distribution && classes == 2)) relativeExps(i64x2.splat(-1), stage, out, pairs, classes, scratchPtr);
+    else if (hasFar(pairs, scratchPtr)) relativeExps(i64x2.splat(0), stage, out, pairs, classes, scratchPtr);
+    else nearExps(stage, out, pairs, classes, scratchPtr);
+
+    pair = changetype<Pair>(scratchPtr + PAIRS);
+    for (let r: usize = 0, x = stage, q = secondStage; r < rows; r += 2, x += pairBytes, q += pairBytes) {
+      const isAlone = r + 1 == rows;
+      const byRow = (group + r) << 3;
+      if (task == GRADIENT && upstreamPtr) gHi = loadByRow(upstreamPtr + byRow, isAlone);
+      finish(task, distribution, pair, x, q, resultPtr + byRow, isAlone, classes, least, gHi, gLo);
+      pair = nextPair(pair);
+    }
+    if (hasOut) scatter(stage, outPtr + at, rows, classes, inner);
   }
 }
 
@@ -325,28 +322,26 @@ function backwardLanes(log: bool, upstream: usize, results: usize, classes: usiz
   }
 }
 
-/** backwardLanes of all rows, a group of pairs at a time. out may be either input. */
+/** backwardLanes of rows [first, end), a group of pairs at a time. out may be either input. */
 // @ts-ignore: decorator
 @inline
 export function backwardRowPairs(
-  log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize, outer: usize, classes: usize, inner: usize, scratchPtr: usize,
+  log: bool, upstreamPtr: usize, resultPtr: usize, outPtr: usize,
+  classes: usize, inner: usize, first: usize, end: usize, scratchPtr: usize,
 ): void {
   const pairBytes = classes << 4;
   const groupRows = pairsOfGroup(classes, inner) << 1;
   const stage = scratchPtr + STAGE;
   const resultStage = stage + groupBytes(classes, inner);
-  const sliceRows = inner == 1 ? outer : inner;
-  const rowBytes: usize = inner == 1 ? classes << 3 : 8;
-  for (let slice: usize = 0; slice < outer * inner; slice += sliceRows) {
-    for (let first = slice; first < slice + sliceRows; first += groupRows) {
-      const rows = min(groupRows, slice + sliceRows - first);
-      const at = slice * (classes << 3) + (first - slice) * rowBytes;
-      gather(upstreamPtr + at, stage, rows, classes, inner);
-      gather(resultPtr + at, resultStage, rows, classes, inner);
-      for (let r: usize = 0, g = stage, result = resultStage; r < rows; r += 2, g += pairBytes, result += pairBytes) {
-        backwardLanes(log, g, result, classes, scratchPtr);
-      }
-      scatter(stage, outPtr + at, rows, classes, inner);
+  for (let group = first, next = first; group < end; group = next) {
+    next = groupEnd(group, groupRows, end, inner);
+    const rows = next - group;
+    const at = rowOffset(group, classes, inner) << 3;
+    gather(upstreamPtr + at, stage, rows, classes, inner);
+    gather(resultPtr + at, resultStage, rows, classes, inner);
+    for (let r: usize = 0, g = stage, result = resultStage; r < rows; r += 2, g += pairBytes, result += pairBytes) {
+      backwardLanes(log, g, result, classes, scratchPtr);
     }
+    scatter(stage, outPtr + at, rows, classes, inner);
   }
 }

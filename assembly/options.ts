@@ -9,10 +9,10 @@ import { DIAGONAL, FIRST, Plan, PRODUCT } from "./plan";
 import { productLow, remainder, total, twoSumError, upper } from "./reduce";
 import { beginRows, scaleRow, scaleRowLessLabels, splitRow } from "./row";
 import { groupBytes, pairsOfGroup, PAIRS, STAGE } from "./scratch";
-import { gather, loadByRow, scatter, storeByRow } from "./stage";
+import { gather, groupEnd, loadByRow, rowOffset, scatter, storeByRow } from "./stage";
 import {
-  countBefore, findFirst, keepLanes, maxOf, sumGaps, sumPositiveGaps, sumProducts, sumTargets, writeDiagonal, writeGradient, writeLabelGradient,
-  writeLogProbs, writeProbs, writeProduct,
+  countBefore, exclude, excludePair, findFirst, keepLanes, maxOf, scaleTo, sumGaps, sumPositiveGaps, sumProducts, sumTargets, writeDiagonal,
+  writeGradient, writeLabelGradient, writeLogProbs, writeProbs, writeProduct,
 } from "./terms";
 
 /** A double of each row: its own, or the one that both lanes have. */
@@ -153,7 +153,7 @@ function finishRows(
   // (gHi, gLo) becomes the upstream gradient of the row's own sum of terms, (cHi, cLo) what p counts in it.
   if (plan.upstreams) {
     const upstream = loadByRow(plan.upstreams + byRow, isAlone);
-    const scale = f64x2.splat(plan.scale);
+    const scale = f64x2.splat(scaleOf(plan));
     gHi = f64x2.mul(upstream, scale);
     gLo = productLow(gHi, upstream, zero, scale, zero);
   }
@@ -214,6 +214,13 @@ function factorOf(gHi: v128, gLo: v128, cHi: v128, cLo: v128, inverse: v128, sum
   return factor;
 }
 
+/** What the scale of logits multiplies their derivative by. */
+// @ts-ignore: decorator
+@inline
+function scaleOf(plan: Plan): f64 {
+  return plan.derivative == FIRST ? plan.scale : plan.scale * plan.scale;
+}
+
 /** (upstream / divisor) of a row or a pair times what it weighs, for labels: without the scale of logits. */
 function labelUpstream(plan: Plan, row: usize, isAlone: bool): v128 {
   const byRow = row << 3;
@@ -247,14 +254,50 @@ function nextReadRow(plan: Plan, row: usize, end: usize): usize {
   return row;
 }
 
-/** Rows [first, end), contiguous, one at a time. */
+/** Where the logits of a contiguous row are as the visit is to see them. */
+function preparedRow(plan: Plan, row: usize): usize {
+  const classes = plan.classes;
+  const at = row * (classes << 3);
+  const logits = plan.logits + at;
+  if (!plan.prepared) return logits;
+  const x = plan.prepared + at;
+  scaleTo(false, logits, x, classes, plan.scale);
+  excludeInRow(plan, row, x, -Infinity);
+  return x;
+}
+
+/** Elements of a contiguous row become `value` where their classes are excluded. */
+// @ts-ignore: decorator
+@inline
+function excludeInRow(plan: Plan, row: usize, ptr: usize, value: f64): void {
+  const classes = plan.classes;
+  if (plan.mask) exclude(ptr, plan.mask + (plan.isMaskShared ? 0 : row * classes), classes, value);
+}
+
+/** The same for rows [group, next) on the stage. */
+function excludeInGroup(plan: Plan, group: usize, next: usize, stage: usize, value: f64): void {
+  if (!plan.mask) return;
+  const classes = plan.classes, inner = plan.inner;
+  const isShared = plan.isMaskShared != 0;
+  const step: usize = isShared ? 1 : inner;
+  for (let row = group; row < next; row += 2, stage += classes << 4) {
+    const mask0 = plan.mask + (isShared ? 0 : rowOffset(row, classes, inner));
+    const mask1 = row + 1 == next || isShared ? mask0 : plan.mask + rowOffset(row + 1, classes, inner);
+    excludePair(stage, mask0, mask1, step, classes << 1, value);
+  }
+}
+
+/** Rows [first, end), contiguous, one at a time; the next one is prepared before it is looked ahead to. */
 function visitRows(plan: Plan, first: usize, end: usize, gHi: v128, gLo: v128, scratchPtr: usize): void {
   const classes = plan.classes;
   const bytes = classes << 3;
-  const logits = plan.logits;
   const row = changetype<Pair>(scratchPtr + PAIRS);
   let next = nextReadRow(plan, first, end);
-  if (next < end) beginRows(logits + next * bytes, classes);
+  let following: usize = 0;
+  if (next < end) {
+    following = preparedRow(plan, next);
+    beginRows(following, classes);
+  }
   for (let r = first; r < end; r++) {
     if (r < next) {
       skipRow(plan, r);
@@ -262,21 +305,29 @@ function visitRows(plan: Plan, first: usize, end: usize, gHi: v128, gLo: v128, s
     }
     next = nextReadRow(plan, r + 1, end);
     const at = r * bytes;
-    const x = logits + at;
+    const x = following;
     const e = plan.exps + at;
-    splitRow(x, e, row, classes, next < end ? logits + next * bytes : x, scratchPtr);
-    if (plan.probs) writeProbs(e, plan.probs + at, classes, row.hi);
-    if (plan.logProbs) writeLogProbs(x, plan.logProbs + at, classes, row.max, row.logS);
+    if (next < end) following = preparedRow(plan, next);
+    splitRow(x, e, row, classes, following, scratchPtr);
+    if (plan.probs) {
+      writeProbs(e, plan.probs + at, classes, row.hi);
+      excludeInRow(plan, r, plan.probs + at, 0);
+    }
+    if (plan.logProbs) {
+      writeLogProbs(x, plan.logProbs + at, classes, row.max, row.logS);
+      excludeInRow(plan, r, plan.logProbs + at, -Infinity);
+    }
     if (plan.labelGradient) {
       const g = labelUpstream(plan, r, true);
       writeLabelGradient(false, plan.weights, x, plan.labelGradient + at, classes, row.max, row.logS, g);
     }
     const t = plan.targets ? plan.targets + (plan.isShared ? 0 : at) : 0;
     finishRows(plan, row, false, true, r, x, e, t, plan.vector + at, classes, gHi, gLo);
+    if (plan.derivative) excludeInRow(plan, r, e, 0);
   }
 }
 
-/** The rows of slices [first, end), in groups of pairs. */
+/** Rows [first, end), in groups of pairs. */
 function visitPairs(plan: Plan, first: usize, end: usize, gHi: v128, gLo: v128, scratchPtr: usize): void {
   const classes = plan.classes;
   const inner = plan.inner;
@@ -293,54 +344,60 @@ function visitPairs(plan: Plan, first: usize, end: usize, gHi: v128, gLo: v128, 
     for (let j: usize = 0; j < classes; j++) v128.store(tPlane + (j << 4), v128.load64_splat(targets + (j << 3)));
   }
   const pairs0 = changetype<Pair>(scratchPtr + PAIRS);
-  const sliceRows = inner == 1 ? (end - first) : inner;
-  const rowBytes: usize = inner == 1 ? classes << 3 : 8;
-  for (let slice = first * inner; slice < end * inner; slice += sliceRows) {
-    for (let group = slice; group < slice + sliceRows; group += groupRows) {
-      const rows = min(groupRows, slice + sliceRows - group);
-      const pairs = (rows + 1) >> 1;
-      const at = slice * (classes << 3) + (group - slice) * rowBytes;
-      gather(plan.logits + at, xPlane, rows, classes, inner);
-      if (tBytes) gather(targets + at, tPlane, rows, classes, inner);
-      if (plan.vector) gather(plan.vector + at, outPlane, rows, classes, inner);
-      for (let r: usize = 0, x = xPlane; r < rows; r += 2, x += pairBytes) {
-        const isRead = f64x2.ge(loadByRow(plan.rowWeights + ((group + r) << 3), r + 1 == rows), f64x2.splat(0));
-        if (!i64x2.all_true(isRead)) keepLanes(x, classes << 1, isRead);
-      }
-      splitGroup(xPlane, ePlane, pairs, classes, scratchPtr);
+  for (let group = first, next = first; group < end; group = next) {
+    next = groupEnd(group, groupRows, end, inner);
+    const rows = next - group;
+    const pairs = (rows + 1) >> 1;
+    const at = rowOffset(group, classes, inner) << 3;
+    gather(plan.logits + at, xPlane, rows, classes, inner);
+    if (plan.prepared) {
+      scaleTo(false, xPlane, xPlane, pairs * classes << 1, plan.scale);
+      excludeInGroup(plan, group, next, xPlane, -Infinity);
+    }
+    if (tBytes) gather(targets + at, tPlane, rows, classes, inner);
+    if (plan.vector) gather(plan.vector + at, outPlane, rows, classes, inner);
+    for (let r: usize = 0, x = xPlane; r < rows; r += 2, x += pairBytes) {
+      const isRead = f64x2.ge(loadByRow(plan.rowWeights + ((group + r) << 3), r + 1 == rows), f64x2.splat(0));
+      if (!i64x2.all_true(isRead)) keepLanes(x, classes << 1, isRead);
+    }
+    splitGroup(xPlane, ePlane, pairs, classes, scratchPtr);
 
-      if (plan.probs) {
-        let pair = pairs0;
-        for (let r: usize = 0, offset: usize = 0; r < rows; r += 2, offset += pairBytes, pair = nextPair(pair)) {
-          writeProbs(ePlane + offset, outPlane + offset, classes << 1, unlessIgnored(plan, group + r, r + 1 == rows, pair.hi));
-        }
-        scatter(outPlane, plan.probs + at, rows, classes, inner);
-      }
-      if (plan.logProbs) {
-        let pair = pairs0;
-        for (let r: usize = 0, offset: usize = 0; r < rows; r += 2, offset += pairBytes, pair = nextPair(pair)) {
-          const logS = unlessIgnored(plan, group + r, r + 1 == rows, pair.logS);
-          writeLogProbs(xPlane + offset, outPlane + offset, classes << 1, pair.max, logS);
-        }
-        scatter(outPlane, plan.logProbs + at, rows, classes, inner);
-      }
-      if (plan.labelGradient) {
-        let pair = pairs0;
-        for (let r: usize = 0, offset: usize = 0; r < rows; r += 2, offset += pairBytes, pair = nextPair(pair)) {
-          const g = labelUpstream(plan, group + r, r + 1 == rows);
-          writeLabelGradient(true, plan.weights, xPlane + offset, outPlane + offset, classes << 1, pair.max, pair.logS, g);
-        }
-        scatter(outPlane, plan.labelGradient + at, rows, classes, inner);
-      }
-
+    if (plan.probs) {
       let pair = pairs0;
-      for (let r: usize = 0, offset: usize = 0, t = targets ? tPlane : 0; r < rows; r += 2, offset += pairBytes, pair = nextPair(pair)) {
-        finishRows(
-          plan, pair, true, r + 1 == rows, group + r, xPlane + offset, ePlane + offset, t, outPlane + offset, classes << 1, gHi, gLo,
-        );
-        t += tBytes;
+      for (let r: usize = 0, offset: usize = 0; r < rows; r += 2, offset += pairBytes, pair = nextPair(pair)) {
+        writeProbs(ePlane + offset, outPlane + offset, classes << 1, unlessIgnored(plan, group + r, r + 1 == rows, pair.hi));
       }
-      if (plan.derivative) scatter(ePlane, plan.exps + at, rows, classes, inner);
+      excludeInGroup(plan, group, next, outPlane, 0);
+      scatter(outPlane, plan.probs + at, rows, classes, inner);
+    }
+    if (plan.logProbs) {
+      let pair = pairs0;
+      for (let r: usize = 0, offset: usize = 0; r < rows; r += 2, offset += pairBytes, pair = nextPair(pair)) {
+        const logS = unlessIgnored(plan, group + r, r + 1 == rows, pair.logS);
+        writeLogProbs(xPlane + offset, outPlane + offset, classes << 1, pair.max, logS);
+      }
+      excludeInGroup(plan, group, next, outPlane, -Infinity);
+      scatter(outPlane, plan.logProbs + at, rows, classes, inner);
+    }
+    if (plan.labelGradient) {
+      let pair = pairs0;
+      for (let r: usize = 0, offset: usize = 0; r < rows; r += 2, offset += pairBytes, pair = nextPair(pair)) {
+        const g = labelUpstream(plan, group + r, r + 1 == rows);
+        writeLabelGradient(true, plan.weights, xPlane + offset, outPlane + offset, classes << 1, pair.max, pair.logS, g);
+      }
+      scatter(outPlane, plan.labelGradient + at, rows, classes, inner);
+    }
+
+    let pair = pairs0;
+    for (let r: usize = 0, offset: usize = 0, t = targets ? tPlane : 0; r < rows; r += 2, offset += pairBytes, pair = nextPair(pair)) {
+      finishRows(
+        plan, pair, true, r + 1 == rows, group + r, xPlane + offset, ePlane + offset, t, outPlane + offset, classes << 1, gHi, gLo,
+      );
+      t += tBytes;
+    }
+    if (plan.derivative) {
+      excludeInGroup(plan, group, next, ePlane, 0);
+      scatter(ePlane, plan.exps + at, rows, classes, inner);
     }
   }
 }
@@ -351,10 +408,10 @@ function unlessIgnored(plan: Plan, row: usize, isAlone: bool, sum: v128): v128 {
   return v128.bitselect(sum, f64x2.splat(Infinity), isRead);
 }
 
-/** Slices [first, end) of a batch, `byRow` or in pairs. */
+/** Rows [first, end) of a batch, `byRow` or in pairs. */
 export function visit(plan: Plan, first: usize, end: usize, byRow: bool, scratchPtr: usize): void {
   const zero = f64x2.splat(0);
-  const upstream = f64x2.splat(plan.upstream), divisor = f64x2.splat(plan.divisor), scale = f64x2.splat(plan.scale);
+  const upstream = f64x2.splat(plan.upstream), divisor = f64x2.splat(plan.divisor), scale = f64x2.splat(scaleOf(plan));
   const quotient = f64x2.div(upstream, divisor);
   const quotientLo = f64x2.div(remainder(upstream, quotient, divisor), divisor);
   const gHi = f64x2.mul(quotient, scale);

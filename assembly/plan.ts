@@ -11,9 +11,10 @@ export class Plan {
   keepHi: f64;
   keepLo: f64;
   zLoss: f64;
-  /** The loss's gradient g is upstream / divisor; logits count `scale` times in it. */
+  /** The loss's gradient g is upstream / divisor. */
   upstream: f64;
   divisor: f64;
+  /** What logits are multiplied by before anything else. */
   scale: f64;
 
   classes: usize;
@@ -23,8 +24,13 @@ export class Plan {
   /** Whether targets are those of every row, (classes), and all above 0. */
   isShared: u32;
   isPositive: u32;
-  /** Inputs, tensors: the logits; t, or for indices its part that they are not in; what a Hessian is multiplied by. */
+  /** Whether the mask is that of every row, (classes). */
+  isMaskShared: u32;
+  /** Where logits that have a scale or a mask are prepared, perhaps in their own place; 0 if they have none. */
+  prepared: usize;
+  /** Inputs, tensors: the logits; which classes take part, bytes of 0 or 1; t, or for indices its part that they are not in; what a Hessian is multiplied by. */
   logits: usize;
+  mask: usize;
   targets: usize;
   vector: usize;
   /** Inputs by row: s, or less than 0 for a row that is ignored; class indices, i32; the classes that are right, i32; upstream gradients. */

@@ -262,23 +262,27 @@ function blockFor(classes: usize): usize {
   return ((classes + blocks - 1) / blocks + 3) & ~3;
 }
 
-/** All rows, contiguous, of `classes` >= 4 logits; results by row, and upstream gradients if upstreamPtr is not 0. */
+/** Rows [first, end), contiguous, of `classes` >= 4 logits; results by row, and upstream gradients if upstreamPtr is not 0. */
 export function forwardRows(
   task: i32, distribution: bool,
   xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
-  rows: usize, classes: usize, upstreamPtr: usize, gHi: v128, gLo: v128, scratchPtr: usize,
+  classes: usize, upstreamPtr: usize, gHi: v128, gLo: v128, first: usize, end: usize, scratchPtr: usize,
 ): void {
   const rowBytes = classes << 3;
   const block = blockFor(classes);
-  const first = blockOf(classes, block);
-  if (rows) findMax(xPtr, first);
-  for (let r: usize = 0; r < rows; r++) {
+  const firstBlock = blockOf(classes, block);
+  xPtr += first * rowBytes;
+  outPtr += first * rowBytes;
+  labelPtr += first * (distribution ? rowBytes : 4);
+  resultPtr += first << 3;
+  if (first < end) findMax(xPtr, firstBlock);
+  for (let r = first; r < end; r++) {
     // After the last row, itself once more.
-    const following = r + 1 < rows ? xPtr + rowBytes : xPtr;
+    const following = r + 1 < end ? xPtr + rowBytes : xPtr;
     if (task == GRADIENT && upstreamPtr) gHi = v128.load64_splat(upstreamPtr + (r << 3));
     for (let whole = false; ; whole = true) {
       const isDone = forwardRow(
-        task, distribution, whole, xPtr, labelPtr, outPtr, resultPtr, classes, block, following, first, gHi, gLo, scratchPtr,
+        task, distribution, whole, xPtr, labelPtr, outPtr, resultPtr, classes, block, following, firstBlock, gHi, gLo, scratchPtr,
       );
       if (isDone) break;
     }

@@ -214,11 +214,20 @@ export function keepLanes(ptr: usize, count: usize, mask: v128): void {
 }
 
 /** Elements become `value` where the mask, a byte each, is 0. */
-export function excludeTo(ptr: usize, maskPtr: usize, count: usize, value: f64): void {
+export function exclude(ptr: usize, maskPtr: usize, count: usize, value: f64): void {
   const values = f64x2.splat(value);
   for (let n = <isize>count; n > 0; n -= 2, ptr += 16, maskPtr += 2) {
     const open = i64x2.replace_lane(i64x2.splat(load<u8>(maskPtr)), 1, n > 1 ? load<u8>(maskPtr, 1) : 0);
     storeTail(ptr, n, v128.bitselect(loadTail(ptr, n, 0), values, i64x2.ne(open, i64x2.splat(0))));
+  }
+}
+
+/** The same for a pair on the stage: a mask for each lane, the next class `step` bytes further. */
+export function excludePair(ptr: usize, mask0: usize, mask1: usize, step: usize, count: usize, value: f64): void {
+  const values = f64x2.splat(value);
+  for (const end = ptr + (count << 3); ptr < end; ptr += 16, mask0 += step, mask1 += step) {
+    const open = i64x2(load<u8>(mask0), load<u8>(mask1));
+    v128.store(ptr, v128.bitselect(v128.load(ptr), values, i64x2.ne(open, i64x2.splat(0))));
   }
 }
 

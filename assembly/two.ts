@@ -7,7 +7,7 @@ import { factorLow } from "./normalizer";
 import { nextPair, Pair } from "./pair";
 import { fastTwoSumError, upper } from "./reduce";
 import { MAX_PAIRS, PAIRS } from "./scratch";
-import { loadByRow, storeByRow } from "./stage";
+import { groupEnd, loadByRow, rowOffset, storeByRow } from "./stage";
 import { GRADIENT } from "./task";
 
 /** From a pair of rows: its gap and whether the labels are 0 (isZero), and e of the lesser logit (hi). */
@@ -71,32 +71,28 @@ function finish(
   }
 }
 
-/** All rows; `task` is LOSS or GRADIENT. Results by row, and upstream gradients if upstreamPtr is not 0. */
+/** Rows [first, end); `task` is LOSS or GRADIENT. Results by row, and upstream gradients if upstreamPtr is not 0. */
 // @ts-ignore: decorator
 @inline
 export function forwardTwo(
   task: i32, xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
-  outer: usize, inner: usize, upstreamPtr: usize, gHi: v128, gLo: v128, scratchPtr: usize,
+  inner: usize, upstreamPtr: usize, gHi: v128, gLo: v128, first: usize, end: usize, scratchPtr: usize,
 ): void {
-  const sliceRows = inner == 1 ? outer : inner;
   const pairBytes: usize = inner == 1 ? 32 : 16;
-  for (let slice: usize = 0; slice < outer * inner; slice += sliceRows) {
-    const end = slice + sliceRows;
-    for (let first = slice; first < end; first += 2 * MAX_PAIRS) {
-      const at = (slice << 4) + (first - slice) * (pairBytes >> 1);
-      const last = min(first + 2 * MAX_PAIRS, end);
-      let pair = changetype<Pair>(scratchPtr + PAIRS);
-      for (let r = first, x = xPtr + at; r < last; r += 2, x += pairBytes) {
-        visit(pair, x, labelPtr + (r << 2), inner, r + 1 == last, scratchPtr);
-        pair = nextPair(pair);
-      }
-      pair = changetype<Pair>(scratchPtr + PAIRS);
-      for (let r = first, out = outPtr + at; r < last; r += 2, out += pairBytes) {
-        const isAlone = r + 1 == last;
-        if (task == GRADIENT && upstreamPtr) gHi = loadByRow(upstreamPtr + (r << 3), isAlone);
-        finish(task, pair, out, resultPtr + (r << 3), inner, isAlone, gHi, gLo);
-        pair = nextPair(pair);
-      }
+  for (let group = first, next = first; group < end; group = next) {
+    next = groupEnd(group, 2 * MAX_PAIRS, end, inner);
+    const at = rowOffset(group, 2, inner) << 3;
+    let pair = changetype<Pair>(scratchPtr + PAIRS);
+    for (let r = group, x = xPtr + at; r < next; r += 2, x += pairBytes) {
+      visit(pair, x, labelPtr + (r << 2), inner, r + 1 == next, scratchPtr);
+      pair = nextPair(pair);
+    }
+    pair = changetype<Pair>(scratchPtr + PAIRS);
+    for (let r = group, out = outPtr + at; r < next; r += 2, out += pairBytes) {
+      const isAlone = r + 1 == next;
+      if (task == GRADIENT && upstreamPtr) gHi = loadByRow(upstreamPtr + (r << 3), isAlone);
+      finish(task, pair, out, resultPtr + (r << 3), inner, isAlone, gHi, gLo);
+      pair = nextPair(pair);
     }
   }
 }

@@ -134,11 +134,11 @@ function plainLoss({ logits, labels, layout, rowShape, terms }: Batch, gradient?
     }
     if (gradient) {
       const kernel = labels.kind === "indices" ? kernels.gradientOfIndices : kernels.gradientOfDistributions;
-      kernel(xPtr, labelsPtr, lossesPtr, xPtr, block.outer, classes, block.inner, 0, 1, divisor, scratchPtr);
+      kernel(xPtr, labelsPtr, lossesPtr, xPtr, classes, block.inner, 0, 1, divisor, 0, stagedRows, scratchPtr);
       copyOut(stage.float64(xPtr, size), gradient, block, classes);
     } else {
       const kernel = labels.kind === "indices" ? kernels.lossOfIndices : kernels.lossOfDistributions;
-      kernel(xPtr, labelsPtr, lossesPtr, block.outer, classes, block.inner, scratchPtr);
+      kernel(xPtr, labelsPtr, lossesPtr, classes, block.inner, 0, stagedRows, scratchPtr);
     }
     losses?.set(stage.float64(lossesPtr, block.rows), block.firstRow);
     kernels.accumulate(lossesPtr, block.rows, sumPtr);
@@ -211,7 +211,7 @@ function lossWithOptions(batch: Batch, task: Task): Record<string, unknown> {
 
     if (task.result && task.accumulate) {
       copyIn(task.result, buffers.float64("logits"), block, classes);
-      kernels.add(buffers.ptr("logits"), buffers.ptr("exps"), outer * classes * inner);
+      kernels.add(buffers.ptr("logits"), buffers.ptr("exps"), 0, outer * classes * inner);
     }
     for (const [name, result] of Object.entries(tensors)) if (result) copyOut(buffers.float64(name), result, block, classes);
     for (const [name, result] of Object.entries(vectors)) result?.set(buffers.float64(name).subarray(0, block.rows), block.firstRow);

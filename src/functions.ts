@@ -51,7 +51,7 @@ function mapTensor(
 function forward(name: "softmax" | "logSoftmax", x: unknown, options: OutOptions | undefined): unknown {
   const checked = checkOptions(options, ["shape", "axis", "out"]);
   return mapTensor([readTensor("x", x, checked.shape)], checked, (kernels, [ptr], block, classes, scratchPtr) => {
-    kernels[name](ptr, ptr, block.outer, classes, block.inner, scratchPtr);
+    kernels[name](ptr, ptr, classes, block.inner, 0, block.outer * block.inner, scratchPtr);
   });
 }
 
@@ -68,7 +68,7 @@ function backward(
     throw rangeError(second, `the shape of "${first}", [${inputs[0].shape.join(", ")}]`, inputs[1].shape);
   }
   return mapTensor(inputs, checked, (kernels, [upstreamPtr, resultPtr], block, classes, scratchPtr) => {
-    kernels[name](upstreamPtr, resultPtr, upstreamPtr, block.outer, classes, block.inner, scratchPtr);
+    kernels[name](upstreamPtr, resultPtr, upstreamPtr, classes, block.inner, 0, block.outer * block.inner, scratchPtr);
   });
 }
 
@@ -119,7 +119,7 @@ export function logSumExp<T extends Tensor>(x: T, options?: ShapeOptions): ByRow
     const scratch = stage.scratchBytes({ classes: layout.classes, inner: block.inner, size });
     const [scratchPtr, xPtr, lsePtr] = stage.plan("shape", [scratch, size * 8, block.outer * block.inner * 8]);
     copyIn(data, stage.float64(xPtr, size), block, layout.classes);
-    stage.kernels.logSumExp(xPtr, lsePtr, block.outer, layout.classes, block.inner, scratchPtr);
+    stage.kernels.logSumExp(xPtr, lsePtr, layout.classes, block.inner, 0, block.outer * block.inner, scratchPtr);
     result.set(stage.float64(lsePtr, block.rows), block.firstRow);
   }
   return toForm(form, result, rowShape(shape, axis)) as ByRow<T>;

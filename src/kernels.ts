@@ -1,6 +1,6 @@
 // The raw ABI of assembly/index.ts as one typed interface. Every `…Ptr` is a byte address in the module's memory; tensors are
-// row-major (outer, classes, inner) doubles, results by row (outer, inner). scratchPtr is where scratchBytes(classes, inner, PLANES)
-// bytes are free, on a 16-byte boundary.
+// row-major (outer, classes, inner) doubles, results by row (outer, inner). Kernels visit rows [first, end) of a batch. scratchPtr is
+// where scratchBytes(classes, inner, PLANES) bytes are free, on a 16-byte boundary.
 
 export interface Kernels {
   softmax: UnaryKernel;
@@ -17,14 +17,10 @@ export interface Kernels {
   lossOfDistributions: BinaryKernel;
   gradientOfIndices: GradientKernel;
   gradientOfDistributions: GradientKernel;
-  /** What a plan says for slices [first, end) of its batch; scratch memory of PLAN_PLANES planes. */
+  /** What a plan says for rows [first, end) of its batch; scratch memory of PLAN_PLANES planes. */
   lossWithOptions(planPtr: number, first: number, end: number, scratchPtr: number): void;
-  /** Gives elements of slices a value where the mask, bytes, is 0; maskStride is 0 if it is that of every slice. */
-  exclude(ptr: number, maskPtr: number, slices: number, count: number, maskStride: number, value: number): void;
-  /** out = a scale */
-  multiply(aPtr: number, outPtr: number, count: number, scale: number): void;
-  /** out += a */
-  add(aPtr: number, outPtr: number, count: number): void;
+  /** out += a, elements [first, end) */
+  add(aPtr: number, outPtr: number, first: number, end: number): void;
   accumulate(valuesPtr: number, count: number, sumPtr: number): void;
   mean(sumPtr: number, divisor: number): number;
   firstBadIndex(labelsPtr: number, count: number, classes: number): number;
@@ -47,7 +43,10 @@ export const PLAN_INTEGERS = [
   "derivative",
   "isShared",
   "isPositive",
+  "isMaskShared",
+  "prepared",
   "logits",
+  "mask",
   "targets",
   "vector",
   "rowWeights",
@@ -75,20 +74,30 @@ export type Plan = Readonly<Record<(typeof PLAN_NUMBERS | typeof PLAN_INTEGERS)[
 export const DERIVATIVES = { none: 0, gradient: 1, hessianProduct: 2, hessianDiagonal: 3 } as const;
 export type Derivative = keyof typeof DERIVATIVES;
 
-type UnaryKernel = (xPtr: number, outPtr: number, outer: number, classes: number, inner: number, scratchPtr: number) => void;
+type UnaryKernel = (xPtr: number, outPtr: number, classes: number, inner: number, first: number, end: number, scratchPtr: number) => void;
 
-type BinaryKernel = (aPtr: number, bPtr: number, outPtr: number, outer: number, classes: number, inner: number, scratchPtr: number) => void;
+type BinaryKernel = (
+  aPtr: number,
+  bPtr: number,
+  outPtr: number,
+  classes: number,
+  inner: number,
+  first: number,
+  end: number,
+  scratchPtr: number,
+) => void;
 
 type GradientKernel = (
   xPtr: number,
   labelsPtr: number,
   lossesPtr: number,
   gradientPtr: number,
-  outer: number,
   classes: number,
   inner: number,
   upstreamPtr: number,
   upstream: number,
   divisor: number,
+  first: number,
+  end: number,
   scratchPtr: number,
 ) => void;

@@ -228,8 +228,8 @@ export class Softmax extends Layer {
       if (!this.shape || !sameShape(given.shape, this.shape)) this.layOut(given.shape);
       this.logits.set(given.data);
     }
-    const { outer, classes, inner } = this.layout;
-    kernels.softmax(this.ptr("logits"), this.ptr("probs"), outer, classes, inner, this.ptr("scratch"));
+    const { classes, inner, rows } = this.layout;
+    kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
     this.markRun();
     return given ? toForm(given.form, this.probs.slice(), given.shape) : this.probs;
   }
@@ -255,14 +255,15 @@ export class Softmax extends Layer {
       if (!sameShape(given.shape, shape)) throw rangeError("upstream", `the shape [${shape.join(", ")}]`, given.shape);
       this.upstream.set(given.data);
     }
-    const { outer, classes, inner } = this.layout;
+    const { classes, inner, rows } = this.layout;
     this.arena.kernels.softmaxBackward(
       this.ptr("upstream"),
       this.ptr("probs"),
       this.ptr("gradient"),
-      outer,
       classes,
       inner,
+      0,
+      rows,
       this.ptr("scratch"),
     );
     return given ? toForm(given.form, this.gradient.slice(), given.shape) : this.gradient;
@@ -465,8 +466,8 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     this.requireForward("probs");
     if (!this.#probsAreFresh) {
       if (this.#isPlain) {
-        const { outer, classes, inner } = this.layout;
-        this.arena.kernels.softmax(this.ptr("logits"), this.ptr("probs"), outer, classes, inner, this.ptr("scratch"));
+        const { classes, inner, rows } = this.layout;
+        this.arena.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
       } else {
         this.#checkInputs(this.#labels);
         this.#visitWithOptions("none", 1, undefined, ["probs"]);
@@ -599,7 +600,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
       this.#upstream = upstream;
     }
     // What is added stays as it is; what is handed out may be changed.
-    if (this.#accumulates) this.arena.kernels.add(this.ptr("exps"), this.ptr("gradient"), this.layout.size);
+    if (this.#accumulates) this.arena.kernels.add(this.ptr("exps"), this.ptr("gradient"), 0, this.layout.size);
     else this.#upstream = Number.NaN;
     const result = this.#form ? toForm(this.#form, this.gradient.slice(), this.shape as readonly number[]) : this.gradient;
     return result as SameAxes<T>;
@@ -649,7 +650,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
       this.#visitWithOptions("gradient", upstream, upstreams, this.#planOutputs);
       return;
     }
-    const { outer, classes, inner, rows } = this.layout;
+    const { classes, inner, rows } = this.layout;
     const { kernels } = this.arena;
     const isIndices = this.buffers.view(this.#labels) instanceof Int32Array;
     const kernel = isIndices ? kernels.gradientOfIndices : kernels.gradientOfDistributions;
@@ -658,12 +659,13 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
       this.ptr(this.#labels),
       this.ptr("losses"),
       this.ptr("gradient"),
-      outer,
       classes,
       inner,
       upstreams === undefined ? 0 : this.ptr(upstreams),
       upstream,
       divisorOf(this.#terms, rows),
+      0,
+      rows,
       this.ptr("scratch"),
     );
   }

@@ -2,7 +2,7 @@
 
 import { DERIVATIVES, type Derivative, type Kernels, PLAN_ELEMENTS, PLAN_INTEGERS, PLAN_NUMBERS, type Plan } from "./kernels.js";
 import type { CheckedLabels } from "./labels.js";
-import { type Buffer, type Buffers, STAGE_ELEMENTS } from "./memory.js";
+import type { Buffer, Buffers } from "./memory.js";
 import {
   areShared,
   type ClassTargets,
@@ -58,7 +58,7 @@ export function buffersOf(
     ["plan", "float64", PLAN_ELEMENTS],
     ["weights", "float64", classes],
     ["rowWeights", "float64", rows],
-    ...(mask ? [["mask", "uint8", mask.isShared ? classes * inner : counts.size] as const] : []),
+    ...(mask ? [["mask", "uint8", mask.isShared ? classes : counts.size] as const] : []),
     ...(targets.length > 0
       ? [["targets", "float64", targets.every((kind) => areShared(kind, mask)) ? classes : counts.size] as const]
       : []),
@@ -83,51 +83,22 @@ export interface Visit extends Part {
   readonly upstreams?: string;
 }
 
-/** Logits as the kernels are to see them are in a buffer of their own if there is one. */
-function preparedLogits(buffers: Buffers): string {
-  return buffers.has("prepared") ? "prepared" : "logits";
-}
-
 /** Writes what stays the same from visit to visit of such buffers. */
 export function beginVisits(buffers: Buffers, visit: Visit): void {
-  const { inner, terms, prepared, mask } = visit;
-  if (mask?.isShared) {
-    const staged = buffers.uint8("mask");
-    for (const [j, entry] of mask.values.entries()) staged.fill(entry, j * inner, (j + 1) * inner);
-  }
+  const { terms, prepared, mask } = visit;
+  if (mask?.isShared) buffers.uint8("mask").set(mask.values);
   if (terms.weights) buffers.float64("weights").set(terms.weights);
   else buffers.float64("weights").fill(1);
   if (prepared.targets && prepared.isShared) buffers.float64("targets").set(prepared.targets.spread);
   writePlan(buffers, visit);
 }
 
-/** Visits what is in the buffers, of a large batch a part at a time, which stays in the cache from step to step. */
+/** Visits what is in the buffers. */
 export function visitWithOptions(kernels: Kernels, buffers: Buffers, visit: Visit): void {
-  const { outer, classes, inner, prepared, derivative } = visit;
+  const { outer, inner, prepared, derivative } = visit;
   if (prepared.targets && !prepared.isShared) fillTargets(buffers, visit, prepared.targets);
-  const slices = Math.max(1, Math.floor(STAGE_ELEMENTS / (classes * inner)));
-  for (let first = 0; first < outer; first += slices) visitSlices(kernels, buffers, visit, first, Math.min(outer, first + slices));
+  kernels.lossWithOptions(buffers.ptr("plan"), 0, outer * inner, buffers.ptr("scratch"));
   if (prepared.isEmpty && derivative !== "none") buffers.float64(visit.exps).fill(0);
-}
-
-function visitSlices(kernels: Kernels, buffers: Buffers, visit: Visit, first: number, end: number): void {
-  const { classes, inner, terms, mask, outputs, derivative } = visit;
-  const slice = classes * inner;
-  const ptr = (name: string): number => buffers.ptr(name) + first * slice * 8;
-  const exclude = (name: string, value: number): void => {
-    const maskPtr = buffers.ptr("mask") + (mask?.isShared ? 0 : first * slice);
-    kernels.exclude(ptr(name), maskPtr, end - first, slice, mask?.isShared ? 0 : slice, value);
-  };
-  const logits = preparedLogits(buffers);
-  if (logits === "prepared" || terms.scale !== 1) kernels.multiply(ptr("logits"), ptr(logits), (end - first) * slice, terms.scale);
-  if (mask) exclude(logits, Number.NEGATIVE_INFINITY);
-
-  kernels.lossWithOptions(buffers.ptr("plan"), first, end, buffers.ptr("scratch"));
-
-  if (!mask) return;
-  if (derivative !== "none") exclude(visit.exps, 0);
-  if (outputs.includes("probs")) exclude("probs", 0);
-  if (outputs.includes("logProbs")) exclude("logProbs", Number.NEGATIVE_INFINITY);
 }
 
 /** Targets by row: w_j ((1 − ε) q_j + ε / C), C the number of classes that take part; of indices without q. */
@@ -153,7 +124,7 @@ function fillTargets(buffers: Buffers, { outer, classes, inner, terms, kind, mas
 }
 
 function writePlan(buffers: Buffers, visit: Visit): void {
-  const { terms, prepared, kind, labels, outputs, derivative, upstreams } = visit;
+  const { terms, prepared, kind, mask, labels, outputs, derivative, upstreams } = visit;
   const { labelSmoothing, zLoss, scale } = terms;
   const { isEmpty, divisor, targets, isShared } = prepared;
   const keep = 1 - labelSmoothing;
@@ -164,13 +135,16 @@ function writePlan(buffers: Buffers, visit: Visit): void {
     zLoss,
     upstream: isEmpty ? 0 : visit.upstream,
     divisor,
-    scale: derivative === "gradient" ? scale : scale * scale,
+    scale,
     classes: visit.classes,
     inner: visit.inner,
     derivative: isEmpty ? DERIVATIVES.none : DERIVATIVES[derivative],
     isShared: Number(isShared),
     isPositive: Number(isShared && targets?.isPositive),
-    logits: buffers.ptr(preparedLogits(buffers)),
+    isMaskShared: Number(mask?.isShared ?? false),
+    prepared: mask || scale !== 1 ? buffers.ptr(buffers.has("prepared") ? "prepared" : "logits") : 0,
+    logits: buffers.ptr("logits"),
+    mask: mask ? buffers.ptr("mask") : 0,
     targets: targets ? buffers.ptr("targets") : kind === "distribution" ? buffers.ptr(labels) : 0,
     vector: buffers.ptrIfAny("vector"),
     rowWeights: buffers.ptr("rowWeights"),

@@ -10,25 +10,22 @@ const CANARY_WORDS = 8;
 
 type Values = Float64Array | Int32Array;
 
-/** The kernels that take scratch memory as their last argument, and the argument that is the number of classes; inner follows it. */
-const SCRATCH_KERNELS = {
-  softmax: 3,
-  logSoftmax: 3,
-  logSumExp: 3,
-  softmaxBackward: 4,
-  logSoftmaxBackward: 4,
-  lossOfIndices: 4,
-  lossOfDistributions: 4,
-  gradientOfIndices: 5,
-  gradientOfDistributions: 5,
+/** The kernels that visit a range of rows, and how many pointers they take before classes and inner. */
+const VISITS = {
+  softmax: 2,
+  logSoftmax: 2,
+  logSumExp: 2,
+  softmaxBackward: 3,
+  logSoftmaxBackward: 3,
+  lossOfIndices: 3,
+  lossOfDistributions: 3,
+  gradientOfIndices: 4,
+  gradientOfDistributions: 4,
 } as const;
 
-type ScratchKernel = keyof typeof SCRATCH_KERNELS | "lossWithOptions";
-
-type WithoutLast<F> = F extends (...args: [...infer A, number]) => infer R ? (...args: A) => R : never;
-
-/** The kernels, less the argument that the arena gives. */
-type TestKernels = Omit<Kernels, ScratchKernel> & { [K in ScratchKernel]: WithoutLast<Kernels[K]> };
+/** The kernels; those that visit rows take outer before classes and inner instead of first, end and scratchPtr. */
+type TestKernels = Omit<Kernels, keyof typeof VISITS | "lossWithOptions"> &
+  Record<keyof typeof VISITS, (...args: number[]) => void> & { lossWithOptions(planPtr: number, first: number, end: number): void };
 
 export class CanaryArena {
   readonly kernels: TestKernels;
@@ -44,13 +41,21 @@ export class CanaryArena {
     const { kernels, memory } = instantiate();
     this.#memory = memory;
     this.#scratchEnd = Math.ceil(kernels.heapBase() / 16) * 16 + zoneBytes;
-    const wrapped = Object.entries(SCRATCH_KERNELS).map(([name, classesAt]) => {
-      const kernel = kernels[name as keyof typeof SCRATCH_KERNELS] as (...args: number[]) => void;
-      return [
-        name,
-        (...args: number[]) =>
-          kernel(...args, this.#scratch(zoneBytes, kernels.scratchBytes(args[classesAt], args[classesAt + 1], PLANES))),
-      ];
+    const wrapped = Object.entries(VISITS).map(([name, pointers]) => {
+      const kernel = kernels[name as keyof typeof VISITS] as (...args: number[]) => void;
+      const inTwoParts = (...args: number[]): void => {
+        const [outer, classes, inner] = args.splice(pointers, 3);
+        const scratch = this.#scratch(zoneBytes, kernels.scratchBytes(classes, inner, PLANES));
+        const rows = outer * inner;
+        // As hands that share a batch would.
+        for (const [first, end] of [
+          [rows >> 1, rows],
+          [0, rows >> 1],
+        ]) {
+          kernel(...args.slice(0, pointers), classes, inner, ...args.slice(pointers), first, end, scratch);
+        }
+      };
+      return [name, inTwoParts];
     });
     const lossWithOptions: TestKernels["lossWithOptions"] = (planPtr, first, end) => {
       const [classes, inner] = new Uint32Array(memory.buffer, planPtr + PLAN_NUMBERS.length * 8, 2);

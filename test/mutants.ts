@@ -108,6 +108,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   ...mutantsOf(
     "row.ts",
+    ["labelPtr += first * (distribution ? rowBytes : 4);", ""],
     ["f64x2.ne(a, f64x2.splat(0))", "f64x2.eq(a, a)"],
     ["for (; n >= 8; n -= 8, outPtr += 64) {", "for (; n >= 7; n -= 8, outPtr += 64) {"],
     ["left < block + 4 ? left : block", "min(left, block)"],
@@ -177,7 +178,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["restLo = v128.bitselect(i64x2.shuffle(others0, others1, 1, 3), restLo, isTiny);", "restLo = f64x2.splat(0);"],
     ["stage + (<usize>lane << 3)", "stage"],
     ["othersOfLane(1, eMax, task == LOG_PROBS ? second : stage, classes)", "othersOfLane(1, eMax, stage, classes)"],
-    ["const labels = distribution ? q : labelPtr + ((first + r) << 2);", "const labels = distribution ? q : labelPtr + (r << 2);"],
+    ["const labels = distribution ? q : labelPtr + ((group + r) << 2);", "const labels = distribution ? q : labelPtr + (r << 2);"],
     ["if (!distribution || pair.isIndex1)", "if (!distribution || pair.isIndex0)"],
     ["productLow(qgHi, gHi, gLo, pair.massHi, pair.massLo)", "f64x2.splat(0)"],
     ["term = v128.and(f64x2.mul(p, g), f64x2.ne(p, zero));", "term = f64x2.mul(p, g);"],
@@ -213,7 +214,12 @@ export const MUTANTS: readonly Mutant[] = [
     ["t += tBytes;", ""],
     ["v128.bitselect(sum, f64x2.splat(Infinity), isRead)", "sum"],
     ["const gLo = productLow(gHi, quotient, quotientLo, scale, zero);", "const gLo = f64x2.splat(0);"],
-    ["const sliceRows = inner == 1 ? (end - first) : inner;", "const sliceRows = inner == 1 ? end : inner;"],
+    ["if (next < end) following = preparedRow(plan, next);", ""],
+    ["exclude(ptr, plan.mask + (plan.isMaskShared ? 0 : row * classes), classes, value)", "exclude(ptr, plan.mask, classes, value)"],
+    ["const step: usize = isShared ? 1 : inner;", "const step: usize = 1;"],
+    ["row + 1 == next || isShared ? mask0", "row + 1 == next ? mask0"],
+    ["plan.scale : plan.scale * plan.scale", "plan.scale : plan.scale"],
+    ["scaleTo(false, xPlane, xPlane, pairs * classes << 1, plan.scale);", ""],
   ),
   ...mutantsOf(
     "terms.ts",
@@ -230,6 +236,11 @@ export const MUTANTS: readonly Mutant[] = [
     ["n > 1 ? load<u8>(maskPtr, 1) : 0", "load<u8>(maskPtr)"],
     ["adds ? f64x2.add(loadTail(outPtr, n, 0), product) : product", "product"],
     ["pair.massLo = isPair ? lo : splatLane(sum, 1);", "pair.massLo = f64x2.splat(0);"],
+  ),
+  ...mutantsOf(
+    "stage.ts",
+    ["return (row - column) * classes + column;", "return (row - column) * classes;"],
+    ["end = min(end, row - row % inner + inner);", "end = min(end, row + inner);"],
   ),
   ...mutantsOf(
     "two.ts",

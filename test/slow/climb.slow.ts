@@ -84,15 +84,15 @@ function errorsOf({ values, masses, places, label }: Row): Record<Result, number
     });
   };
 
-  kernels.softmax(xPtr, outPtr, 1, classes, 1, scratchPtr);
+  kernels.softmax(xPtr, outPtr, classes, 1, 0, 1, scratchPtr);
   const probs = e.map((value) => div(value, s));
   eachClass((j, k) => note("probs", errorOf(out[j], probs[k])));
-  kernels.logSoftmax(xPtr, outPtr, 1, classes, 1, scratchPtr);
+  kernels.logSoftmax(xPtr, outPtr, classes, 1, 0, 1, scratchPtr);
   eachClass((j, k) => note("logProbs", errorOf(out[j], negative(add(gaps[k], logSum)))));
-  kernels.logSumExp(xPtr, byRowPtr, 1, classes, 1, scratchPtr);
+  kernels.logSumExp(xPtr, byRowPtr, classes, 1, 0, 1, scratchPtr);
   note("lse", errorOf(byRow[0], add([values[top], 0], logSum), values[top]));
 
-  kernels.gradientOfIndices(xPtr, labelPtr, byRowPtr, outPtr, 1, classes, 1, 0, 1, divisor[0], scratchPtr);
+  kernels.gradientOfIndices(xPtr, labelPtr, byRowPtr, outPtr, classes, 1, 0, 1, divisor[0], 0, 1, scratchPtr);
   note("loss", errorOf(byRow[0], add(gaps[places[label]], logSum)));
   const gradients = probs.map((p) => div(p, divisor));
   eachClass((j, k) => {
@@ -100,7 +100,7 @@ function errorsOf({ values, masses, places, label }: Row): Record<Result, number
   });
   note("gradient at the label", errorOf(out[label], negative(div(div(sumWithout(places[label]), s), divisor))));
 
-  kernels.gradientOfDistributions(xPtr, qPtr, byRowPtr, outPtr, 1, classes, 1, 0, 1, divisor[0], scratchPtr);
+  kernels.gradientOfDistributions(xPtr, qPtr, byRowPtr, outPtr, classes, 1, 0, 1, divisor[0], 0, 1, scratchPtr);
   const mass = masses.reduce((sum, value, k) => add(sum, mul([value, 0], [counts[k], 0])), ZERO);
   const softLoss = masses.reduce((sum, value, k) => add(sum, mul(mul([value, 0], [counts[k], 0]), add(gaps[k], logSum))), ZERO);
   note("soft loss", errorOf(byRow[0], softLoss));
