@@ -6,6 +6,15 @@ const kernelsOf = (build: "debug" | "relaxed") => ({
   alias: [{ find: /^.*\/wasm\.generated\.js$/, replacement: fileURLToPath(new URL(`./src/wasm-${build}.generated.ts`, import.meta.url)) }],
 });
 
+/** Sources start the worker that has been built from them: as they are, only vitest can run them. */
+const plugins = [
+  {
+    name: "built-worker",
+    transform: (code: string, id: string) =>
+      id.endsWith("/src/threads.ts") ? code.replaceAll("./worker.js", "../dist/worker.js") : undefined,
+  },
+];
+
 /** The largest exact sums take seconds, on a busy machine many. */
 const testTimeout = 60_000;
 
@@ -15,14 +24,16 @@ export default defineConfig({
   test: {
     maxWorkers: "100%",
     projects: [
-      { test: { name: "release", include: ["test/**/*.test.ts"], env: { BUILD: "release" }, testTimeout } },
+      { plugins, test: { name: "release", include: ["test/**/*.test.ts"], env: { BUILD: "release" }, testTimeout } },
       {
+        plugins,
         resolve: kernelsOf("debug"),
         test: { name: "debug", include: ["test/**/*.test.ts"], env: { BUILD: "debug" }, testTimeout },
       },
-      { test: { name: "slow", include: ["test/slow/**/*.slow.ts"], env: { BUILD: "release" } } },
+      { plugins, test: { name: "slow", include: ["test/slow/**/*.slow.ts"], env: { BUILD: "release" } } },
       // The bits of relaxed SIMD are its own, and its loops are not counted.
       {
+        plugins,
         resolve: kernelsOf("relaxed"),
         test: {
           name: "relaxed",
@@ -32,7 +43,11 @@ export default defineConfig({
           testTimeout,
         },
       },
-      { resolve: kernelsOf("relaxed"), test: { name: "relaxed-slow", include: ["test/slow/**/*.slow.ts"], env: { BUILD: "relaxed" } } },
+      {
+        plugins,
+        resolve: kernelsOf("relaxed"),
+        test: { name: "relaxed-slow", include: ["test/slow/**/*.slow.ts"], env: { BUILD: "relaxed" } },
+      },
     ],
   },
 });

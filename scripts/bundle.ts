@@ -9,18 +9,44 @@ export type Build = keyof typeof EMBEDDED;
 
 const path = (relative: string) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
 
-/** A build's binary as TypeScript, in base64, so that the library needs no file at run time. */
-export const embedded = (name: Build, binary: Buffer): string =>
-  [
+/** The part in which two binaries differ: bytes [from, to) of the one are `bytes` in the other. */
+function difference(one: Buffer, other: Buffer): { from: number; to: number; bytes: number[] } {
+  let from = 0;
+  while (from < one.length && one[from] === other[from]) from++;
+  let same = 0;
+  while (same < one.length - from && one[one.length - 1 - same] === other[other.length - 1 - same]) same++;
+  return { from, to: one.length - same, bytes: [...other.subarray(from, other.length - same)] };
+}
+
+/** A memory import, with a maximum or without. */
+const MOST_DIFFERENT_BYTES = 64;
+
+/**
+ * A build's binary as TypeScript, in base64, so that the library needs no file at run time. What its target with threads has otherwise,
+ * the memory import and nothing else, comes with it.
+ */
+export function embedded(name: Build, binary: Buffer, shared = binary): string {
+  const sharedMemory = difference(binary, shared);
+  if (sharedMemory.bytes.length > MOST_DIFFERENT_BYTES)
+    throw new Error(`${name} and ${name}-threads differ by more than the memory import`);
+  return [
     "// Written by scripts/embed.ts; not in git.",
     "/** What an engine must have to compile the module. */",
     `export const feature = "WebAssembly ${name === "relaxed" ? "relaxed " : ""}SIMD";`,
     `export const wasm: string = "${binary.toString("base64")}";`,
+    "/** What makes it the module for shared memory: these bytes in the place of [from, to). */",
+    `export const sharedMemory = ${JSON.stringify(sharedMemory)};`,
     "",
   ].join("\n");
+}
 
-/** Bundles `entry` into `outfile`, both relative to the project; gives the path of the result. */
-export async function bundle(entry: string, outfile: string, name: Build, options: BuildOptions = {}): Promise<string> {
+/** Bundles `entry` into `outfile`, both relative to the project, gives the path of the result. With `smallBlocks` threads share every batch. */
+export async function bundle(
+  entry: string,
+  outfile: string,
+  name: Build,
+  { smallBlocks = false, ...options }: BuildOptions & { smallBlocks?: boolean } = {},
+): Promise<string> {
   await build({
     entryPoints: [path(entry)],
     outfile: path(outfile),
@@ -33,6 +59,7 @@ export async function bundle(entry: string, outfile: string, name: Build, option
         name: "kernels",
         setup: ({ onResolve }) => {
           onResolve({ filter: /wasm\.generated\.js$/ }, () => ({ path: path(`src/${EMBEDDED[name]}.generated.ts`) }));
+          if (smallBlocks) onResolve({ filter: /\/blocks\.js$/ }, () => ({ path: path("test/small-blocks.ts") }));
         },
       },
     ],

@@ -4,8 +4,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { type Build, bundle, EMBEDDED, embedded } from "./bundle.js";
 
 for (const [build, file] of Object.entries(EMBEDDED) as [Build, string][]) {
-  const binary = readFileSync(new URL(`../build/${build}.wasm`, import.meta.url));
-  writeFileSync(new URL(`../src/${file}.generated.ts`, import.meta.url), embedded(build, binary));
+  const [binary, shared] = [build, `${build}-threads`].map((target) => readFileSync(new URL(`../build/${target}.wasm`, import.meta.url)));
+  writeFileSync(new URL(`../src/${file}.generated.ts`, import.meta.url), embedded(build, binary, shared));
 }
 
 const options = { external: ["@assemblyscript/loader"], sourcemap: true, sourcesContent: false };

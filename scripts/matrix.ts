@@ -20,8 +20,8 @@ const root = new URL("..", import.meta.url);
 const path = (relative: string) => fileURLToPath(new URL(relative, root));
 const committedPath = path("test/digests.json");
 
-/** Bundles the program with one of the builds of the kernels. */
-const programOf = (name: Build) => bundle("test/digests.main.ts", `build/digests-${name}.mjs`, name);
+/** Bundles the program with one of the builds of the kernels; its worker lies beside it. */
+const programOf = (name: Build) => bundle("test/digests.main.ts", `build/digests-${name}.mjs`, name, { smallBlocks: true });
 
 function run(node: string, flags: readonly string[], program: string): Record<string, Digests> {
   return JSON.parse(execFileSync(node, [...flags, program], { encoding: "utf8", maxBuffer: 2 ** 26 }));
@@ -32,6 +32,7 @@ const { values: options } = parseArgs({
 });
 
 mkdirSync(path("build"), { recursive: true });
+await bundle("src/worker.ts", "build/worker.js", "release");
 if (options.write) {
   const digests: Digests = {};
   for (const [way, found] of Object.entries(run(process.execPath, [], await programOf("release")))) {

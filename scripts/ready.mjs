@@ -45,7 +45,9 @@ if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !=
   rmSync("dist", { recursive: true, force: true });
   mkdirSync("build");
   run("npx tsx scripts/constants.ts");
-  for (const target of ["release", "relaxed", "debug"]) run(`npx asc --config asconfig.json --target ${target}`);
+  for (const build of ["release", "relaxed", "debug"]) {
+    for (const target of [build, `${build}-threads`]) run(`npx asc --config asconfig.json --target ${target}`);
+  }
   run("npx tsx scripts/embed.ts");
   run("npx tsc");
   writeFileSync(stamp, digest);

@@ -211,7 +211,7 @@ function lossWithOptions(batch: Batch, task: Task): Record<string, unknown> {
 
     if (task.result && task.accumulate) {
       copyIn(task.result, buffers.float64("logits"), block, classes);
-      kernels.add(buffers.ptr("logits"), buffers.ptr("exps"), 0, outer * classes * inner);
+      kernels.add(buffers.ptr("logits"), buffers.ptr("exps"), 0, outer * classes * inner, buffers.ptr("scratch"));
     }
     for (const [name, result] of Object.entries(tensors)) if (result) copyOut(buffers.float64(name), result, block, classes);
     for (const [name, result] of Object.entries(vectors)) result?.set(buffers.float64(name).subarray(0, block.rows), block.firstRow);

@@ -19,8 +19,8 @@ export interface Kernels {
   gradientOfDistributions: GradientKernel;
   /** What a plan says for rows [first, end) of its batch; scratch memory of PLAN_PLANES planes. */
   lossWithOptions(planPtr: number, first: number, end: number, scratchPtr: number): void;
-  /** out += a, elements [first, end) */
-  add(aPtr: number, outPtr: number, first: number, end: number): void;
+  /** out += a, elements [first, end); without use for scratch memory. */
+  add(aPtr: number, outPtr: number, first: number, end: number, scratchPtr: number): void;
   accumulate(valuesPtr: number, count: number, sumPtr: number): void;
   mean(sumPtr: number, divisor: number): number;
   firstBadIndex(labelsPtr: number, count: number, classes: number): number;

@@ -3,7 +3,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, rangeError, typeError } from "./check.js";
-import { type Derivative, PLAN_PLANES, PLANES, SUM_ELEMENTS } from "./kernels.js";
+import { type Derivative, type Kernels, PLAN_PLANES, PLANES, SUM_ELEMENTS } from "./kernels.js";
 import { type CheckedLabels, checkIndices, checkNoIgnored, type Labels, readLabels } from "./labels.js";
 import { Arena, type Buffer, Buffers } from "./memory.js";
 import {
@@ -42,21 +42,24 @@ import {
   type Tensor,
   toForm,
 } from "./shape.js";
+import { readThreads, type ThreadOptions } from "./threads.js";
 import { beginVisits, buffersOf, type PlanOutput, planOutputsOf, visitWithOptions } from "./visit.js";
 
 type LabelKind = "indices" | "distribution";
 
 /** What both layers are: a memory laid out for a shape, and views of its buffers. */
 abstract class Layer {
-  #arena: Arena | undefined = new Arena();
+  #arena: Arena | undefined;
+  #kernels: Kernels | undefined;
   #shape: readonly number[] | undefined;
   #layout: Layout | undefined;
   #buffers: Buffers | undefined;
   #hasRun = false;
   protected readonly axis: number;
 
-  constructor(axis: unknown = -1) {
+  constructor({ axis = -1, ...options }: Pick<SoftmaxOptions, "axis" | "threads" | "createWorker">) {
     this.axis = checkInteger("axis", axis, -MAX_AXES, MAX_AXES - 1);
+    this.#arena = new Arena(readThreads(options));
   }
 
   /** The planes of scratch memory that the kernels need. */
@@ -69,7 +72,18 @@ abstract class Layer {
 
   protected get arena(): Arena {
     if (!this.#arena) throw new Error(`${this.constructor.name} expected no use after dispose()`);
+    this.#arena.check();
     return this.#arena;
+  }
+
+  /** The kernels for batches of the layer's layout. */
+  protected get kernels(): Kernels {
+    return this.layout && (this.#kernels as Kernels);
+  }
+
+  /** How many threads shared the rows of the last visit: 1 before there is one, for small batches, and while workers have not started. */
+  get threads(): number {
+    return this.arena.hands;
   }
 
   /** The axis lengths of the batch that the memory is laid out for; undefined before there is one. */
@@ -98,6 +112,7 @@ abstract class Layer {
     const scratch = this.arena.scratchBytes(layout, this.planes);
     const buffers = this.buffersFor(layout, givenLabels);
     this.#buffers = new Buffers(this.arena, "shape", [["scratch", "float64", scratch / 8], ...buffers]);
+    this.#kernels = this.arena.sharedKernels(layout, scratch);
     this.#shape = Object.freeze([...shape]);
     this.#layout = layout;
     this.#hasRun = false;
@@ -132,11 +147,12 @@ abstract class Layer {
 
   /** The array itself, or a copy if it lies in the layer's memory, which may be laid out anew before it is used. */
   protected own<A extends ArrayBufferView & { slice(): unknown }>(array: A): A {
-    return this.arena.holds(array) ? (array.slice() as A) : array;
+    return this.arena.mayHold(array) ? (array.slice() as A) : array;
   }
 
-  protected markRun(): void {
-    this.#hasRun = true;
+  /** Says whether there are results of a forward; while it runs, and when it has failed, there are none. */
+  protected markRun(hasRun: boolean): void {
+    this.#hasRun = hasRun;
   }
 
   protected requireForward(use: string): void {
@@ -145,7 +161,9 @@ abstract class Layer {
 
   /** Lets the memory go. Using the layer afterwards is an Error; disposing it again is not. */
   dispose(): void {
+    this.#arena?.dispose();
     this.#arena = undefined;
+    this.#kernels = undefined;
     this.#buffers = undefined;
   }
 
@@ -158,11 +176,13 @@ abstract class Layer {
   }
 }
 
-/** What a layer is laid out for. */
-export interface SoftmaxOptions extends ShapeOptions {
+/** What a layer is laid out for, and by how many it is worked for. */
+export interface SoftmaxOptions extends ShapeOptions, ThreadOptions {
   /** Axis lengths of the batches; lays the memory out at once. */
   shape?: readonly number[];
 }
+
+const LAYER_OPTIONS = ["shape", "axis", "threads", "createWorker"] as const;
 
 /**
  * Softmax as a layer: p = softmax(x) forward, the product of an upstream gradient with the Jacobian backward.
@@ -179,8 +199,9 @@ export interface SoftmaxOptions extends ShapeOptions {
  */
 export class Softmax extends Layer {
   constructor(options?: SoftmaxOptions) {
-    const { shape, axis } = checkOptions(options, ["shape", "axis"]);
-    super(axis);
+    const checked = checkOptions(options, LAYER_OPTIONS);
+    super(checked);
+    const { shape } = checked;
     if (shape !== undefined) this.resize(shape);
   }
 
@@ -222,15 +243,15 @@ export class Softmax extends Layer {
    */
   forward<T extends Tensor>(x: T): SameAxes<T>;
   forward(x?: Tensor): unknown {
-    const { kernels } = this.arena;
     const given = x === undefined ? undefined : this.read("x", x);
     if (given) {
       if (!this.shape || !sameShape(given.shape, this.shape)) this.layOut(given.shape);
       this.logits.set(given.data);
     }
     const { classes, inner, rows } = this.layout;
-    kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
-    this.markRun();
+    this.markRun(false);
+    this.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
+    this.markRun(true);
     return given ? toForm(given.form, this.probs.slice(), given.shape) : this.probs;
   }
 
@@ -256,7 +277,7 @@ export class Softmax extends Layer {
       this.upstream.set(given.data);
     }
     const { classes, inner, rows } = this.layout;
-    this.arena.kernels.softmaxBackward(
+    this.kernels.softmaxBackward(
       this.ptr("upstream"),
       this.ptr("probs"),
       this.ptr("gradient"),
@@ -288,9 +309,8 @@ export interface SoftmaxCrossEntropyOptions<R extends Reduction = Reduction> ext
   topK?: number;
 }
 
-const LAYER_OPTIONS = [
-  "shape",
-  "axis",
+const LOSS_LAYER_OPTIONS = [
+  ...LAYER_OPTIONS,
   ...TERMS,
   "labels",
   "sampleWeights",
@@ -347,9 +367,9 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   #probsAreFresh = false;
 
   constructor(options?: SoftmaxCrossEntropyOptions<R>) {
-    const checked = checkOptions(options, LAYER_OPTIONS);
-    const { shape, axis, labels = "indices", sampleWeights, mask, accumulate, labelGradient, outputs, topK = 5 } = checked;
-    super(axis);
+    const checked = checkOptions(options, LOSS_LAYER_OPTIONS);
+    const { shape, labels = "indices", sampleWeights, mask, accumulate, labelGradient, outputs, topK = 5 } = checked;
+    super(checked);
     this.#labelKind = checkOneOf("labels", labels, ["indices", "distribution"]);
     this.#terms = readTerms(checked);
     this.#outputs = checkOutputs(outputs);
@@ -467,7 +487,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     if (!this.#probsAreFresh) {
       if (this.#isPlain) {
         const { classes, inner, rows } = this.layout;
-        this.arena.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
+        this.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
       } else {
         this.#checkInputs(this.#labels);
         this.#visitWithOptions("none", 1, undefined, ["probs"]);
@@ -561,10 +581,10 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     } else {
       this.#copyIn(logits, labels);
     }
+    this.markRun(false);
     this.#visit(1);
-    this.#upstream = 1;
     this.#probsAreFresh = this.#planOutputs.includes("probs");
-    this.markRun();
+    this.markRun(true);
 
     const { rows } = this.layout;
     if (this.#terms.reduction === "none") {
@@ -593,14 +613,12 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
       this.#checkInputs(this.#labels);
       this.float64("upstream").set(byRow);
       this.#visit(0, "upstream");
-      this.#upstream = Number.NaN;
     } else if (upstream !== this.#upstream) {
       this.#checkInputs(this.#labels);
       this.#visit(upstream);
-      this.#upstream = upstream;
     }
     // What is added stays as it is; what is handed out may be changed.
-    if (this.#accumulates) this.arena.kernels.add(this.ptr("exps"), this.ptr("gradient"), 0, this.layout.size);
+    if (this.#accumulates) this.kernels.add(this.ptr("exps"), this.ptr("gradient"), 0, this.layout.size, this.ptr("scratch"));
     else this.#upstream = Number.NaN;
     const result = this.#form ? toForm(this.#form, this.gradient.slice(), this.shape as readonly number[]) : this.gradient;
     return result as SameAxes<T>;
@@ -646,12 +664,15 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
 
   /** Losses and gradient of what is in memory; the upstream gradient is a number, or 0 and the name of a buffer by row. */
   #visit(upstream: number, upstreams?: string): void {
-    if (!this.#isPlain) {
-      this.#visitWithOptions("gradient", upstream, upstreams, this.#planOutputs);
-      return;
-    }
+    this.#upstream = Number.NaN;
+    if (this.#isPlain) this.#visitPlainly(upstream, upstreams);
+    else this.#visitWithOptions("gradient", upstream, upstreams, this.#planOutputs);
+    if (upstreams === undefined) this.#upstream = upstream;
+  }
+
+  #visitPlainly(upstream: number, upstreams: string | undefined): void {
     const { classes, inner, rows } = this.layout;
-    const { kernels } = this.arena;
+    const { kernels } = this;
     const isIndices = this.buffers.view(this.#labels) instanceof Int32Array;
     const kernel = isIndices ? kernels.gradientOfIndices : kernels.gradientOfDistributions;
     kernel(
@@ -697,7 +718,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
       upstreams,
     };
     beginVisits(buffers, visit);
-    visitWithOptions(this.arena.kernels, buffers, visit);
+    visitWithOptions(this.kernels, buffers, visit);
     if (derivative === "none") return;
     const { validCount, totalWeight } = prepared;
     const counts = { correct: 0, topK: 0, validCount, totalWeight, firstBadRow: -1 };

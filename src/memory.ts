@@ -6,7 +6,8 @@
 
 import { rangeError, Verbatim } from "./check.js";
 import { type Kernels, PLANES } from "./kernels.js";
-import { instantiate, MAX_PAGES, PAGE_BYTES } from "./module.js";
+import { instantiate, instantiateShared, MAX_PAGES, PAGE_BYTES } from "./module.js";
+import { Crew, type Threads } from "./threads.js";
 
 const ALIGNMENT_BYTES = 64;
 
@@ -40,11 +41,37 @@ interface Place {
 export class Arena {
   readonly kernels: Kernels;
   readonly #memory: WebAssembly.Memory;
+  /** Of a memory that is shared: who works with it. */
+  readonly #crew: Crew | undefined;
+  readonly #hands: number;
 
-  constructor() {
-    const { kernels, memory } = instantiate();
+  constructor(threads?: Threads) {
+    const shared = threads && threads.threads > 1 ? instantiateShared() : undefined;
+    const { kernels, memory, module } = shared ?? instantiate();
     this.kernels = kernels;
     this.#memory = memory;
+    this.#crew = threads && shared && new Crew(threads, module, memory, kernels);
+    this.#hands = this.#crew ? (threads as Threads).threads : 1;
+  }
+
+  /** How many hands the last call of shared kernels had. */
+  get hands(): number {
+    return this.#crew?.hands ?? 1;
+  }
+
+  /** The kernels for batches of a layout, whose rows hands share if there are many; `scratchBytes` are for all of them. */
+  sharedKernels(layout: { inner: number; size: number }, scratchBytes: number): Kernels {
+    return this.#crew?.kernelsFor(layout, scratchBytes / this.#hands) ?? this.kernels;
+  }
+
+  /** Throws if the memory has no good results, because a worker was lost. */
+  check(): void {
+    this.#crew?.check();
+  }
+
+  /** Ends what does not end with the object itself. */
+  dispose(): void {
+    this.#crew?.dispose();
   }
 
   /** Finds places for buffers of these sizes, growing the memory where it is too small; `argument` is whose fault it is if it can't. */
@@ -59,9 +86,9 @@ export class Arena {
     return offsets;
   }
 
-  /** What the kernels need besides the tensors of a batch; where those alone are too large, or empty, it does not matter. */
+  /** What the kernels need besides the tensors of a batch, each hand; where those alone are too large, or empty, it does not matter. */
   scratchBytes({ classes, inner, size }: { classes: number; inner: number; size: number }, planes: number = PLANES): number {
-    return size > 0 && size * 8 < MAX_END ? this.kernels.scratchBytes(classes, inner, planes) : 0;
+    return size > 0 && size * 8 < MAX_END ? align(this.kernels.scratchBytes(classes, inner, planes)) * this.#hands : 0;
   }
 
   #reserve(argument: string, end: number): void {
@@ -95,6 +122,11 @@ export class Arena {
   /** Whether a view is of the memory as it is now. */
   holds(view: ArrayBufferView): boolean {
     return view.buffer === this.#memory.buffer;
+  }
+
+  /** Whether a view may be of the memory, now or before it grew: a shared one's views stay. */
+  mayHold(view: ArrayBufferView): boolean {
+    return this.holds(view) || (this.#crew !== undefined && view.buffer instanceof SharedArrayBuffer);
   }
 }
 

@@ -1,7 +1,9 @@
 // Prints the digests of every way to get results, as JSON: what the matrix of engines runs, bundled.
 
 import { digestsOf, WAYS, type Way } from "./digests.js";
+import { startWorkers } from "./start-workers.js";
 
+await startWorkers(3);
 const ways: Record<string, Record<string, string>> = {};
 for (const way of Object.keys(WAYS) as Way[]) ways[way] = await digestsOf(way);
 console.log(JSON.stringify(ways));

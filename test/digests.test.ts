@@ -1,8 +1,17 @@
 // The same bits in every way to get them, and as they were committed. `npm run test:matrix -- --write` takes new ones.
 
-import { expect, it } from "vitest";
-import { digestsOf, WAYS, type Way } from "./digests.js";
+import { expect, it, vi } from "vitest";
+import { byThreads, digestsOf, WAYS, type Way } from "./digests.js";
 import committed from "./digests.json" with { type: "json" };
+import { startWorkers } from "./start-workers.js";
+
+vi.mock("../src/blocks.js", () => import("./small-blocks.js"));
+
+it.each([2, 4, 8])("%d threads give the committed bits", async (threads) => {
+  const layer = await startWorkers(threads);
+  expect(committed).toMatchObject(await digestsOf(byThreads(threads)));
+  layer.dispose();
+});
 
 it("all ways give the committed bits, and leave no digest out", async () => {
   const seen = new Set<string>();

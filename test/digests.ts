@@ -163,13 +163,13 @@ function optionsByFunctions(input: Input): Results {
 }
 
 /** The loss with options by layers. */
-function optionsByLayers(input: Input): Results {
+function optionsByLayers(input: Input, threads: number): Results {
   const { x, indices, distributions } = input;
   const rows = rowOptionsOf(input);
-  const given = { ...layoutOf(input), ...termsOf(input), sampleWeights: true, mask: true as const, outputs: OUTPUTS };
+  const given = { ...layoutOf(input), ...termsOf(input), sampleWeights: true, mask: true as const, outputs: OUTPUTS, threads };
   const hard = new SoftmaxCrossEntropy({ ...given, ignoreIndex: 0 });
   const soft = new SoftmaxCrossEntropy({ ...given, labels: "distribution", labelGradient: true });
-  const smoothed = new SoftmaxCrossEntropy({ ...layoutOf(input), ...SMOOTHED });
+  const smoothed = new SoftmaxCrossEntropy({ ...layoutOf(input), ...SMOOTHED, threads });
   smoothed.logits.set(x);
   smoothed.labels.set(indices);
   smoothed.forward();
@@ -180,13 +180,15 @@ function optionsByLayers(input: Input): Results {
     layer.mask.set(rows.mask);
     layer.forward();
   }
-  return {
+  const results = {
     ...named("options", hard.backward(), hard),
     ...named("softOptions", soft.backward(), soft),
     "softOptions.labelGradient": soft.labelGradient.slice(),
     "smoothed.gradient": smoothed.backward().slice(),
     "smoothed.losses": smoothed.losses.slice(),
   };
+  for (const layer of [hard, soft, smoothed]) layer.dispose();
+  return results;
 }
 
 /** What functions make of a batch; `outFor` gives an array to write to, or undefined. */
@@ -284,19 +286,28 @@ function cut(rows: readonly number[], inner: number, sizes: readonly number[]): 
 
 const rowsOf = ({ outer, inner }: Input) => Array.from({ length: outer * inner }, (_, r) => r);
 
-const LAYERS = {
-  softmax: new Softmax({ axis: 1 }),
-  gradient: new SoftmaxCrossEntropy({ axis: 1, divisor: DIVISOR }),
-  softGradient: new SoftmaxCrossEntropy({ axis: 1, divisor: DIVISOR, labels: "distribution" }),
-  mean: new SoftmaxCrossEntropy({ axis: 1 }),
-  sum: new SoftmaxCrossEntropy({ axis: 1, reduction: "sum" }),
-  byRow: new SoftmaxCrossEntropy({ axis: 1, reduction: "none" }),
-};
+const makeLayers = (threads: number) => ({
+  softmax: new Softmax({ axis: 1, threads }),
+  gradient: new SoftmaxCrossEntropy({ axis: 1, divisor: DIVISOR, threads }),
+  softGradient: new SoftmaxCrossEntropy({ axis: 1, divisor: DIVISOR, labels: "distribution", threads }),
+  mean: new SoftmaxCrossEntropy({ axis: 1, threads }),
+  sum: new SoftmaxCrossEntropy({ axis: 1, reduction: "sum", threads }),
+  byRow: new SoftmaxCrossEntropy({ axis: 1, reduction: "none", threads }),
+});
+
+const layersByThreads = new Map<number, ReturnType<typeof makeLayers>>();
+
+/** Layers that serve all inputs, of so many threads. */
+function layersOf(threads: number): ReturnType<typeof makeLayers> {
+  const layers = layersByThreads.get(threads) ?? makeLayers(threads);
+  layersByThreads.set(threads, layers);
+  return layers;
+}
 
 /** What layers make of a batch in their memory. */
-function byResidentLayers(input: Input): Results {
+function byResidentLayers(input: Input, threads = 1): Results {
   const { shape } = layoutOf(input);
-  const { softmax, gradient, softGradient, mean, sum, byRow } = LAYERS;
+  const { softmax, gradient, softGradient, mean, sum, byRow } = layersOf(threads);
   softmax.resize(shape);
   softmax.logits.set(input.x);
   const probs = softmax.forward().slice();
@@ -322,7 +333,7 @@ function byResidentLayers(input: Input): Results {
     mean: lossOf(mean, input.indices),
     sum: lossOf(sum, input.indices),
     upstreamGradient: byRow.backward(input.upstreamByRow).slice(),
-    ...optionsByLayers(input),
+    ...optionsByLayers(input, threads),
   };
 }
 
@@ -331,7 +342,7 @@ function byCopyingLayers(input: Input): Results {
   const { shape } = layoutOf(input);
   const logits = { data: input.x, shape };
   type NdArray = typeof logits;
-  const { softmax, gradient, softGradient, mean, sum, byRow } = LAYERS;
+  const { softmax, gradient, softGradient, mean, sum, byRow } = layersOf(1);
   gradient.forward(logits, input.indices);
   softGradient.forward(logits, input.distributions);
   return {
@@ -355,7 +366,8 @@ export const WAYS = {
   "functions, row by row": (input: Input) => byPieces(input, cut(rowsOf(input), input.inner, [1])),
   "functions, in uneven batches": (input: Input) => byPieces(input, cut(rowsOf(input), input.inner, [3, 1, 7, 2, 300, 5])),
   "functions, rows in other places": (input: Input) => byPieces(input, [rowsOf(input).reverse()]),
-  "layers, resident": byResidentLayers,
+  "layers, resident": (input: Input) => byResidentLayers(input),
+  "layers, 3 threads": (input: Input) => byResidentLayers(input, 3),
   "layers, copying": byCopyingLayers,
 } satisfies Record<string, (input: Input) => Results>;
 
@@ -370,11 +382,15 @@ function bytesOf(values: Float64Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bits.buffer);
 }
 
+/** The way of the layers for another number of threads. */
+export const byThreads = (threads: number) => (input: Input) => byResidentLayers(input, threads);
+
 /** SHA-256 of the bytes of all results of an operation over all inputs, in hexadecimal, by operation. */
-export async function digestsOf(way: Way): Promise<Record<string, string>> {
+export async function digestsOf(way: Way | ((input: Input) => Results)): Promise<Record<string, string>> {
+  const resultsOf: (input: Input) => Results = typeof way === "string" ? WAYS[way] : way;
   const bytes = new Map<string, Uint8Array[]>();
   for (const input of inputs()) {
-    for (const [name, values] of Object.entries<Float64Array>(WAYS[way](input))) {
+    for (const [name, values] of Object.entries(resultsOf(input))) {
       bytes.set(name, [...(bytes.get(name) ?? []), bytesOf(values)]);
     }
   }

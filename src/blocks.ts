@@ -1,0 +1,25 @@
+// How a batch is cut into the blocks that hands take.
+
+/**
+ * Batches of fewer elements are visited by the calling thread alone: 0.2 ms of work. Waking another takes a fifth of that away, and what it
+ * then does has been no more.
+ */
+export const LEAST_SHARED = 131072;
+
+/** The least elements of a block: enough that handing it out costs little beside. */
+const LEAST_BLOCK = 8192;
+
+/** What of a layout decides how it is cut into blocks. */
+export interface Extent {
+  readonly inner: number;
+  readonly size: number;
+}
+
+/** The least rows of a block, of `rows` in all; neighbouring columns, which share cache lines, stay together. */
+export function leastRowsOf(rows: number, { inner, size }: Extent): number {
+  const least = Math.ceil((LEAST_BLOCK * rows) / size);
+  return inner === 1 && least < 8 ? least : Math.ceil(least / 8) * 8;
+}
+
+/** How long the caller waits for the last blocks, which take no such time, before it gives the workers that have them up for lost. */
+export const MOST_BLOCK_MS = 5000;

@@ -1,0 +1,217 @@
+// Threads: workers that share the rows of a batch with the calling thread. A call does not depend on them: whoever is there takes blocks,
+// and those who are not mean fewer hands.
+
+import { type Extent, LEAST_SHARED, leastRowsOf, MOST_BLOCK_MS } from "./blocks.js";
+import { checkInteger, typeError } from "./check.js";
+import { type Call, Control, ControlBlock, type Message, SHARED_KERNELS } from "./hand.js";
+import type { Kernels } from "./kernels.js";
+import { builtin } from "./node.js";
+
+/** The most threads that can be asked for. */
+export const MAX_THREADS = 128;
+
+/** What is used of a Web Worker, or one of node:worker_threads. */
+export interface WorkerLike {
+  postMessage(message: unknown): void;
+  terminate(): unknown;
+}
+
+/** How many threads share a layer's work. */
+export interface ThreadOptions {
+  /**
+   * How many threads share the rows of a large batch, the calling one among them: 1 (default) to 128, or "auto", one for each processor.
+   * Results have the same bits for any number.
+   */
+  threads?: number | "auto";
+  /** Starts a worker from the module `softmax-wasm/worker`, where a bundler needs it done in a way of its own. */
+  createWorker?: () => WorkerLike;
+}
+
+function processors(): number {
+  const available = builtin("node:os")?.availableParallelism as (() => number) | undefined;
+  return Math.min(available?.() ?? globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
+}
+
+function defaultWorker(): WorkerLike {
+  const NodeWorker = builtin("node:worker_threads")?.Worker as (new (url: URL) => WorkerLike) | undefined;
+  if (NodeWorker) return new NodeWorker(new URL("./worker.js", import.meta.url));
+  return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+}
+
+let hasWarned = false;
+
+/** Whether memory can be shared; says once if it can't. */
+function canShare(): boolean {
+  if (typeof SharedArrayBuffer === "function" && globalThis.crossOriginIsolated !== false) return true;
+  if (!hasWarned) {
+    hasWarned = true;
+    console.warn("softmax-wasm: threads need a page that is cross-origin isolated (headers COOP and COEP); going on with one thread");
+  }
+  return false;
+}
+
+/** ThreadOptions as they were read and checked. */
+export interface Threads {
+  /** As many as are asked for and possible. */
+  readonly threads: number;
+  readonly createWorker: () => WorkerLike;
+}
+
+export function readThreads({ threads = 1, createWorker = defaultWorker }: ThreadOptions): Threads {
+  if (typeof createWorker !== "function") throw typeError("createWorker", "a function", createWorker);
+  const wanted = threads === "auto" ? processors() : checkInteger("threads", threads, 1, MAX_THREADS);
+  return { threads: wanted > 1 && canShare() ? wanted : 1, createWorker };
+}
+
+/** A memory, as workers are told of it. */
+type Attached = Extract<Message, { kind: "attach" }>;
+
+/** The workers of this thread, for all of its memories. */
+class Pool {
+  #block = new ControlBlock();
+  readonly #workers = new Set<WorkerLike>();
+  readonly #attached = new Map<number, Attached>();
+
+  #send(message: Message): void {
+    for (const worker of this.#workers) worker.postMessage(message);
+    Atomics.add(this.#block.words, Control.MAIL, 1);
+    this.#block.ring();
+  }
+
+  attach(attached: Attached): void {
+    this.#attached.set(attached.arena, attached);
+    this.#send(attached);
+  }
+
+  detach(arena: number): void {
+    if (!this.#attached.delete(arena)) return;
+    if (this.#attached.size > 0) this.#send({ kind: "detach", arena });
+    else this.#dismissAll();
+  }
+
+  #dismissAll(): void {
+    for (const worker of this.#workers) worker.terminate();
+    this.#workers.clear();
+    // What they may still do is not to be seen by those that come after them.
+    this.#block = new ControlBlock();
+  }
+
+  /** Sees to it that there are so many workers, or are soon: they start while this thread goes on. */
+  recruit(count: number, createWorker: () => WorkerLike): void {
+    try {
+      while (this.#workers.size < count) this.#start(createWorker());
+    } catch {
+      // A policy that forbids workers: fewer hands.
+    }
+  }
+
+  #start(worker: WorkerLike): void {
+    const { on, unref, addEventListener } = worker as Partial<NodeWorker & EventTarget>;
+    const dismiss = () => this.#workers.delete(worker);
+    if (on) {
+      on.call(worker, "error", dismiss);
+      on.call(worker, "exit", dismiss);
+      unref?.call(worker);
+    } else {
+      addEventListener?.call(worker, "error", dismiss);
+    }
+    const mail = this.#block.load(Control.MAIL);
+    worker.postMessage({ kind: "start", control: this.#block.memory, mail: mail - this.#attached.size } satisfies Message);
+    for (const attached of this.#attached.values()) worker.postMessage(attached);
+    this.#workers.add(worker);
+  }
+
+  /** Has all hands work for a call. Gives how many of them found work; undefined if a worker was lost and has not done its part. */
+  run(call: Call, kernels: Kernels): number | undefined {
+    const block = this.#block;
+    block.open(call);
+    let isComplete = false;
+    try {
+      block.work(kernels);
+    } finally {
+      block.close();
+      isComplete = this.#awaitWorkers();
+    }
+    if (block.load(Control.FAILED)) throw new Error("softmax-wasm: a kernel has failed in a worker");
+    return isComplete ? block.load(Control.BUSY) : undefined;
+  }
+
+  #awaitWorkers(): boolean {
+    const block = this.#block;
+    const end = performance.now() + MOST_BLOCK_MS;
+    for (let left = MOST_BLOCK_MS; left > 0; left = end - performance.now()) {
+      const active = block.load(Control.ACTIVE);
+      if (active === 0) return true;
+      block.wait(Control.ACTIVE, active, left);
+    }
+    this.#dismissAll();
+    return false;
+  }
+}
+
+let pool: Pool | undefined;
+
+/** What Node's workers have that others have not. */
+interface NodeWorker {
+  on(event: "error" | "exit", listen: () => void): void;
+  unref(): void;
+}
+
+let arenas = 0;
+
+/** Memories whose owner is gone without a word. */
+const dropped = new FinalizationRegistry<number>((arena) => pool?.detach(arena));
+
+/** The hands that visit the batches of one memory. */
+export class Crew {
+  /** How many the last call had. */
+  hands = 1;
+  readonly #threads: number;
+  readonly #createWorker: () => WorkerLike;
+  readonly #arena = ++arenas;
+  readonly #kernels: Kernels;
+  #isLost = false;
+
+  constructor({ threads, createWorker }: Threads, module: WebAssembly.Module, memory: WebAssembly.Memory, kernels: Kernels) {
+    this.#threads = threads;
+    this.#createWorker = createWorker;
+    this.#kernels = kernels;
+    pool ??= new Pool();
+    pool.attach({ kind: "attach", arena: this.#arena, module, memory });
+    dropped.register(this, this.#arena, this);
+  }
+
+  /** The kernels for batches of such an extent: hands share the rows if there are many. Each hand has so much scratch memory. */
+  kernelsFor(extent: Extent, scratchBytes: number): Kernels {
+    this.hands = 1;
+    if (extent.size < LEAST_SHARED) return this.#kernels;
+    pool?.recruit(this.#threads - 1, this.#createWorker);
+    const shared = SHARED_KERNELS.map((kernel) => [
+      kernel,
+      (...args: number[]): void => {
+        const [first, end, scratchPtr] = args.splice(args.length - 3);
+        const leastRows = leastRowsOf(end - first, extent);
+        this.#run({ arena: this.#arena, kernel, args, first, end, leastRows, scratchPtr, scratchBytes, mostHands: this.#threads });
+      },
+    ]);
+    return { ...this.#kernels, ...Object.fromEntries(shared) };
+  }
+
+  #run(call: Call): void {
+    const hands = pool?.run(call, this.#kernels);
+    if (hands !== undefined) this.hands = hands;
+    else this.#isLost = true;
+    this.check();
+  }
+
+  /** Throws if a worker was lost with a block that it may still write to: nothing is to be read here any more. */
+  check(): void {
+    if (this.#isLost) throw new Error("softmax-wasm: a worker has stopped in the middle of a call of this layer, which can't go on");
+  }
+
+  /** No worker keeps the memory. */
+  dispose(): void {
+    dropped.unregister(this);
+    pool?.detach(this.#arena);
+  }
+}
