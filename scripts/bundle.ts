@@ -9,13 +9,13 @@ export type Build = keyof typeof EMBEDDED;
 
 const path = (relative: string) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
 
-/** The part in which two binaries differ: bytes [from, to) of the one are `bytes` in the other. */
-function difference(one: Buffer, other: Buffer): { from: number; to: number; bytes: number[] } {
-  let from = 0;
-  while (from < one.length && one[from] === other[from]) from++;
+/** The part in which two binaries differ: bytes [start, end) of the one are `bytes` in the other. */
+function difference(one: Buffer, other: Buffer): { start: number; end: number; bytes: number[] } {
+  let start = 0;
+  while (start < one.length && one[start] === other[start]) start++;
   let same = 0;
-  while (same < one.length - from && one[one.length - 1 - same] === other[other.length - 1 - same]) same++;
-  return { from, to: one.length - same, bytes: [...other.subarray(from, other.length - same)] };
+  while (same < one.length - start && one[one.length - 1 - same] === other[other.length - 1 - same]) same++;
+  return { start, end: one.length - same, bytes: [...other.subarray(start, other.length - same)] };
 }
 
 /** A memory import, with a maximum or without. */
@@ -34,7 +34,7 @@ export function embedded(name: Build, binary: Buffer, shared = binary): string {
     "/** What an engine must have to compile the module. */",
     `export const feature = "WebAssembly ${name === "relaxed" ? "relaxed " : ""}SIMD";`,
     `export const wasm: string = "${binary.toString("base64")}";`,
-    "/** What makes it the module for shared memory: these bytes in the place of [from, to). */",
+    "/** What makes it the module for shared memory: these bytes in the place of [start, end). */",
     `export const sharedMemory = ${JSON.stringify(sharedMemory)};`,
     "",
   ].join("\n");

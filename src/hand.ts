@@ -17,7 +17,7 @@ export const Control = {
   FAILED: 3,
   /** How many workers are between their look at CALL and their last block. */
   ACTIVE: 16,
-  /** How many hands have come to the call, and how many of them have found a block to visit. */
+  /** How many hands have come to the call, the caller among them, and how many of them have found a block to visit. */
   HANDS: 32,
   BUSY: 33,
   /** The first row that has not been handed out. */
@@ -117,7 +117,7 @@ export class ControlBlock {
     numbers[COUNT] = args.length;
     numbers.set(args, FIRST_ARGUMENT);
     Atomics.store(words, Control.FAILED, 0);
-    Atomics.store(words, Control.HANDS, 0);
+    Atomics.store(words, Control.HANDS, 1);
     Atomics.store(words, Control.BUSY, 0);
     Atomics.store(words, Control.NEXT, first);
     Atomics.store(words, Control.CALL, 1);
@@ -140,12 +140,16 @@ export class ControlBlock {
     return this.#numbers[ARENA];
   }
 
-  /** Takes block after block of the open call until all are handed out. */
-  work(kernels: Kernels): void {
+  /** Works for the open call, if it has not hands enough. */
+  join(kernels: Kernels): void {
+    const hand = Atomics.add(this.words, Control.HANDS, 1);
+    if (hand < this.#numbers[MOST_HANDS]) this.work(kernels, hand);
+  }
+
+  /** Takes block after block of the open call until all are handed out; the caller is hand 0. */
+  work(kernels: Kernels, hand: number): void {
     const { words } = this;
     const numbers = this.#numbers;
-    const hand = Atomics.add(words, Control.HANDS, 1);
-    if (hand >= numbers[MOST_HANDS]) return;
     const end = numbers[END];
     let first = 0;
     /** The rows of the next block: fewer and fewer, so that the last hand to end is not long awaited. Sets `first`; 0 if all are taken. */

@@ -9,13 +9,13 @@ export const MAX_PAGES = 65536;
 /** 64 MiB: a shared memory that may not grow to so much is of no use. */
 const LEAST_SHARED_PAGES = 1024;
 
-/** The embedded module, with the memory import of a thread's or of several threads' memory. */
+/** The embedded module, which imports a memory, or one that threads can share. */
 function compile(isShared: boolean): WebAssembly.Module {
-  const own = Uint8Array.from(atob(wasm), (char) => char.charCodeAt(0));
-  const { from, to, bytes } = sharedMemory;
-  const binary = isShared ? Uint8Array.of(...own.subarray(0, from), ...bytes, ...own.subarray(to)) : own;
-  if (!WebAssembly.validate(binary)) throw new Error(`softmax-wasm expected an engine that has ${feature}`);
-  return new WebAssembly.Module(binary);
+  let binary = atob(wasm);
+  if (isShared) binary = binary.slice(0, sharedMemory.start) + String.fromCharCode(...sharedMemory.bytes) + binary.slice(sharedMemory.end);
+  const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));
+  if (!WebAssembly.validate(bytes)) throw new Error(`softmax-wasm expected an engine that has ${feature}`);
+  return new WebAssembly.Module(bytes);
 }
 
 let compiled: WebAssembly.Module | undefined;

@@ -127,7 +127,7 @@ class Pool {
     block.open(call);
     let isComplete = false;
     try {
-      block.work(kernels);
+      block.work(kernels, 0);
     } finally {
       block.close();
       isComplete = this.#awaitWorkers();
@@ -159,8 +159,8 @@ interface NodeWorker {
 
 let arenas = 0;
 
-/** Memories whose owner is gone without a word. */
-const dropped = new FinalizationRegistry<number>((arena) => pool?.detach(arena));
+/** Lets memories go whose owner is gone without a word. */
+let dropped: FinalizationRegistry<number> | undefined;
 
 /** The hands that visit the batches of one memory. */
 export class Crew {
@@ -177,6 +177,7 @@ export class Crew {
     this.#createWorker = createWorker;
     this.#kernels = kernels;
     pool ??= new Pool();
+    dropped ??= new FinalizationRegistry((arena) => pool?.detach(arena));
     pool.attach({ kind: "attach", arena: this.#arena, module, memory });
     dropped.register(this, this.#arena, this);
   }
@@ -211,7 +212,7 @@ export class Crew {
 
   /** No worker keeps the memory. */
   dispose(): void {
-    dropped.unregister(this);
+    dropped?.unregister(this);
     pool?.detach(this.#arena);
   }
 }

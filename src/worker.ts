@@ -23,7 +23,7 @@ function serve(): void {
     Atomics.add(words, Control.ACTIVE, 1);
     const kernels = block.load(Control.CALL) ? arenas.get(block.arena) : undefined;
     try {
-      if (kernels) block.work(kernels);
+      if (kernels) block.join(kernels);
     } catch {
       Atomics.store(words, Control.FAILED, 1);
     }
@@ -31,6 +31,11 @@ function serve(): void {
     if (block.load(Control.MAIL) !== mail) return;
     block.wait(Control.BELL, bell);
   }
+}
+
+/** What a kernel calls whose assertion has failed; those of the release have none. */
+function abort(): void {
+  throw new Error("softmax-wasm: an assertion has failed");
 }
 
 function receive(message: Message): void {
@@ -42,7 +47,7 @@ function receive(message: Message): void {
     if (message.kind === "detach") {
       arenas.delete(message.arena);
     } else {
-      const { exports } = new WebAssembly.Instance(message.module, { env: { memory: message.memory } });
+      const { exports } = new WebAssembly.Instance(message.module, { env: { memory: message.memory, abort } });
       arenas.set(message.arena, exports as unknown as Kernels);
     }
   }

@@ -217,7 +217,7 @@ describe("options", () => {
       "a typo in a layer",
       () => new SoftmaxCrossEntropy({ shapes: [1] } as Wrong),
       TypeError,
-      '"options" expected only the names shape, axis, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, scale, ' +
+      '"options" expected only the names shape, axis, threads, createWorker, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, scale, ' +
         'labels, sampleWeights, mask, accumulate, labelGradient, outputs, topK, got "shapes"',
     ],
     ["a number", () => softmax(x, 1 as Wrong), TypeError, '"options" expected a plain object, got 1'],

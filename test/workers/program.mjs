@@ -45,12 +45,12 @@ const tasks = {
   },
   /** Processor time of all threads over time in which nothing is called. */
   async idle() {
-    const layer = await layerWithWorkers(4);
+    const { threads } = await layerWithWorkers(4);
     await sleep(100);
     const before = process.cpuUsage();
     await sleep(1000);
     const { user, system } = process.cpuUsage(before);
-    return { busyMs: (user + system) / 1000, threads: layer.threads };
+    return { busyMs: (user + system) / 1000, threads };
   },
   /** 200 layers that are dropped, one after the other. */
   async drop() {
@@ -91,11 +91,12 @@ const tasks = {
   },
   async inner() {
     const layer = await layerWithWorkers(2);
+    const { threads } = layer;
     layer.logits.forEach((_, i, logits) => {
       logits[i] = Math.sin(i);
     });
     const [p] = layer.forward();
-    return { isMainThread, threads: layer.threads, p };
+    return { isMainThread, threads, p };
   },
   /** Threads by default, in a program that says nothing of workers. */
   async auto() {
