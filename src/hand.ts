@@ -27,14 +27,15 @@ const CONTROL_WORDS = 64;
 
 /** The arguments of a call: these, then what the kernel takes before `first`. */
 const ARENA = 0;
-const KERNEL = 1;
-const MOST_HANDS = 2;
-const END = 3;
-const LEAST_ROWS = 4;
-const SCRATCH_PTR = 5;
-const SCRATCH_BYTES = 6;
-const COUNT = 7;
-const FIRST_ARGUMENT = 8;
+const MEMORY_BYTES = 1;
+const KERNEL = 2;
+const MOST_HANDS = 3;
+const END = 4;
+const LEAST_ROWS = 5;
+const SCRATCH_PTR = 6;
+const SCRATCH_BYTES = 7;
+const COUNT = 8;
+const FIRST_ARGUMENT = 9;
 const MOST_ARGUMENTS = 12;
 
 /** The kernels that hands share the rows of. All take first, end and scratchPtr last. */
@@ -52,6 +53,8 @@ export type SharedKernel = (typeof SHARED_KERNELS)[number];
 export interface Call {
   /** The number of the memory that it is about. */
   readonly arena: number;
+  /** How large that memory is. */
+  readonly memoryBytes: number;
   readonly kernel: SharedKernel;
   /** What the kernel takes before first, end and scratchPtr. */
   readonly args: readonly number[];
@@ -104,10 +107,11 @@ export class ControlBlock {
   }
 
   /** Opens a call. */
-  open({ arena, kernel, args, first, end, leastRows, scratchPtr, scratchBytes, mostHands }: Call): void {
+  open({ arena, memoryBytes, kernel, args, first, end, leastRows, scratchPtr, scratchBytes, mostHands }: Call): void {
     const { words } = this;
     const numbers = this.#numbers;
     numbers[ARENA] = arena;
+    numbers[MEMORY_BYTES] = memoryBytes;
     numbers[KERNEL] = SHARED_KERNELS.indexOf(kernel);
     numbers[MOST_HANDS] = mostHands;
     numbers[END] = end;
@@ -138,6 +142,11 @@ export class ControlBlock {
   /** The number of the memory that the open call is about. */
   get arena(): number {
     return this.#numbers[ARENA];
+  }
+
+  /** How large it is. */
+  get memoryBytes(): number {
+    return this.#numbers[MEMORY_BYTES];
   }
 
   /** Works for the open call, if it has not hands enough. */

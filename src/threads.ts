@@ -12,7 +12,9 @@ export const MAX_THREADS = 128;
 
 /** What is used of a Web Worker, or one of node:worker_threads. */
 export interface WorkerLike {
+  /** Hands it a message, of which shared memory is a part. */
   postMessage(message: unknown): void;
+  /** Ends it. */
   terminate(): unknown;
 }
 
@@ -169,12 +171,14 @@ export class Crew {
   readonly #threads: number;
   readonly #createWorker: () => WorkerLike;
   readonly #arena = ++arenas;
+  readonly #memory: WebAssembly.Memory;
   readonly #kernels: Kernels;
   #isLost = false;
 
   constructor({ threads, createWorker }: Threads, module: WebAssembly.Module, memory: WebAssembly.Memory, kernels: Kernels) {
     this.#threads = threads;
     this.#createWorker = createWorker;
+    this.#memory = memory;
     this.#kernels = kernels;
     pool ??= new Pool();
     dropped ??= new FinalizationRegistry((arena) => pool?.detach(arena));
@@ -192,14 +196,15 @@ export class Crew {
       (...args: number[]): void => {
         const [first, end, scratchPtr] = args.splice(args.length - 3);
         const leastRows = leastRowsOf(end - first, extent);
-        this.#run({ arena: this.#arena, kernel, args, first, end, leastRows, scratchPtr, scratchBytes, mostHands: this.#threads });
+        this.#run({ kernel, args, first, end, leastRows, scratchPtr, scratchBytes });
       },
     ]);
     return { ...this.#kernels, ...Object.fromEntries(shared) };
   }
 
-  #run(call: Call): void {
-    const hands = pool?.run(call, this.#kernels);
+  #run(call: Omit<Call, "arena" | "memoryBytes" | "mostHands">): void {
+    const memoryBytes = this.#memory.buffer.byteLength;
+    const hands = pool?.run({ ...call, arena: this.#arena, memoryBytes, mostHands: this.#threads }, this.#kernels);
     if (hands !== undefined) this.hands = hands;
     else this.#isLost = true;
     this.check();

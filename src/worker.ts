@@ -10,10 +10,28 @@ interface Port {
   on?(event: "message", listen: (message: Message) => void): void;
 }
 
-const arenas = new Map<number, Kernels>();
+/** A memory, the kernels on it, and how large it is as far as they know. */
+interface Arena {
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: Kernels;
+  bytes: number;
+}
+
+const arenas = new Map<number, Arena>();
 let block: ControlBlock;
 /** How many messages have come. */
 let mail = 0;
+
+/** The kernels for the open call, if its memory is known here. */
+function kernelsOfCall(): Kernels | undefined {
+  const arena = arenas.get(block.arena);
+  // Engines can miss in one thread that another has made a memory grow: growing it by nothing tells them.
+  if (arena && arena.bytes !== block.memoryBytes) {
+    arena.memory.grow(0);
+    arena.bytes = block.memoryBytes;
+  }
+  return arena?.kernels;
+}
 
 /** Works and sleeps until there is mail, which only the event loop delivers. */
 function serve(): void {
@@ -21,8 +39,8 @@ function serve(): void {
   for (;;) {
     const bell = block.load(Control.BELL);
     Atomics.add(words, Control.ACTIVE, 1);
-    const kernels = block.load(Control.CALL) ? arenas.get(block.arena) : undefined;
     try {
+      const kernels = block.load(Control.CALL) ? kernelsOfCall() : undefined;
       if (kernels) block.join(kernels);
     } catch {
       Atomics.store(words, Control.FAILED, 1);
@@ -47,8 +65,9 @@ function receive(message: Message): void {
     if (message.kind === "detach") {
       arenas.delete(message.arena);
     } else {
-      const { exports } = new WebAssembly.Instance(message.module, { env: { memory: message.memory, abort } });
-      arenas.set(message.arena, exports as unknown as Kernels);
+      const { arena, module, memory } = message;
+      const { exports } = new WebAssembly.Instance(module, { env: { memory, abort } });
+      arenas.set(arena, { memory, kernels: exports as unknown as Kernels, bytes: 0 });
     }
   }
   if (block.load(Control.MAIL) === mail) serve();
