@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { scaleLinear } from "d3-scale";
 import type { BenchRecord, Timed } from "./record.js";
+import { escaped, FAINT, figure, HALO, INK, tag, text, WIDTH } from "./svg.js";
 
 /** Panels, as far as the record has them: few classes, many, very many, and a strided axis. */
 const PANELS: Readonly<Record<string, string>> = {
@@ -34,7 +35,6 @@ const STYLES: Readonly<Record<string, Style>> = {
 };
 const PEER: Style = { fill: "#9aa1ab", text: "#565d69" };
 
-const WIDTH = 860;
 const LEFT = 208;
 const RIGHT = 16;
 const TOP = 84;
@@ -43,19 +43,6 @@ const ROW = 25;
 const BAR = 15;
 /** Right of a panel's longest bar, for its number. */
 const NUMBER = 34;
-const INK = "#1f2933";
-const FAINT = "#e1e5ea";
-const HALO = { stroke: "#ffffff", "stroke-width": 4, "stroke-linejoin": "round", "paint-order": "stroke" };
-
-const tag = (name: string, attributes: Record<string, string | number>, ...content: string[]) => {
-  const written = Object.entries(attributes).map(
-    ([key, value]) => ` ${key}="${typeof value === "number" ? Number(value.toFixed(1)) : value}"`,
-  );
-  return `<${name}${written.join("")}${content.length ? `>${content.join("")}</${name}>` : "/>"}`;
-};
-const text = (content: string, at: [x: number, y: number], attributes: Record<string, string | number> = {}) =>
-  tag("text", { x: at[0], y: at[1], ...attributes }, content.replaceAll("&", "&amp;").replaceAll("<", "&lt;"));
-
 /** Of the contestants without a style, the fastest: who has the most panels, then the smallest product of times. */
 function bestPeer({ contestants }: BenchRecord, panels: readonly Timed[]): string | undefined {
   const peers = Object.keys(contestants).filter((name) => !(name in STYLES));
@@ -107,24 +94,13 @@ export function draw(record: BenchRecord): string {
     );
 
   const machine = `${record.cpu}, one core; Node ${record.node}; ${record.date}`;
-  return `${tag(
-    "svg",
-    {
-      xmlns: "http://www.w3.org/2000/svg",
-      viewBox: `0 0 ${WIDTH} ${height}`,
-      width: WIDTH,
-      height,
-      "font-family": "system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif",
-      "font-size": 12.5,
-      fill: INK,
-      role: "img",
-    },
-    tag("title", {}, "Loss with gradient: nanoseconds per logit by contestant and shape"),
-    tag("rect", { width: WIDTH, height, rx: 8, fill: "#ffffff" }),
+  return figure(
+    "Loss with gradient: nanoseconds per logit by contestant and shape",
+    height,
     text("Loss with gradient, float64", [16, 29], { "font-size": 15, "font-weight": 600 }),
-    text(machine, [WIDTH - RIGHT, 29], { "font-size": 11.5, "text-anchor": "end" }),
+    text(escaped(machine), [WIDTH - RIGHT, 29], { "font-size": 11.5, "text-anchor": "end" }),
     ...names.map((name, row) =>
-      text(styleOf(name).title ?? record.contestants[name].title, [LEFT - 10, middle(row) + 4], {
+      text(escaped(styleOf(name).title ?? record.contestants[name].title), [LEFT - 10, middle(row) + 4], {
         fill: styleOf(name).text,
         "text-anchor": "end",
         "font-weight": 600,
@@ -132,7 +108,7 @@ export function draw(record: BenchRecord): string {
     ),
     ...panels.map(panel),
     text("ns per logit; shorter is faster", [LEFT + (WIDTH - LEFT - RIGHT) / 2, bottom + 40], { "text-anchor": "middle" }),
-  )}\n`;
+  );
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

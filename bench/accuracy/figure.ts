@@ -3,6 +3,7 @@
 import { scaleLog } from "d3-scale";
 import { line } from "d3-shape";
 import { LIMITS } from "../../test/limits.js";
+import { FAINT, figure, HALO, INK, tag, text, WIDTH } from "../svg.js";
 
 /** A contestant's worst error around a confidence gap, in ulps. */
 export interface Point {
@@ -22,7 +23,6 @@ const STYLES: Record<string, { stroke: string; text: string; width: number; dash
   "softmax-wasm": { stroke: "#0b62c4", text: "#0b5cb8", width: 2.5, dashes: "none" },
 };
 
-const WIDTH = 860;
 const HEIGHT = 430;
 /** Of a panel's plot: its place in the figure, and the height of the band for results without a right digit, a lane a contestant. */
 const PLOT = { left: 58, top: 44, width: 372, height: 322, gutter: 32, band: 52 };
@@ -53,21 +53,9 @@ const PANELS = {
   gradient: { title: "Gradient at the label", naive: { gap: 17, error: 2.5e5 } },
 };
 
-const INK = "#1f2933";
-const FAINT = "#e1e5ea";
-const HALO = { stroke: "#ffffff", "stroke-width": 4, "stroke-linejoin": "round", "paint-order": "stroke" };
-
 const x = scaleLog([FIRST_GAP, LAST_GAP], [0, PLOT.width]);
 const y = scaleLog([FLOOR, 2 ** 53], [PLOT.height, PLOT.band]);
 
-const tag = (name: string, attributes: Record<string, string | number>, ...content: string[]) => {
-  const written = Object.entries(attributes).map(
-    ([key, value]) => ` ${key}="${typeof value === "number" ? Number(value.toFixed(1)) : value}"`,
-  );
-  return `<${name}${written.join("")}${content.length ? `>${content.join("")}</${name}>` : "/>"}`;
-};
-const text = (content: string, at: [x: number, y: number], attributes: Record<string, string | number> = {}) =>
-  tag("text", { x: at[0], y: at[1], ...attributes }, content);
 const rule = (height: number, attributes: Record<string, string | number>) =>
   tag("path", { d: `M0,${height.toFixed(1)}H${PLOT.width}`, fill: "none", ...attributes });
 
@@ -111,23 +99,12 @@ function panel(quantity: keyof typeof PANELS, lines: Lines, index: number): stri
 
 export function draw(lines: Record<keyof typeof PANELS, Lines>): string {
   const middle = PLOT.top + PLOT.height / 2;
-  return `${tag(
-    "svg",
-    {
-      xmlns: "http://www.w3.org/2000/svg",
-      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
-      width: WIDTH,
-      height: HEIGHT,
-      "font-family": "system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif",
-      "font-size": 12.5,
-      fill: INK,
-      role: "img",
-    },
-    tag("title", {}, "The error of loss and gradient against how confident a row is"),
-    tag("rect", { width: WIDTH, height: HEIGHT, rx: 8, fill: "#ffffff" }),
+  return figure(
+    "The error of loss and gradient against how confident a row is",
+    HEIGHT,
     text("error in ulp", [16, middle], { transform: `rotate(-90 16 ${middle})`, "text-anchor": "middle" }),
     text("confidence gap g: two logits, 0 and g, of which g is the label's", [WIDTH / 2, HEIGHT - 16], { "text-anchor": "middle" }),
     panel("loss", lines.loss, 0),
     panel("gradient", lines.gradient, 1),
-  )}\n`;
+  );
 }
