@@ -24,11 +24,16 @@ export default defineConfig({
   test: {
     maxWorkers: "100%",
     projects: [
-      { plugins, test: { name: "release", include: ["test/**/*.test.ts"], env: { BUILD: "release" }, testTimeout } },
+      { plugins, test: { name: "release", include: ["test/*.test.ts"], env: { BUILD: "release" }, testTimeout } },
       {
         plugins,
         resolve: kernelsOf("debug"),
-        test: { name: "debug", include: ["test/**/*.test.ts"], env: { BUILD: "debug" }, testTimeout },
+        test: { name: "debug", include: ["test/*.test.ts"], env: { BUILD: "debug" }, testTimeout },
+      },
+      // The release build, as a browser gets it.
+      {
+        plugins,
+        test: { name: "browser", include: ["test/browser/**/*.test.ts"], testTimeout, hookTimeout: testTimeout },
       },
       { plugins, test: { name: "slow", include: ["test/slow/**/*.slow.ts"], env: { BUILD: "release" } } },
       // The bits of relaxed SIMD are its own, and its loops are not counted.
@@ -37,7 +42,7 @@ export default defineConfig({
         resolve: kernelsOf("relaxed"),
         test: {
           name: "relaxed",
-          include: ["test/**/*.test.ts"],
+          include: ["test/*.test.ts"],
           exclude: ["test/{digests,instructions,mutants}.test.ts"],
           env: { BUILD: "relaxed" },
           testTimeout,

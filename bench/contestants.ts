@@ -15,7 +15,8 @@ import { FORMS, type Forms } from "./plain.js";
 import { FORMS as FORMS_BY_OWN_EXP } from "./plain-exp.js";
 import { briefly, type Contestant, type Task } from "./timing.js";
 
-const withLoss = (loss: number, gradient: Float64Array) => {
+/** What `result` gives for loss and gradient. */
+export const withLoss = (loss: number, gradient: Float64Array) => {
   const result = new Float64Array(1 + gradient.length);
   result[0] = loss;
   result.set(gradient, 1);

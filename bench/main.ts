@@ -1,17 +1,21 @@
-// npm run bench: a benny suite for each workload, this library against plain JavaScript in one process. With `-- --record` the report goes to
-// results/suites-node-<major>.json; `-- --only 1000,softmax` takes the workloads whose id has one of these in it.
+// npm run bench: a benny suite for each workload, this library against plain JavaScript in one process; then those of threads.ts. With
+// `-- --record` the report goes to results/suites-node-<major>.json, threads' to results/threads-node-<major>.json, their figure and README's
+// table; `-- --only 1000,softmax` takes the workloads whose id has one of these in it, `-- --only threads` the threads alone.
 //
 // Each contestant is verified before it is timed. Times are medians. In one process the contestants share what the engine has learned of
 // their functions and the caches: npm run bench:all starts each alone.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import b from "benny";
 import { CONTESTANTS } from "./contestants.js";
 import { commit, javascript, versionsOf } from "./entrants.js";
+import { threadsTable, withThreads } from "./readme.js";
 import { addSkipped, type BenchRecord, logitsOf, type Skipped, type Time, type Timed } from "./record.js";
 import { report } from "./report.js";
+import { threadsRecord } from "./threads.js";
+import { draw } from "./threads-figure.js";
 import { sink } from "./timing.js";
 import { Reference } from "./verify.js";
 import { BYTES_PER_LOGIT, batchOf, WORKLOADS, type Workload } from "./workloads.js";
@@ -55,27 +59,42 @@ async function suite(workload: Workload): Promise<Timed> {
   return { ...workload, bytesPerLogit: BYTES_PER_LOGIT[workload.op], times: Object.fromEntries(times) };
 }
 
-const workloads: Timed[] = [];
-for (const workload of WORKLOADS.filter(({ id }) => options.only.split(",").some((part) => id.includes(part)))) {
-  workloads.push(await suite(workload));
+const only = options.only.split(",");
+const { node, v8 } = versionsOf(process.execPath);
+const results = new URL("results/", import.meta.url);
+const major = node.split(".")[0];
+
+function write(name: string, content: unknown): void {
+  mkdirSync(results, { recursive: true });
+  writeFileSync(new URL(`${name}-node-${major}.json`, results), `${JSON.stringify(content, null, 2)}\n`);
 }
 
-const { node, v8 } = versionsOf(process.execPath);
-const record: BenchRecord = {
-  date: new Date().toISOString().slice(0, 10),
-  cpu: cpus()[0].model.trim(),
-  node,
-  v8,
-  versions: {},
-  commit: commit(),
-  rounds: 1,
-  contestants: Object.fromEntries(javascript(node).map(({ name, title, note }) => [name, { title, note }])),
-  workloads,
-  skipped,
-};
-console.log(`\n${report(record)}`);
-if (options.record) {
-  mkdirSync(new URL("results/", import.meta.url), { recursive: true });
-  const file = `results/suites-node-${node.split(".")[0]}.json`;
-  writeFileSync(new URL(file, import.meta.url), `${JSON.stringify(record, null, 2)}\n`);
+const workloads: Timed[] = [];
+for (const workload of WORKLOADS.filter(({ id }) => only.some((part) => id.includes(part)))) workloads.push(await suite(workload));
+if (workloads.length > 0) {
+  const record: BenchRecord = {
+    date: new Date().toISOString().slice(0, 10),
+    cpu: cpus()[0].model.trim(),
+    node,
+    v8,
+    versions: {},
+    commit: commit(),
+    rounds: 1,
+    contestants: Object.fromEntries(javascript(node).map(({ name, title, note }) => [name, { title, note }])),
+    workloads,
+    skipped,
+  };
+  console.log(`\n${report(record)}`);
+  if (options.record) write("suites", record);
+}
+
+if (only.some((part) => "threads".includes(part))) {
+  const record = await threadsRecord();
+  console.log(`\nTimes as fast as one thread, loss with gradient:\n\n${threadsTable(record)}`);
+  if (options.record) {
+    write("threads", record);
+    writeFileSync(new URL("threads.svg", results), draw(record));
+    const readme = new URL("../README.md", import.meta.url);
+    writeFileSync(readme, withThreads(readFileSync(readme, "utf8"), record));
+  }
 }

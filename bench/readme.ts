@@ -1,7 +1,8 @@
-// README's table of times, between its two marks.
+// README's tables of records, each between its two marks.
 
 import { type BenchRecord, baselineOf, OP_TITLES, type Timed } from "./record.js";
 import { number } from "./report.js";
+import type { ThreadsRecord } from "./threads.js";
 
 const COLUMNS: Readonly<Record<string, string>> = {
   resident: "resident",
@@ -24,6 +25,8 @@ function cell(name: string, workload: Timed): string {
   return `${number(time)}${ratio}`;
 }
 
+const written = (lines: readonly (readonly string[])[]) => lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+
 function table({ workloads }: BenchRecord): string {
   const lines = [
     ["", "shape", ...Object.values(COLUMNS)],
@@ -36,7 +39,7 @@ function table({ workloads }: BenchRecord): string {
         ...Object.keys(COLUMNS).map((name) => cell(name, workload)),
       ]),
   ];
-  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  return written(lines);
 }
 
 /** README with a table between its marks. */
@@ -75,5 +78,20 @@ export function withOptions(readme: string, { shapes }: OptionsRecord): string {
       ...shapes.flatMap(({ costs }) => [costs[name].resident, costs[name].copying].map((ratio) => `${ratio.toFixed(2)}×`)),
     ]),
   ];
-  return between(readme, "costs", lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n"));
+  return between(readme, "costs", written(lines));
+}
+
+/** What threads bring, by shape. */
+export function threadsTable({ shapes }: ThreadsRecord): string {
+  const counts = Object.keys(shapes[0].speedups);
+  return written([
+    ["", ...counts.map((threads) => (threads === "1" ? "1 thread" : `${threads} threads`))],
+    ["---", ...counts.map(() => "---:")],
+    ...shapes.map(({ title, speedups }) => [title, ...counts.map((threads) => `${speedups[threads].toFixed(2)}×`)]),
+  ]);
+}
+
+/** README with what threads bring. */
+export function withThreads(readme: string, record: ThreadsRecord): string {
+  return between(readme, "threads", threadsTable(record));
 }

@@ -68,14 +68,27 @@ export function readThreads({ threads = 1, createWorker = defaultWorker }: Threa
 /** A memory, as workers are told of it. */
 type Attached = Extract<Message, { kind: "attach" }>;
 
+/**
+ * Workers that have been told to let go of so many memories are replaced: they do so when they collect garbage, for which they have no reason,
+ * and browsers have addresses for a hundred memories or so.
+ */
+const MOST_DETACHED = 32;
+
 /** The workers of this thread, for all of its memories. */
 class Pool {
   #block = new ControlBlock();
   readonly #workers = new Set<WorkerLike>();
   readonly #attached = new Map<number, Attached>();
+  /** How many memories the workers have let go of. */
+  #detached = 0;
 
   #send(message: Message): void {
     for (const worker of this.#workers) worker.postMessage(message);
+    this.#callBack();
+  }
+
+  /** Has workers return to their event loops. */
+  #callBack(): void {
     Atomics.add(this.#block.words, Control.MAIL, 1);
     this.#block.ring();
   }
@@ -87,13 +100,16 @@ class Pool {
 
   detach(arena: number): void {
     if (!this.#attached.delete(arena)) return;
-    if (this.#attached.size > 0) this.#send({ kind: "detach", arena });
+    if (this.#attached.size > 0 && ++this.#detached < MOST_DETACHED) this.#send({ kind: "detach", arena });
     else this.#dismissAll();
   }
 
   #dismissAll(): void {
+    // Chromium ends a worker there at once, elsewhere after seconds.
+    this.#callBack();
     for (const worker of this.#workers) worker.terminate();
     this.#workers.clear();
+    this.#detached = 0;
     // What they may still do is not to be seen by those that come after them.
     this.#block = new ControlBlock();
   }

@@ -385,11 +385,12 @@ function bytesOf(values: Float64Array): Uint8Array<ArrayBuffer> {
 /** The way of the layers for another number of threads. */
 export const byThreads = (threads: number) => (input: Input) => byResidentLayers(input, threads);
 
-/** SHA-256 of the bytes of all results of an operation over all inputs, in hexadecimal, by operation. */
-export async function digestsOf(way: Way | ((input: Input) => Results)): Promise<Record<string, string>> {
+/** SHA-256 of the bytes of all results of an operation over all inputs, in hexadecimal, by operation; with a pause before each input. */
+export async function digestsOf(way: Way | ((input: Input) => Results), pause = async () => {}): Promise<Record<string, string>> {
   const resultsOf: (input: Input) => Results = typeof way === "string" ? WAYS[way] : way;
   const bytes = new Map<string, Uint8Array[]>();
   for (const input of inputs()) {
+    await pause();
     for (const [name, values] of Object.entries(resultsOf(input))) {
       bytes.set(name, [...(bytes.get(name) ?? []), bytesOf(values)]);
     }

@@ -2,15 +2,20 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { withOptions, withTimes } from "../bench/readme.js";
+import { withOptions, withThreads, withTimes } from "../bench/readme.js";
 
 const root = new URL("..", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
 const dist = readdirSync(new URL("dist", root)).filter((name) => name.endsWith(".js"));
 
 it("README has the times of the records", () => {
-  expect(withTimes(read("README.md"), JSON.parse(read("bench/results/node-20.json")))).toBe(read("README.md"));
-  expect(withOptions(read("README.md"), JSON.parse(read("bench/results/options-node-20.json")))).toBe(read("README.md"));
+  for (const [written, record] of [
+    [withTimes, "node-20"],
+    [withOptions, "options-node-20"],
+    [withThreads, "threads-node-20"],
+  ] as const) {
+    expect(written(read("README.md"), JSON.parse(read(`bench/results/${record}.json`)))).toBe(read("README.md"));
+  }
 });
 
 it("every feature that README lists has a test", () => {

@@ -1,0 +1,60 @@
+// A web server of the files of the project, with the headers that a test wants.
+
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = new URL("../../", import.meta.url);
+
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".json": "application/json",
+  ".css": "text/css",
+  ".wasm": "application/wasm",
+};
+
+/** What makes a page cross-origin isolated: its threads may share memory. */
+export const ISOLATED: Readonly<Record<string, string>> = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+};
+
+export interface Site extends AsyncDisposable {
+  readonly origin: string;
+}
+
+/** Serves the project's files, and these pages, from a free port. */
+export async function serve(pages: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}): Promise<Site> {
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url as string, "http://localhost");
+    const type = TYPES[extname(pathname)] ?? "application/octet-stream";
+    try {
+      const body = pages[pathname] ?? (await readFile(fileURLToPath(new URL(`.${pathname}`, root))));
+      response.writeHead(200, { "Content-Type": type, ...headers }).end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    origin: `http://localhost:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** A page whose modules import the library as it has been built, by its name. */
+export function pageOf(script: string, head = ""): string {
+  const imports = { "softmax-wasm": "/dist/index.js", "@assemblyscript/loader": "/node_modules/@assemblyscript/loader/index.js" };
+  return [
+    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,">${head}`,
+    `<script type="importmap">${JSON.stringify({ imports })}</script></head>`,
+    `<body><script type="module">${script}</script></body></html>`,
+  ].join("\n");
+}
