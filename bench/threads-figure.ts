@@ -1,12 +1,16 @@
 // The figure of a threads record: how many times as fast as one thread, a line a shape.
+//
+// Drawn by `npm run bench -- --record`; of a record alone by `tsx bench/threads-figure.ts bench/results/threads-node-20.json`.
 
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
-import { escaped, FAINT, figure, HALO, INK, tag, text, WIDTH } from "./svg.js";
+import { escaped, FAINT, figure, INK, tag, text } from "./svg.js";
 import type { ThreadsRecord } from "./threads.js";
 
-const HEIGHT = 330;
-const PLOT = { left: 60, top: 62, width: 600, height: 200 };
+const HEIGHT = 340;
+const PLOT = { left: 60, top: 78, width: 580, height: 200 };
 const COLORS = ["#8a5a00", "#0b5cb8", "#14532d"];
 /** Between the names of lines that end at about the same height. */
 const LINE_HEIGHT = 17;
@@ -42,10 +46,7 @@ export function draw({ cpu, node, date, processors, shapes }: ThreadsRecord): st
     "Speed of loss with gradient by the number of threads, relative to one thread",
     HEIGHT,
     text("Loss with gradient, times as fast as with one thread", [16, 29], { "font-size": 15, "font-weight": 600 }),
-    text(escaped(`${cpu}, ${processors} processors; Node ${node}; ${date}`), [WIDTH - 16, 29], {
-      "font-size": 11.5,
-      "text-anchor": "end",
-    }),
+    text(escaped(`${cpu}, ${processors} processors; Node ${node}; ${date}`), [16, 48], { "font-size": 11.5 }),
     tag(
       "g",
       { transform: `translate(${PLOT.left},${PLOT.top})` },
@@ -73,19 +74,17 @@ export function draw({ cpu, node, date, processors, shapes }: ThreadsRecord): st
         tag("path", { d: path(points) ?? "", fill: "none", stroke: color, "stroke-width": 2.5, "stroke-linejoin": "round" }),
         ...points.map(([threads, speedup]) => tag("circle", { cx: x(threads), cy: y(speedup), r: 4, fill: color })),
       ]),
-      ...lines.flatMap(({ color, points }) =>
-        points
-          .filter(([threads]) => threads === processors)
-          .map(([threads, speedup]) =>
-            text(`${speedup.toFixed(2)}×`, [x(threads), y(speedup) + 20], {
-              ...HALO,
-              fill: color,
-              "font-weight": 600,
-              "text-anchor": "middle",
-            }),
-          ),
-      ),
-      ...named.map(({ title, color, height }) => text(title, [PLOT.width + 12, height], { fill: color, "font-weight": 600 })),
+      ...named.map(({ title, color, height, points }) => {
+        const [, speedup] = points.find(([threads]) => threads === processors) ?? points[0];
+        const name = `${title}: ${speedup.toFixed(2)}× with ${processors}`;
+        return text(name, [PLOT.width + 12, height], { fill: color, "font-weight": 600 });
+      }),
     ),
   );
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [path] = process.argv.slice(2);
+  if (!path) throw new TypeError("expected the path of a record");
+  writeFileSync(new URL("results/threads.svg", import.meta.url), draw(JSON.parse(readFileSync(path, "utf8"))));
 }

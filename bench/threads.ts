@@ -13,7 +13,7 @@ import { type Batch, batchOf, WORKLOADS, type Workload } from "./workloads.js";
 /** One that is too small to be shared, and two that are not. */
 const IDS = ["gradient-64x10", "gradient-1024x1000", "gradient-64x32000"];
 
-/** All take turns so many times; the ratios are of one round. */
+/** One thread and more take turns so many times; the ratios are of one round. */
 const ROUNDS = 5;
 
 /** What the suites leave: bench/results/threads-node-<major>.json. */
@@ -31,11 +31,11 @@ export interface ThreadsRecord {
   }[];
 }
 
-/** 1, 2, 4 … threads, to twice as many as there are processors. */
+/** 2, 4 … threads, to twice as many as there are processors. */
 function counts(processors: number): number[] {
-  const found = [1];
-  while (found[found.length - 1] < processors) found.push(Math.min(2 * found[found.length - 1], processors));
-  return [...found, 2 * processors];
+  const found = [];
+  for (let threads = 2; threads < processors; threads *= 2) found.push(threads);
+  return [...found, processors, 2 * processors].filter((threads) => threads > 1);
 }
 
 /** A layer with a batch, its results verified, and as many threads at work as come within a second. */
@@ -56,26 +56,26 @@ async function layerOf(workload: Workload, batch: Batch, reference: Reference, t
 async function speedupsOf(workload: Workload, processors: number): Promise<ThreadsRecord["shapes"][number]> {
   const batch = batchOf(workload);
   const reference = new Reference(workload, batch);
-  const layers = new Map<number, SoftmaxCrossEntropy>();
-  for (const threads of counts(processors)) layers.set(threads, await layerOf(workload, batch, reference, threads));
+  const alone = await layerOf(workload, batch, reference, 1);
   const config = b.configure({ cases: { minSamples: 20, maxTime: 0.3 } });
   const live = process.stdout.isTTY ? [b.cycle()] : [];
-  const ratios: Record<string, number[]> = {};
-  for (let round = 0; round < ROUNDS; round++) {
-    const cases = Array.from(layers, ([threads, layer]) =>
-      b.add(String(threads), () => {
-        sink.value = layer.forward();
-        sink.value = layer.backward();
-      }),
-    );
-    const { results } = await b.suite(`${workload.id}, threads`, ...cases, config, ...live);
-    for (const { name, details } of results) {
-      ratios[name] = [...(ratios[name] ?? []), results[0].details.median / details.median];
+  const speedups: Record<string, number> = { 1: 1 };
+  for (const threads of counts(processors)) {
+    using shared = await layerOf(workload, batch, reference, threads);
+    const ratios = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const cases = Object.entries({ "1 thread": alone, [`${threads} threads`]: shared }).map(([name, layer]) =>
+        b.add(name, () => {
+          sink.value = layer.forward();
+          sink.value = layer.backward();
+        }),
+      );
+      const { results } = await b.suite(workload.id, ...cases, config, ...live);
+      ratios.push(results[0].details.median / results[1].details.median);
     }
+    speedups[threads] = Number(median(ratios).toFixed(2));
   }
-  for (const layer of layers.values()) layer.dispose();
-  const speedups = Object.entries(ratios).map(([threads, values]) => [threads, Number(median(values).toFixed(2))]);
-  return { title: workload.title, speedups: Object.fromEntries(speedups) };
+  return { title: workload.title, speedups };
 }
 
 export async function threadsRecord(): Promise<ThreadsRecord> {

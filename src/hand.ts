@@ -68,9 +68,6 @@ export interface Call {
   readonly mostHands: number;
 }
 
-/** A block is such a part of what is left for each hand. */
-const BLOCKS_PER_HAND = 2;
-
 /** How often a thread looks for a change before it goes to sleep: about a tenth of a millisecond. */
 const LOOKS = 10_000;
 
@@ -103,6 +100,11 @@ export class ControlBlock {
   /** Waits until a word is not `value` any more, for so long at most; where a thread may not sleep, for a moment. */
   wait(word: number, value: number, ms?: number): void {
     for (let look = 0; look < LOOKS; look++) if (this.load(word) !== value) return;
+    this.sleep(word, value, ms);
+  }
+
+  /** The same without a look before, for one who is hardly needed soon. */
+  sleep(word: number, value: number, ms?: number): void {
     if (maySleep()) Atomics.wait(this.words, word, value, ms);
   }
 
@@ -149,10 +151,12 @@ export class ControlBlock {
     return this.#numbers[MEMORY_BYTES];
   }
 
-  /** Works for the open call, if it has not hands enough. */
-  join(kernels: Kernels): void {
+  /** Works for the open call; false if that has hands enough. */
+  join(kernels: Kernels): boolean {
     const hand = Atomics.add(this.words, Control.HANDS, 1);
-    if (hand < this.#numbers[MOST_HANDS]) this.work(kernels, hand);
+    if (hand >= this.#numbers[MOST_HANDS]) return false;
+    this.work(kernels, hand);
+    return true;
   }
 
   /** Takes block after block of the open call until all are handed out; the caller is hand 0. */
@@ -161,14 +165,14 @@ export class ControlBlock {
     const numbers = this.#numbers;
     const end = numbers[END];
     let first = 0;
-    /** The rows of the next block: fewer and fewer, so that the last hand to end is not long awaited. Sets `first`; 0 if all are taken. */
+    /** The rows of the next block, a hand's share of what is left: fewer and fewer. Sets `first`; 0 if all are taken. */
     const takeBlock = (): number => {
       for (;;) {
         first = Atomics.load(words, Control.NEXT);
         const left = end - first;
         if (left <= 0) return 0;
         const least = numbers[LEAST_ROWS];
-        const rows = Math.min(left, least * Math.max(1, Math.floor(left / (least * numbers[MOST_HANDS] * BLOCKS_PER_HAND))));
+        const rows = Math.min(left, least * Math.max(1, Math.floor(left / (least * numbers[MOST_HANDS]))));
         if (Atomics.compareExchange(words, Control.NEXT, first, first + rows) === first) return rows;
       }
     };

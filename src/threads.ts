@@ -1,7 +1,7 @@
 // Threads: workers that share the rows of a batch with the calling thread. A call does not depend on them: whoever is there takes blocks,
 // and those who are not mean fewer hands.
 
-import { type Extent, LEAST_SHARED, leastRowsOf, MOST_BLOCK_MS } from "./blocks.js";
+import { type Extent, LEAST_OF_HAND, leastRowsOf, MOST_BLOCK_MS } from "./blocks.js";
 import { checkInteger, typeError } from "./check.js";
 import { type Call, Control, ControlBlock, type Message, SHARED_KERNELS } from "./hand.js";
 import type { Kernels } from "./kernels.js";
@@ -79,6 +79,8 @@ class Pool {
   #block = new ControlBlock();
   readonly #workers = new Set<WorkerLike>();
   readonly #attached = new Map<number, Attached>();
+  /** How the last ones were. */
+  #createWorker = defaultWorker;
   /** How many memories the workers have let go of. */
   #detached = 0;
 
@@ -100,8 +102,19 @@ class Pool {
 
   detach(arena: number): void {
     if (!this.#attached.delete(arena)) return;
-    if (this.#attached.size > 0 && ++this.#detached < MOST_DETACHED) this.#send({ kind: "detach", arena });
-    else this.#dismissAll();
+    if (this.#attached.size === 0) {
+      this.#dismissAll();
+    } else if (++this.#detached < MOST_DETACHED) {
+      this.#send({ kind: "detach", arena });
+    } else {
+      this.#replaceAll();
+    }
+  }
+
+  #replaceAll(): void {
+    const { size } = this.#workers;
+    this.#dismissAll();
+    this.recruit(size);
   }
 
   #dismissAll(): void {
@@ -115,7 +128,8 @@ class Pool {
   }
 
   /** Sees to it that there are so many workers, or are soon: they start while this thread goes on. */
-  recruit(count: number, createWorker: () => WorkerLike): void {
+  recruit(count: number, createWorker = this.#createWorker): void {
+    this.#createWorker = createWorker;
     try {
       while (this.#workers.size < count) this.#start(createWorker());
     } catch {
@@ -162,7 +176,7 @@ class Pool {
       if (active === 0) return true;
       block.wait(Control.ACTIVE, active, left);
     }
-    this.#dismissAll();
+    this.#replaceAll();
     return false;
   }
 }
@@ -205,22 +219,23 @@ export class Crew {
   /** The kernels for batches of such an extent: hands share the rows if there are many. Each hand has so much scratch memory. */
   kernelsFor(extent: Extent, scratchBytes: number): Kernels {
     this.hands = 1;
-    if (extent.size < LEAST_SHARED) return this.#kernels;
-    pool?.recruit(this.#threads - 1, this.#createWorker);
+    const mostHands = Math.min(this.#threads, Math.floor(extent.size / LEAST_OF_HAND));
+    if (mostHands < 2) return this.#kernels;
+    pool?.recruit(mostHands - 1, this.#createWorker);
     const shared = SHARED_KERNELS.map((kernel) => [
       kernel,
       (...args: number[]): void => {
         const [first, end, scratchPtr] = args.splice(args.length - 3);
         const leastRows = leastRowsOf(end - first, extent);
-        this.#run({ kernel, args, first, end, leastRows, scratchPtr, scratchBytes });
+        this.#run({ kernel, args, first, end, leastRows, scratchPtr, scratchBytes, mostHands });
       },
     ]);
     return { ...this.#kernels, ...Object.fromEntries(shared) };
   }
 
-  #run(call: Omit<Call, "arena" | "memoryBytes" | "mostHands">): void {
+  #run(call: Omit<Call, "arena" | "memoryBytes">): void {
     const memoryBytes = this.#memory.buffer.byteLength;
-    const hands = pool?.run({ ...call, arena: this.#arena, memoryBytes, mostHands: this.#threads }, this.#kernels);
+    const hands = pool?.run({ ...call, arena: this.#arena, memoryBytes }, this.#kernels);
     if (hands !== undefined) this.hands = hands;
     else this.#isLost = true;
     this.check();

@@ -38,16 +38,18 @@ function serve(): void {
   const { words } = block;
   for (;;) {
     const bell = block.load(Control.BELL);
+    let isNeeded = true;
     Atomics.add(words, Control.ACTIVE, 1);
     try {
       const kernels = block.load(Control.CALL) ? kernelsOfCall() : undefined;
-      if (kernels) block.join(kernels);
+      if (kernels) isNeeded = block.join(kernels);
     } catch {
       Atomics.store(words, Control.FAILED, 1);
     }
     if (Atomics.sub(words, Control.ACTIVE, 1) === 1) Atomics.notify(words, Control.ACTIVE);
     if (block.load(Control.MAIL) !== mail) return;
-    block.wait(Control.BELL, bell);
+    if (isNeeded) block.wait(Control.BELL, bell);
+    else block.sleep(Control.BELL, bell);
   }
 }
 

@@ -82,6 +82,14 @@ describe("hands", () => {
     }
     expect(hands).toBeGreaterThan(1);
   });
+
+  it("work for the layer that stays when many have gone", async () => {
+    const staying = await startWorkers(3);
+    layers.push(staying as never);
+    for (const layer of Array.from({ length: 100 }, () => layerOf(3))) layer.dispose();
+    staying.forward();
+    await untilHelped(staying);
+  });
 });
 
 /** Until something happens to one of the calls. */

@@ -153,6 +153,8 @@ export const MUTANTS: readonly Mutant[] = [
     ["v128.store(to + other, i64x2.shuffle(a, b, 1, 3));", "v128.store(to + other, i64x2.shuffle(a, b, 0, 3));"],
     ["if (isAlone) v128.store_lane<u64>(ptr, value, 0);\n  else v128.store(ptr, value);", "v128.store(ptr, value);"],
     ["return isAlone ? v128.load64_splat(ptr) : v128.load(ptr);", "return v128.load64_splat(ptr);"],
+    ["return (row - column) * classes + column;", "return (row - column) * classes;"],
+    ["end = min(end, row - row % inner + inner);", "end = min(end, row + inner);"],
   ),
   ...mutantsOf(
     "lanes.ts",
@@ -236,11 +238,6 @@ export const MUTANTS: readonly Mutant[] = [
     ["n > 1 ? load<u8>(maskPtr, 1) : 0", "load<u8>(maskPtr)"],
     ["adds ? f64x2.add(loadTail(outPtr, n, 0), product) : product", "product"],
     ["pair.massLo = isPair ? lo : splatLane(sum, 1);", "pair.massLo = f64x2.splat(0);"],
-  ),
-  ...mutantsOf(
-    "stage.ts",
-    ["return (row - column) * classes + column;", "return (row - column) * classes;"],
-    ["end = min(end, row - row % inner + inner);", "end = min(end, row + inner);"],
   ),
   ...mutantsOf(
     "two.ts",

@@ -2,7 +2,7 @@
 
 export type { Extent } from "../src/blocks.js";
 
-export const LEAST_SHARED = 1;
+export const LEAST_OF_HAND = 1 / 128;
 
 export function leastRowsOf(): number {
   return 1;
