@@ -31,14 +31,22 @@ function* filesUnder(folder) {
   }
 }
 
-const sources = ["asconfig.json", "tsconfig.json", "package-lock.json", "scripts/constants.ts", "scripts/embed.ts", "scripts/bundle.ts"];
+const sources = [
+  "asconfig.json",
+  "tsconfig.json",
+  "package-lock.json",
+  "scripts/constants.ts",
+  "scripts/embed.ts",
+  "scripts/bundle.ts",
+  "scripts/entries.ts",
+];
 const hash = createHash("sha256");
 for (const path of [...sources, ...filesUnder("assembly"), ...filesUnder("src")]) hash.update(`${path}\0`).update(readFileSync(path));
 const digest = hash.digest("hex");
 
 const stamp = "build/sources.sha256";
 const modules = ["wasm", "wasm-relaxed", "wasm-debug"].map((name) => `src/${name}.generated.ts`);
-const results = [stamp, "dist/index.js", "dist/relaxed.js", ...modules];
+const results = [stamp, "dist/index.js", "dist/softmax-wasm.min.js", ...modules];
 if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !== digest) {
   console.log("Building …");
   rmSync("build", { recursive: true, force: true });
@@ -50,5 +58,6 @@ if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !=
   }
   run("npx tsx scripts/embed.ts");
   run("npx tsc");
+  run("npx tsx scripts/entries.ts");
   writeFileSync(stamp, digest);
 }

@@ -383,7 +383,7 @@ describe("batches", () => {
 
 describe("the module", () => {
   it("computes everything itself: it imports its memory, and abort in the debug build", () => {
-    const module = new WebAssembly.Module(Buffer.from(wasm, "base64"));
+    const module = new WebAssembly.Module(Buffer.from(wasm, "hex"));
     const imports = WebAssembly.Module.imports(module).map(({ name }) => name);
     expect(imports.sort()).toEqual(process.env.BUILD === "debug" ? ["abort", "memory"] : ["memory"]);
   });

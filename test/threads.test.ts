@@ -128,7 +128,7 @@ describe("threads", () => {
 
 describe("the module for shared memory", () => {
   it("is that of the target with threads, to the byte", () => {
-    const own = Buffer.from(wasm, "base64");
+    const own = Buffer.from(wasm, "hex");
     const { start, end, bytes } = sharedMemory;
     const target = readFileSync(new URL(`../build/${process.env.BUILD}-threads.wasm`, import.meta.url));
     expect(Buffer.concat([own.subarray(0, start), Buffer.from(bytes), own.subarray(end)]).equals(target)).toBe(true);

@@ -1,0 +1,29 @@
+// From a binary to a module, or an Error that says why not.
+
+/** A part of a binary that is another in the module for shared memory: `bytes` in the place of [start, end). */
+export interface Splice {
+  readonly start: number;
+  readonly end: number;
+  readonly bytes: readonly number[];
+}
+
+/** A binary with another memory import. */
+export function spliced(binary: Uint8Array<ArrayBuffer>, { start, end, bytes }: Splice): Uint8Array<ArrayBuffer> {
+  const result = new Uint8Array(binary.length + bytes.length - (end - start));
+  result.set(binary.subarray(0, start));
+  result.set(bytes, start);
+  result.set(binary.subarray(end), start + bytes.length);
+  return result;
+}
+
+/** The module of a binary; `feature` is what an engine must have for it. */
+export function compile(binary: BufferSource, feature: string): WebAssembly.Module {
+  if (!WebAssembly.validate(binary)) throw new Error(`softmax-wasm expected an engine that has ${feature}`);
+  try {
+    return new WebAssembly.Module(binary);
+  } catch (cause) {
+    // The binary is valid: what is left is a policy.
+    const expected = "a Content-Security-Policy whose script-src has 'wasm-unsafe-eval'";
+    throw new Error(`softmax-wasm expected ${expected}, got: ${(cause as Error).message}`, { cause });
+  }
+}
