@@ -1,5 +1,8 @@
 // Instances of the kernels, each with a memory of its own; the module is compiled on first use.
 
+// First of all.
+import "./scope.js";
+
 import { instantiateSync } from "@assemblyscript/loader";
 import type { Kernels } from "./kernels.js";
 import { checkKernels } from "./self-test.js";

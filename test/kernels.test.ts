@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { PLANES, SUM_ELEMENTS } from "../src/kernels.js";
-import { wasm } from "../src/wasm.generated.js";
+import { moduleFor } from "../src/source.js";
 import { CanaryArena } from "./arena.js";
 import { distribution, ROWS, seeded } from "./data.js";
 import { layOut, positionIn } from "./layout.js";
@@ -383,8 +383,7 @@ describe("batches", () => {
 
 describe("the module", () => {
   it("computes everything itself: it imports its memory, and abort in the debug build", () => {
-    const module = new WebAssembly.Module(Buffer.from(wasm, "hex"));
-    const imports = WebAssembly.Module.imports(module).map(({ name }) => name);
+    const imports = WebAssembly.Module.imports(moduleFor(false) as WebAssembly.Module).map(({ name }) => name);
     expect(imports.sort()).toEqual(process.env.BUILD === "debug" ? ["abort", "memory"] : ["memory"]);
   });
 });

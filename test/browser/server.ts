@@ -49,11 +49,15 @@ export async function serve(pages: Readonly<Record<string, string>>, headers: Re
   };
 }
 
+/** A page of one module script, which a policy may allow by its address alone. */
+export const pageFor = (address: string) =>
+  `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>test</title></head><body><script type="module" src="${address}"></script></body></html>`;
+
 /** A page whose modules import the library as it has been built, by its name. */
-export function pageOf(script: string, head = ""): string {
+export function pageOf(script: string): string {
   const imports = { "softmax-wasm": "/dist/index.js", "@assemblyscript/loader": "/node_modules/@assemblyscript/loader/index.js" };
   return [
-    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,">${head}`,
+    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,">`,
     `<script type="importmap">${JSON.stringify({ imports })}</script></head>`,
     `<body><script type="module">${script}</script></body></html>`,
   ].join("\n");

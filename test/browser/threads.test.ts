@@ -2,14 +2,10 @@
 
 import type { Browser } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bundle } from "../../scripts/bundle.js";
 import { crossEntropyWithGradient } from "../../src/index.js";
-import committed from "../digests.json" with { type: "json" };
 import { complaintsOf, installed, open } from "./browsers.js";
-import type { DigestsPage } from "./digests.page.js";
 import { ISOLATED, pageOf, serve } from "./server.js";
 
-declare const page: DigestsPage;
 declare const program: () => Promise<{ threads: number; loss: number; gradient: number[] }>;
 
 const CALLS = 100;
@@ -72,19 +68,5 @@ describe.each(installed)("threads in $name", (browserHere) => {
   it("are fewer where a policy allows no workers", async () => {
     const { threads } = await run({ ...ISOLATED, "Content-Security-Policy": "worker-src 'none'" });
     expect(threads).toBe(1);
-  });
-
-  it("give the committed bits", async () => {
-    await bundle("src/worker.ts", "build/worker.js", "release");
-    await bundle("test/browser/digests.page.ts", "build/digests.page.js", "release", { smallBlocks: true });
-    await using site = await serve({ "/index.html": pageOf('import "/build/digests.page.js"') }, ISOLATED);
-    const tab = await browser.newPage();
-    await tab.goto(`${site.origin}/index.html`);
-    await tab.waitForFunction("globalThis.page");
-    expect(await tab.evaluate(() => page.start(3))).toBeGreaterThan(1);
-    const digests = await tab.evaluate(() => page.digestsOf("layers, 3 threads"));
-    await tab.close();
-    expect(Object.keys(digests).length).toBeGreaterThan(10);
-    expect(committed).toMatchObject(digests);
   });
 });

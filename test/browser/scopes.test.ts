@@ -1,0 +1,70 @@
+// Where pages run code: policies, workers, scopes that lack something or can't be changed.
+
+import type { Browser } from "puppeteer-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { softmax } from "../../src/index.js";
+import { installed, open } from "./browsers.js";
+import { pageFor, serve } from "./server.js";
+
+declare const outcome: Promise<unknown>;
+
+const LOGITS = [1, 2, 3, 1000];
+
+/** Says softmax of the logits, or what has been thrown. */
+const SAY = `import("/dist/softmax-wasm.min.js").then(({ softmax }) => softmax(${JSON.stringify(LOGITS)})).catch(({ message }) => message)`;
+const IN_PAGE = `globalThis.outcome = ${SAY}`;
+
+/** The same in a module worker that does something first. */
+const inWorker = (first: string) => `globalThis.outcome = new Promise((resolve) => {
+  const script = ${JSON.stringify(`${first}; const answer = postMessage; `)} + ${JSON.stringify(SAY.replaceAll("/dist", "ORIGIN/dist"))}.replace("ORIGIN", location.origin) + ".then(answer)";
+  const worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })), { type: "module" });
+  worker.onmessage = ({ data }) => resolve(data);
+  worker.onerror = ({ message }) => resolve(message);
+});`;
+
+const FREEZE =
+  "for (const name of Object.getOwnPropertyNames(globalThis)) { const value = globalThis[name]; if (typeof value === 'function' || name === 'Math' || name === 'WebAssembly') { Object.freeze(value.prototype); Object.freeze(value); } }";
+
+describe.each(installed)("$name", (browserHere) => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await open(browserHere);
+  });
+  afterAll(() => browser?.close());
+
+  async function outcomeOf(script: string, policy?: string): Promise<unknown> {
+    const headers: Record<string, string> = policy === undefined ? {} : { "Content-Security-Policy": policy };
+    await using site = await serve({ "/index.html": pageFor("/script.js"), "/script.js": script }, headers);
+    const tab = await browser.newPage();
+    await tab.goto(`${site.origin}/index.html`);
+    await tab.waitForFunction("globalThis.outcome");
+    const result = await tab.evaluate(() => outcome);
+    await tab.close();
+    return result;
+  }
+
+  it("computes under a policy with 'wasm-unsafe-eval'", async () => {
+    expect(await outcomeOf(IN_PAGE, "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'")).toEqual(softmax(LOGITS));
+  });
+
+  it("says which directive a policy lacks", async () => {
+    const message = await outcomeOf(IN_PAGE, "default-src 'none'; script-src 'self'");
+    expect(message).toContain("softmax-wasm expected a Content-Security-Policy whose script-src has 'wasm-unsafe-eval'");
+  });
+
+  it("computes in a worker", async () => {
+    expect(await outcomeOf(inWorker(""))).toEqual(softmax(LOGITS));
+  });
+
+  it("computes where all that is built in is frozen, if it has been imported before, and else says so", async () => {
+    const before = `const { softmax } = await import(location.origin + "/dist/softmax-wasm.min.js"); ${FREEZE}; globalThis.outcome = softmax(${JSON.stringify(LOGITS)})`;
+    expect(await outcomeOf(before)).toEqual(softmax(LOGITS));
+    expect(await outcomeOf(`${FREEZE}; ${IN_PAGE}`)).toBe("softmax-wasm expected to be imported before Object is frozen");
+  });
+
+  it("says what an audio worklet's scope lacks, and computes where that has been defined", async () => {
+    const lacking = "for (const name of ['TextDecoder', 'atob', 'performance', 'setTimeout', 'URL']) delete globalThis[name]";
+    expect(await outcomeOf(inWorker(lacking))).toContain("softmax-wasm expected a scope with TextDecoder");
+    expect(await outcomeOf(inWorker(`${lacking}; globalThis.TextDecoder = class {}`))).toEqual(softmax(LOGITS));
+  });
+});
