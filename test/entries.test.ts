@@ -1,0 +1,110 @@
+// Entries that get their kernels elsewhere, and what is checked of kernels wherever they come from.
+
+import { readFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { softmax } from "../src/index.js";
+import { PAGE_BYTES } from "../src/module.js";
+import { untilHelped } from "./start-workers.js";
+
+const bytes = readFileSync(new URL("../dist/wasm/softmax.wasm", import.meta.url));
+const LOGITS = [0.1, -2, 3.5, 0];
+
+beforeEach(() => vi.resetModules());
+afterEach(() => {
+  vi.doUnmock("../src/source.js");
+  vi.doUnmock("../src/wasm.generated.js");
+  vi.restoreAllMocks();
+});
+
+describe("softmax-wasm/slim", () => {
+  async function slim(): Promise<typeof import("../src/slim.js")> {
+    vi.doMock("../src/source.js", () => import("../src/source-slim.js"));
+    return import("../src/slim.js");
+  }
+
+  const response = (body: BodyInit | null, init?: ResponseInit) => new Response(body, init);
+
+  it.each([
+    ["a Buffer", () => bytes],
+    ["an ArrayBuffer", () => Uint8Array.from(bytes).buffer],
+    ["a view of a part", () => new DataView(Uint8Array.from([0, ...bytes, 0]).buffer, 1, bytes.length)],
+    ["a response", () => response(bytes)],
+    ["a response of another type", () => response(bytes, { headers: { "Content-Type": "text/plain" } })],
+    ["a promise of a response", () => Promise.resolve(response(bytes))],
+    ["a module", () => new WebAssembly.Module(bytes)],
+  ])("takes %s", async (_, source) => {
+    const library = await slim();
+    expect(() => library.softmax(LOGITS)).toThrow("softmax-wasm/slim expected init() to be awaited first");
+    await library.init(source());
+    expect(library.softmax(LOGITS)).toEqual(softmax(LOGITS));
+    expect(new library.Softmax().forward(LOGITS)).toEqual(softmax(LOGITS));
+  });
+
+  it.each([
+    ["nothing", undefined, TypeError, '"source" expected bytes, a Response or a WebAssembly.Module, got undefined'],
+    ["an address", "softmax.wasm", TypeError, '"source" expected bytes, a Response or a WebAssembly.Module, got "softmax.wasm"'],
+    ["another response", response(null, { status: 404 }), Error, '"source" expected a response that is ok, got status 404'],
+    ["no binary", Uint8Array.of(1, 2, 3), Error, "softmax-wasm expected an engine that has WebAssembly SIMD"],
+    ["another binary", Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0), TypeError, '"source" expected the kernels of softmax-wasm'],
+  ])("refuses %s, and keeps what it has", async (_, source, kind, message) => {
+    const library = await slim();
+    await library.init(bytes);
+    const refused = library.init(source as never);
+    await expect(refused).rejects.toThrow(message);
+    await expect(refused).rejects.toBeInstanceOf(kind);
+    expect(library.softmax(LOGITS)).toEqual(softmax(LOGITS));
+  });
+
+  // The binary is that of the release build, as must be what is known of its memory import.
+  it.runIf(process.env.BUILD === "release")("has threads of bytes, one of a module", async () => {
+    const library = await slim();
+    await library.init(bytes);
+    const layer = new library.Softmax({ shape: [512, 512], threads: 2 });
+    await untilHelped(layer);
+    layer.dispose();
+    vi.resetModules();
+    const other = await slim();
+    await other.init(new WebAssembly.Module(bytes));
+    const alone = new other.Softmax({ shape: [512, 512], threads: 2 });
+    expect(alone.forward()[0]).toBe(1 / 512);
+    expect(alone.threads).toBe(1);
+  });
+});
+
+describe("kernels", () => {
+  it("that compute something else are an Error, and no wrong number", async () => {
+    const generated = await import("../src/wasm.generated.js");
+    // Every f64x2.mul is an f64x2.add.
+    const wasm = generated.wasm.replaceAll("fdf201", "fdf001");
+    expect(wasm).not.toBe(generated.wasm);
+    vi.resetModules();
+    vi.doMock("../src/wasm.generated.js", () => ({ ...generated, wasm }));
+    const library = await import("../src/index.js");
+    for (let time = 0; time < 2; time++) {
+      expect(() => library.softmax(LOGITS)).toThrow("softmax-wasm expected an engine that computes WebAssembly SIMD right");
+      expect(() => new library.Softmax({ shape: [1, 4] })).toThrow("softmax-wasm expected an engine that computes WebAssembly SIMD right");
+    }
+  });
+
+  it("are checked on a memory that is left as it was", async () => {
+    const { instantiate } = await import("../src/module.js");
+    const { kernels, memory } = instantiate();
+    expect(memory.buffer.byteLength).toBe(PAGE_BYTES);
+    expect(new Uint8Array(memory.buffer, kernels.heapBase()).every((byte) => byte === 0)).toBe(true);
+  });
+
+  it("that a policy forbids are an Error that names the directive", async () => {
+    vi.spyOn(WebAssembly, "Module").mockImplementation(function refuse() {
+      throw new WebAssembly.CompileError("blocked by CSP");
+    });
+    const library = await import("../src/index.js");
+    const message = "softmax-wasm expected a Content-Security-Policy whose script-src has 'wasm-unsafe-eval', got: blocked by CSP";
+    expect(() => library.softmax(LOGITS)).toThrow(message);
+  });
+
+  it("are not to be had from an engine without SIMD", async () => {
+    vi.spyOn(WebAssembly, "validate").mockReturnValue(false);
+    const library = await import("../src/index.js");
+    expect(() => library.softmax(LOGITS)).toThrow("softmax-wasm expected an engine that has WebAssembly SIMD");
+  });
+});
