@@ -20,9 +20,4 @@ const banner = [
   `/*! softmax-wasm ${version}, ${license} licence.`,
   " *  Contains @assemblyscript/loader, copyright The AssemblyScript Authors, Apache-2.0 licence: https://www.apache.org/licenses/LICENSE-2.0 */",
 ].join("\n");
-await bundle("src/index.ts", "dist/softmax-wasm.min.js", "release", {
-  minify: true,
-  sourcemap: true,
-  sourcesContent: false,
-  banner: { js: banner },
-});
+await bundle("src/index.ts", "dist/softmax-wasm.min.js", "release", { minify: true, banner: { js: banner } });

@@ -1,6 +1,9 @@
 // The package as its users get it, and what it says of itself.
 
+import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { withOptions, withThreads, withTimes } from "../bench/readme.js";
 
@@ -79,6 +82,23 @@ describe("the package", () => {
       });
     } else {
       expect(() => relaxed.softmax(x)).toThrow("expected an engine that has WebAssembly relaxed SIMD");
+    }
+  });
+
+  it("packs what a user needs, and the sources that its maps point at", () => {
+    const command = ["pack", "--dry-run", "--json", "--ignore-scripts"];
+    const [{ files }] = JSON.parse(
+      execFileSync("npm", command, { cwd: fileURLToPath(root), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
+    );
+    const paths: string[] = files.map(({ path }: { path: string }) => path);
+    for (const path of paths) {
+      expect(path).toMatch(/^(dist\/|src\/|(CHANGELOG\.md|LICENSE|README\.md|package\.json)$)/);
+      expect(path).not.toMatch(/debug/);
+    }
+    const maps = paths.filter((path) => path.endsWith(".map"));
+    expect(maps.length).toBeGreaterThan(40);
+    for (const path of maps) {
+      for (const source of JSON.parse(read(path)).sources) expect(paths, path).toContain(join(dirname(path), source));
     }
   });
 

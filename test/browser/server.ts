@@ -1,4 +1,4 @@
-// A web server of the files of the project, with the headers that a test wants.
+// A web server of files, with the headers that a test wants.
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = new URL("../../", import.meta.url);
+const project = new URL("../../", import.meta.url);
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html",
@@ -27,13 +27,17 @@ export interface Site extends AsyncDisposable {
   readonly origin: string;
 }
 
-/** Serves the project's files, and these pages, from a free port. */
-export async function serve(pages: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}): Promise<Site> {
+/** Serves a folder's files, and these pages, from a free port. */
+export async function serve(
+  pages: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>> = {},
+  folder = project,
+): Promise<Site> {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url as string, "http://localhost");
     const type = TYPES[extname(pathname)] ?? "application/octet-stream";
     try {
-      const body = pages[pathname] ?? (await readFile(fileURLToPath(new URL(`.${pathname}`, root))));
+      const body = pages[pathname] ?? (await readFile(fileURLToPath(new URL(`.${pathname}`, folder))));
       response.writeHead(200, { "Content-Type": type, ...headers }).end(body);
     } catch {
       response.writeHead(404).end();

@@ -1,0 +1,76 @@
+// npm run test:pack: packs the library, installs it into fresh projects and runs the same program in each: all must give the digest that it
+// gives here. `-- --only vite,deno` takes the consumers whose name has one of these in it.
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import Table from "cli-table3";
+import { CONSUMERS, type Consumer, NotHere, PROGRAM, Project } from "./consumers.js";
+import { digest } from "./program.mjs";
+
+const { values: options } = parseArgs({ options: { only: { type: "string", default: "" } } });
+const only = options.only.toLowerCase().split(",");
+const chosen = CONSUMERS.filter(({ name }) => only.some((part) => name.toLowerCase().includes(part)));
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "softmax-wasm-"));
+const [{ filename }] = JSON.parse(
+  execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], { cwd: root, encoding: "utf8" }),
+);
+const tarball = join(folder, filename);
+
+const expected = digest();
+let differences = 0;
+
+async function rowOf({ name, packages = [], files = {}, use }: Consumer, index: number): Promise<string[]> {
+  const project = new Project(join(folder, String(index)));
+  const fail = (reason: string) => {
+    differences++;
+    return [name, project.version, "", reason];
+  };
+  project.write({ "package.json": '{"private":true,"type":"module"}', "program.mjs": PROGRAM, ...files });
+  try {
+    await project.run("npm", "install", "--no-audit", "--no-fund", "--prefer-offline", tarball, ...packages);
+  } catch (error) {
+    return [name, "", "", `not tested, as it can't be installed: ${(error as { stderr?: string }).stderr?.trim().split("\n").at(-1)}`];
+  }
+  if (packages.length > 0) {
+    const [main] = packages[0].split(/(?<!^)@/);
+    project.version = JSON.parse(readFileSync(join(project.folder, "node_modules", main, "package.json"), "utf8")).version;
+  }
+  try {
+    const { digest: got, threads } = await use(project);
+    if (got !== expected) return fail(`${got}, not ${expected}`);
+    return [name, project.version, threads === undefined ? "" : String(threads), got];
+  } catch (error) {
+    if (error instanceof NotHere) return [name, project.version, "", `not tested: ${error.message}`];
+    const { stderr, stdout, message } = error as Error & { stderr?: string; stdout?: string };
+    return fail((stderr?.trim() || stdout?.trim() || message).slice(-400));
+  }
+}
+
+const rows: string[][] = [];
+const queue = [...chosen.entries()];
+const work = async () => {
+  for (let next = queue.shift(); next; next = queue.shift()) {
+    const [index, consumer] = next;
+    rows[index] = await rowOf(consumer, index);
+    rmSync(join(folder, String(index)), { recursive: true, force: true });
+    if (process.stdout.isTTY) console.log(rows[index].join("  "));
+  }
+};
+await Promise.all([work(), work()]);
+rmSync(folder, { recursive: true, force: true });
+
+const table = new Table({
+  head: ["consumer", "version", "threads", "digest"],
+  style: { head: [], border: [], compact: true },
+  wordWrap: true,
+  colWidths: [34, 12, 9, 70],
+});
+table.push(...rows);
+console.log(table.toString());
+process.exitCode = differences ? 1 : 0;
