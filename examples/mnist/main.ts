@@ -8,7 +8,8 @@ import chart from "simple-ascii-chart";
 import { SoftmaxCrossEntropy } from "softmax-wasm";
 import * as plain from "../../bench/plain.js";
 import { seeded } from "../../test/data.js";
-import { CLASSES, readDigits } from "./data.js";
+import { readDigits } from "./data.js";
+import { CLASSES, shuffle } from "./digits.js";
 import { accuracyOf, confusionOf, descend, forward, zeroWeights } from "./model.js";
 
 const USAGE = `Trains a softmax classifier on the MNIST digits.
@@ -58,14 +59,6 @@ function readOptions(): Options | undefined {
     seed: numberOption("seed", values.seed, Number.isSafeInteger, "an integer"),
     require: numberOption("require", values.require, (value) => value >= 0 && value <= 100, "a percentage"),
   };
-}
-
-/** Fisher and Yates. */
-function shuffle(order: Uint32Array, random: () => number): void {
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [order[i], order[j]] = [order[j], order[i]];
-  }
 }
 
 function run({ epochs, batch, rate, seed, require }: Options): void {

@@ -1,6 +1,6 @@
 // A linear model of digits, logits = W image + b: what softmax regression trains.
 
-import { CLASSES, type Digits, PIXELS } from "./data.js";
+import { CLASSES, type Digits, PIXELS } from "./digits.js";
 
 /** Weights (PIXELS, CLASSES) and, as the row behind them, the bias (CLASSES). */
 export type Weights = Float64Array;

@@ -1,0 +1,38 @@
+// Bars of p, one a class, with arrows to where the label wants them.
+
+import * as Plot from "@observablehq/plot";
+import { short } from "./format.js";
+import { showChart } from "./page.js";
+
+export interface Bar {
+  readonly name: string;
+  readonly p: number;
+  /** Drawn as the label, or as the answer. */
+  readonly isMarked: boolean;
+  /** y: an arrow goes from p to it. */
+  readonly target?: number;
+}
+
+/** The shortest arrow, in units of p, that can be seen. */
+const SHORTEST = 0.015;
+
+export function drawBars(place: HTMLElement, bars: readonly Bar[], description: string, rowHeight = 32): void {
+  const arrows = bars.filter(({ p, target }) => target !== undefined && Math.abs(target - p) > SHORTEST);
+  const chart = Plot.plot({
+    width: place.clientWidth,
+    height: bars.length * rowHeight + 34,
+    marginLeft: 56,
+    marginRight: 62,
+    marginTop: 4,
+    marginBottom: 30,
+    x: { domain: [0, 1], ticks: 4, grid: true, label: null },
+    y: { domain: bars.map(({ name }) => name), label: null, tickSize: 0, padding: 0.25 },
+    marks: [
+      Plot.barX(bars, { x: "p", y: "name", fill: ({ isMarked }: Bar) => (isMarked ? "var(--marked)" : "var(--accent)"), rx: 2 }),
+      Plot.arrow(arrows, { x1: "p", x2: "target", y: "name", stroke: "var(--ink)", strokeWidth: 2, headLength: 9 }),
+      Plot.text(bars, { y: "name", text: ({ p }: Bar) => short(p), frameAnchor: "right", textAnchor: "end", dx: 60 }),
+      Plot.ruleX([0], { stroke: "var(--faint-ink)" }),
+    ],
+  });
+  showChart(place, chart, description);
+}

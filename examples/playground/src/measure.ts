@@ -1,0 +1,154 @@
+// Measure: ns per logit of loss with gradient in this browser, a sample a frame, drawn as they come.
+
+import * as Plot from "@observablehq/plot";
+import { short } from "./format.js";
+import { announcer, atWidthOf, byId, make, showChart } from "./page.js";
+import { clockStep, contestantsFor, median, SHAPES, type Shape, timeOf } from "./timing.js";
+
+const ROUNDS = 15;
+/** Rounds that are not counted: until engines have compiled what they run. */
+const WARM_UP = 3;
+/** A sample takes so many ms at least, and so many steps of the clock. */
+const SAMPLE_MS = 12;
+const SAMPLE_STEPS = 20;
+
+const SHOWN = ["plain", "copying", "resident"] as const;
+type Shown = (typeof SHOWN)[number];
+/** ns per logit, of those that have some samples. */
+type Times = Partial<Record<Shown, number>>;
+
+const COLORS: Readonly<Record<Shown, string>> = { plain: "var(--plain)", copying: "var(--accent-soft)", resident: "var(--accent)" };
+
+/** Resolves in the next frame, when what was drawn is on the screen. */
+const nextFrame = () => new Promise<void>((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+
+/** The medians so far, of all samples of each way. */
+function timesOf(samples: ReadonlyMap<string, readonly number[]>): Times {
+  const times: Times = {};
+  for (const [way, values] of samples) {
+    if (values.length === 0) continue;
+    const shown = way === "copying" || way === "resident" ? way : "plain";
+    times[shown] = Math.min(times[shown] ?? Infinity, median(values));
+  }
+  return times;
+}
+
+/** How many times as fast as plain JavaScript; of the numbers as they are shown. */
+function ratioText(times: Times): string {
+  const { plain, copying, resident } = times;
+  if (!plain || !copying || !resident) return "";
+  return `${(plain / resident).toFixed(1)}× as fast as plain JavaScript resident, ${(plain / copying).toFixed(1)}× copying`;
+}
+
+/** Times one shape round by round; `report` gets the medians after each. */
+async function measureShape(shape: Shape, sampleMs: number, signal: AbortSignal, report: (times: Times) => void): Promise<void> {
+  using contestants = contestantsFor(shape);
+  const ways = Object.entries(contestants.ways);
+  const size = shape.rows * shape.classes;
+  const calls = new Map<string, number>();
+  for (const [way, run] of ways) {
+    await nextFrame();
+    let count = 1;
+    while (timeOf(run, count) < sampleMs) count *= 2;
+    calls.set(way, count);
+  }
+  const samples = new Map<string, number[]>(ways.map(([way]) => [way, []]));
+  for (let round = -WARM_UP; round < ROUNDS; round++) {
+    for (let turn = 0; turn < ways.length; turn++) {
+      await nextFrame();
+      if (signal.aborted) return;
+      const [way, run] = ways[(turn + round + WARM_UP) % ways.length];
+      const count = calls.get(way) ?? 1;
+      const ns = (1e6 * timeOf(run, count)) / (count * size);
+      if (round >= 0) samples.get(way)?.push(ns);
+    }
+    report(timesOf(samples));
+  }
+}
+
+export function startMeasure(): void {
+  const button = byId<HTMLButtonElement>("measure-run");
+  const progress = byId("measure-progress");
+  const say = announcer(byId("measure-status"));
+  const results: Times[] = SHAPES.map(() => ({}));
+  let controller: AbortController | undefined;
+
+  const charts = SHAPES.map(({ rows, classes, title }) => {
+    const chart = make("div", { class: "chart" });
+    const ratio = make("p", { class: "ratio" });
+    byId("measure-charts").append(make("h3", {}, `${rows}×${classes} `, make("span", { class: "hint" }, title)), chart, ratio);
+    return { chart, ratio };
+  });
+
+  function draw(): void {
+    const slowest = Math.max(5, ...results.flatMap((times) => Object.values(times)));
+    charts.forEach(({ chart, ratio }, k) => {
+      const bars = SHOWN.map((name) => ({ name, ns: results[k][name] }));
+      const isLast = k === charts.length - 1;
+      const text = bars.map(({ name, ns }) => `${name} ${ns === undefined ? "not measured" : short(ns)}`).join("; ");
+      const plot = Plot.plot({
+        width: chart.clientWidth,
+        height: isLast ? 128 : 90,
+        marginLeft: 70,
+        marginRight: 52,
+        marginTop: 2,
+        marginBottom: isLast ? 40 : 4,
+        x: {
+          domain: [0, slowest],
+          axis: isLast ? "bottom" : null,
+          label: "ns per logit; shorter is faster",
+          labelAnchor: "center",
+          labelArrow: "none",
+          ticks: 5,
+        },
+        y: { domain: SHOWN, label: null, tickSize: 0, padding: 0.22 },
+        marks: [
+          Plot.gridX({ ticks: 5 }),
+          Plot.barX(
+            bars.filter(({ ns }) => ns !== undefined),
+            { x: "ns", y: "name", fill: ({ name }) => COLORS[name as Shown], rx: 2 },
+          ),
+          Plot.text(bars, { x: ({ ns }) => ns ?? 0, y: "name", text: ({ ns }) => (ns ? short(ns) : "–"), textAnchor: "start", dx: 6 }),
+          Plot.ruleX([0], { stroke: "var(--faint-ink)" }),
+        ],
+      });
+      showChart(chart, plot, `ns per logit at ${SHAPES[k].rows}×${SHAPES[k].classes}: ${text}.`);
+      ratio.textContent = ratioText(results[k]) || "–";
+    });
+  }
+
+  async function run(signal: AbortSignal): Promise<void> {
+    results.fill({});
+    draw();
+    const sampleMs = Math.max(SAMPLE_MS, SAMPLE_STEPS * clockStep());
+    for (const [k, shape] of SHAPES.entries()) {
+      progress.textContent = `Measuring ${shape.rows}×${shape.classes}: ${k + 1} of ${SHAPES.length} …`;
+      await measureShape(shape, sampleMs, signal, (times) => {
+        results[k] = times;
+        draw();
+      });
+      if (signal.aborted) return;
+    }
+  }
+
+  button.addEventListener("click", async () => {
+    if (controller) {
+      controller.abort();
+      return;
+    }
+    controller = new AbortController();
+    button.textContent = "Stop";
+    try {
+      await run(controller.signal);
+      progress.textContent = controller.signal.aborted ? "Stopped." : `Done: medians of ${ROUNDS} rounds. All results agreed.`;
+    } catch (error) {
+      progress.textContent = `Stopped: ${(error as Error).message}`;
+    }
+    controller = undefined;
+    button.textContent = "Run";
+    say(`${progress.textContent} ${SHAPES.map(({ rows, classes }, k) => `${rows}×${classes}: ${charts[k].ratio.textContent}`).join("; ")}.`);
+  });
+
+  byId("measure-environment").textContent = `${navigator.userAgent}; ${navigator.hardwareConcurrency} logical processors.`;
+  atWidthOf(charts[0].chart, draw);
+}

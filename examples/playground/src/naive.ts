@@ -1,0 +1,52 @@
+// What naive code makes of a row, and what went wrong.
+
+import { full } from "./format.js";
+
+export interface RowResult {
+  readonly probs: readonly number[];
+  readonly loss: number;
+  /** With respect to the logits. */
+  readonly gradient: readonly number[];
+}
+
+/** Softmax and cross-entropy as their formulas read, of x = scale · logits and a label y. */
+export function naiveRow(x: readonly number[], label: number, scale: number): RowResult {
+  const exps = x.map(Math.exp);
+  const sum = exps.reduce((a, b) => a + b);
+  const probs = exps.map((e) => e / sum);
+  const y = x.map((_, j) => (j === label ? 1 : 0));
+  return {
+    probs,
+    loss: -y.reduce((total, value, j) => total + value * Math.log(probs[j]), 0),
+    gradient: probs.map((p, j) => scale * (p - y[j])),
+  };
+}
+
+/** A relative error, or NaN. */
+function errorOf(got: number, want: number): number {
+  return got === want ? 0 : Math.abs(got - want) / Math.abs(want);
+}
+
+/** Whether less than six digits are right. */
+export function isWrong(got: number, want: number): boolean {
+  return !(errorOf(got, want) < 1e-6);
+}
+
+/** Why the naive results are what they are. */
+export function explain(x: readonly number[], naive: RowResult, truth: RowResult, label: number): string {
+  const max = full(Math.max(...x));
+  if (naive.probs.some(Number.isNaN)) {
+    return Math.max(...x) > 0 ? `exp(${max}) is ∞, and ∞ / ∞ is NaN.` : `exp(${max}) is 0, as are all the others, and 0 / 0 is NaN.`;
+  }
+  if (naive.probs[label] === 0) return "p of the label is rounded to 0, and −log 0 is ∞.";
+  if (Number.isNaN(naive.loss)) return "A p is rounded to 0, and 0 · log 0 is NaN.";
+  if (naive.probs[label] === 1) return "p of the label is rounded to 1: −log 1 is 0, and so is 1 − 1. The digits of loss and gradient are lost.";
+  const pairs = [
+    [naive.loss, truth.loss],
+    ...truth.probs.map((p, j) => [naive.probs[j], p]),
+    ...truth.gradient.map((g, j) => [naive.gradient[j], g]),
+  ];
+  const worst = Math.max(...pairs.map(([got, want]) => errorOf(got, want)));
+  const digits = Math.floor(-Math.log10(worst));
+  return digits >= 15 ? "Here it is right, but for last digits." : `Here ${digits} digits of every number are right.`;
+}

@@ -1,0 +1,14 @@
+// The playground as static files, which may lie under any path; it uses the library as it has been built.
+
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+
+export default defineConfig({
+  root: path("."),
+  base: "./",
+  resolve: { alias: { "softmax-wasm": path("../../dist/index.js") } },
+  server: { fs: { allow: [path("../..")] } },
+  build: { target: "es2022", emptyOutDir: true, assetsInlineLimit: 0 },
+});
