@@ -146,7 +146,9 @@ export function startMeasure(): void {
     }
     controller = undefined;
     button.textContent = "Run";
-    say(`${progress.textContent} ${SHAPES.map(({ rows, classes }, k) => `${rows}×${classes}: ${charts[k].ratio.textContent}`).join("; ")}.`);
+    say(
+      `${progress.textContent} ${SHAPES.map(({ rows, classes }, k) => `${rows}×${classes}: ${charts[k].ratio.textContent}`).join("; ")}.`,
+    );
   });
 
   byId("measure-environment").textContent = `${navigator.userAgent}; ${navigator.hardwareConcurrency} logical processors.`;

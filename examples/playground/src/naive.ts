@@ -14,7 +14,7 @@ export function naiveRow(x: readonly number[], label: number, scale: number): Ro
   const exps = x.map(Math.exp);
   const sum = exps.reduce((a, b) => a + b);
   const probs = exps.map((e) => e / sum);
-  const y = x.map((_, j) => (j === label ? 1 : 0));
+  const y = x.map((_, j) => Number(j === label));
   return {
     probs,
     loss: -y.reduce((total, value, j) => total + value * Math.log(probs[j]), 0),
@@ -40,7 +40,8 @@ export function explain(x: readonly number[], naive: RowResult, truth: RowResult
   }
   if (naive.probs[label] === 0) return "p of the label is rounded to 0, and −log 0 is ∞.";
   if (Number.isNaN(naive.loss)) return "A p is rounded to 0, and 0 · log 0 is NaN.";
-  if (naive.probs[label] === 1) return "p of the label is rounded to 1: −log 1 is 0, and so is 1 − 1. The digits of loss and gradient are lost.";
+  if (naive.probs[label] === 1)
+    return "p of the label is rounded to 1: −log 1 is 0, and so is 1 − 1. The digits of loss and gradient are lost.";
   const pairs = [
     [naive.loss, truth.loss],
     ...truth.probs.map((p, j) => [naive.probs[j], p]),

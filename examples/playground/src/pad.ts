@@ -23,6 +23,7 @@ interface Listener {
 }
 
 export class Pad {
+  readonly #frame: HTMLElement;
   readonly #canvas: HTMLCanvasElement;
   readonly #listener: Listener;
   #strokes: Stroke[] = [];
@@ -31,7 +32,11 @@ export class Pad {
   #pen: Point = { x: 0.5, y: 0.25 };
   #isDown = false;
 
-  constructor(canvas: HTMLCanvasElement, listener: Listener) {
+  /** `frame` has the focus, and a canvas in it. */
+  constructor(frame: HTMLElement, listener: Listener) {
+    const canvas = frame.querySelector("canvas");
+    if (!canvas) throw new Error("the pad has no canvas");
+    this.#frame = frame;
     this.#canvas = canvas;
     this.#listener = listener;
     const draw = () => this.draw();
@@ -45,9 +50,9 @@ export class Pad {
       this.#extend(this.#at(event));
       this.#changed();
     });
-    canvas.addEventListener("keydown", (event) => this.#type(event));
-    canvas.addEventListener("focus", draw);
-    canvas.addEventListener("blur", () => {
+    frame.addEventListener("keydown", (event) => this.#type(event));
+    frame.addEventListener("focus", draw);
+    frame.addEventListener("blur", () => {
       this.#isDown = false;
       draw();
     });
@@ -146,7 +151,7 @@ export class Pad {
       for (const { x, y } of stroke) context.lineTo(x * width, y * width);
       context.stroke();
     }
-    if (document.activeElement !== canvas || !canvas.matches(":focus-visible")) return;
+    if (!this.#frame.matches(":focus-visible")) return;
     context.lineWidth = 3;
     context.strokeStyle = style.getPropertyValue("--accent");
     context.beginPath();

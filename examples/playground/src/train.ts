@@ -162,7 +162,7 @@ export function startTrain(): void {
   rate.addEventListener("input", settings);
   batch.addEventListener("change", settings);
 
-  const pad = new Pad(byId<HTMLCanvasElement>("train-pad"), {
+  const pad = new Pad(byId("train-pad"), {
     drawn: (strokes) => {
       isTestDigit = false;
       image = strokes.length ? imageOf(strokes) : undefined;

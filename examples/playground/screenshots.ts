@@ -1,0 +1,75 @@
+// Screenshots of the playground's parts, as README shows them: of the built page, at the widths of a screen and of a phone, light and dark.
+//
+//   npx tsx examples/playground/screenshots.ts
+
+import { fileURLToPath } from "node:url";
+import type { Page } from "puppeteer-core";
+import { build } from "vite";
+import { installed, open } from "../../test/browser/browsers.js";
+import { serve } from "../../test/browser/server.js";
+
+const WIDTHS = [1280, 390];
+const SCHEMES = ["light", "dark"];
+
+/** What is done in each part before it is shown. */
+const SCENES: Readonly<Record<string, (page: Page) => Promise<void>>> = {
+  see: async (page) => {
+    await page.locator("#see-presets ::-p-text(500 and −500)").click();
+  },
+  train: async (page) => {
+    await page.locator("#train-start:enabled").click();
+    await page.waitForFunction(() => Number(document.querySelector("#train-epoch")?.textContent) > 12, { timeout: 60_000 });
+    await page.locator("#train-start").click();
+    const pad = await page.locator("#train-pad canvas").waitHandle();
+    await pad.scrollIntoView();
+    const box = await pad.boundingBox();
+    if (!box) throw new Error("the pad has no place");
+    const at = (x: number, y: number) => [box.x + x * box.width, box.y + y * box.height] as const;
+    const stroke: (readonly [number, number])[] = [
+      [0.3, 0.28],
+      [0.5, 0.2],
+      [0.68, 0.32],
+      [0.5, 0.48],
+      [0.68, 0.62],
+      [0.52, 0.8],
+      [0.3, 0.74],
+    ];
+    await page.mouse.move(...at(...stroke[0]));
+    await page.mouse.down();
+    for (const point of stroke.slice(1)) await page.mouse.move(...at(...point), { steps: 6 });
+    await page.mouse.up();
+  },
+  measure: async (page) => {
+    await page.locator("#measure-run").click();
+    await page.waitForFunction(() => document.querySelector("#measure-progress")?.textContent?.startsWith("Done"), { timeout: 120_000 });
+  },
+};
+
+const [chromium] = installed;
+if (chromium?.name !== "Chromium") throw new Error("screenshots need Chromium");
+const root = fileURLToPath(new URL(".", import.meta.url));
+const outDir = fileURLToPath(new URL("../../build/playground", import.meta.url));
+await build({ root, configFile: `${root}vite.config.ts`, build: { outDir }, logLevel: "warn" });
+await using site = await serve({});
+const browser = await open(chromium);
+try {
+  const page = await browser.newPage();
+  for (const width of WIDTHS) {
+    for (const scheme of SCHEMES) {
+      await page.setViewport({ width, height: 900 });
+      await page.emulateMediaFeatures([
+        { name: "prefers-color-scheme", value: scheme },
+        { name: "prefers-reduced-motion", value: "reduce" },
+      ]);
+      await page.goto(`${site.origin}/build/playground/index.html`);
+      for (const [part, play] of Object.entries(SCENES)) {
+        await play(page);
+        const section = await page.locator(`#${part}`).waitHandle();
+        await page.mouse.move(0, 0);
+        await section.screenshot({ path: `${root}screenshots/${part}-${width}-${scheme}.png` as `${string}.png` });
+      }
+    }
+  }
+} finally {
+  await browser.close();
+}
