@@ -37,6 +37,7 @@ export class Pad {
     const canvas = frame.querySelector("canvas");
     if (!canvas) throw new Error("the pad has no canvas");
     this.#frame = frame;
+    frame.tabIndex = 0;
     this.#canvas = canvas;
     this.#listener = listener;
     const draw = () => this.draw();
