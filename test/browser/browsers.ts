@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { type Browser, launch, type Page } from "puppeteer-core";
+import { describe } from "vitest";
 
 interface Installed {
   readonly name: "Chromium" | "Firefox";
@@ -13,12 +14,15 @@ const BROWSERS: readonly Installed[] = [
   { name: "Firefox", path: "/usr/bin/firefox-esr" },
 ];
 
-/** Those that are here; of the others it is said that they are not. */
-export const installed = BROWSERS.filter(({ name, path }) => {
-  const isHere = existsSync(path);
-  if (!isHere) console.warn(`${name} is not tested: there is no ${path} (Debian: apt-get install chromium firefox-esr)`);
-  return isHere;
-});
+/** A suite for each browser; one that is not installed is skipped, and that is said. */
+export function describeIn(what: string, tests: (browser: Installed) => void): void {
+  for (const browser of BROWSERS) {
+    const { name, path } = browser;
+    const isHere = existsSync(path);
+    if (!isHere) console.warn(`${what} in ${name}: not tested, as there is no ${path} (Debian: apt-get install chromium firefox-esr)`);
+    describe.skipIf(!isHere)(`${what} in ${name}`, () => tests(browser));
+  }
+}
 
 /** What keeps Chromium from asking the internet, and lets it run as root. */
 const CHROMIUM_FLAGS = [

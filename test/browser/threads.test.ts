@@ -1,11 +1,11 @@
 // Threads in browsers: in a page that is cross-origin isolated, in one that is not, and in one that allows no workers.
 
 import type { Browser } from "puppeteer-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { bundle } from "../../scripts/bundle.js";
 import { crossEntropyWithGradient } from "../../src/index.js";
 import committed from "../digests.json" with { type: "json" };
-import { complaintsOf, installed, open } from "./browsers.js";
+import { complaintsOf, describeIn, open } from "./browsers.js";
 import type { DigestsPage } from "./digests.page.js";
 import { ISOLATED, pageOf, serve } from "./server.js";
 
@@ -35,7 +35,7 @@ globalThis.program = async () => {
   return result;
 };`;
 
-describe.each(installed)("threads in $name", (browserHere) => {
+describeIn("threads", (browserHere) => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await open(browserHere);
