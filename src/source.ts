@@ -12,7 +12,7 @@ function digitAt(i: number): number {
   return (code & 15) + (code >> 6) * 9;
 }
 
-/** The binary; digit by digit it takes 3 ms, by parseInt 7. */
+/** The binary, digit by digit: parseInt of pairs takes twice as long, measured. */
 function decoded(): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: wasm.length / 2 }, (_, i) => 16 * digitAt(2 * i) + digitAt(2 * i + 1));
 }
