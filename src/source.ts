@@ -6,11 +6,15 @@ import { feature, sharedMemory, wasm } from "./wasm.generated.js";
 
 export { tolerance } from "./wasm.generated.js";
 
-/** The binary, from hexadecimal digits. */
+/** A hexadecimal digit, 0-9 or a-f. */
+function digitAt(i: number): number {
+  const code = wasm.charCodeAt(i);
+  return (code & 15) + (code >> 6) * 9;
+}
+
+/** The binary, digit by digit: parseInt of pairs takes twice as long, measured. */
 function decoded(): Uint8Array<ArrayBuffer> {
-  const binary = new Uint8Array(wasm.length / 2);
-  for (let i = 0; i < binary.length; i++) binary[i] = Number.parseInt(wasm.slice(2 * i, 2 * i + 2), 16);
-  return binary;
+  return Uint8Array.from({ length: wasm.length / 2 }, (_, i) => 16 * digitAt(2 * i) + digitAt(2 * i + 1));
 }
 
 /** The module on a memory of its own, or on one that threads share; undefined if there is none of the kind. */

@@ -1,11 +1,12 @@
 // The library in browsers: the bits of Node, and its own tests, but for those that need Node or take long.
 
 import type { Browser, Page } from "puppeteer-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { bundle } from "../../scripts/bundle.js";
 import { WAYS, type Way } from "../digests.js";
 import committed from "../digests.json" with { type: "json" };
-import { installed, open } from "./browsers.js";
+import { open } from "./browsers.js";
+import { describeIn } from "./describe-in.js";
 import type { DigestsPage } from "./digests.page.js";
 import { ISOLATED, pageOf, type Site, serve } from "./server.js";
 import type { TestsPage } from "./tests.page.js";
@@ -26,9 +27,9 @@ beforeAll(async () => {
   const pages = ["digests", "tests"].map((name) => [`/${name}.html`, pageOf(`import "/build/pages/${name}.page.js"`)]);
   site = await serve(Object.fromEntries(pages), ISOLATED);
 });
-afterAll(() => site[Symbol.asyncDispose]());
+afterAll(() => site?.[Symbol.asyncDispose]());
 
-describe.each(installed)("$name", (browserHere) => {
+describeIn("the library", (browserHere) => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await open(browserHere);

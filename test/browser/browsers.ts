@@ -3,22 +3,17 @@
 import { existsSync } from "node:fs";
 import { type Browser, launch, type Page } from "puppeteer-core";
 
-interface Installed {
+export interface KnownBrowser {
   readonly name: "Chromium" | "Firefox";
   readonly path: string;
 }
 
-const BROWSERS: readonly Installed[] = [
+export const BROWSERS: readonly KnownBrowser[] = [
   { name: "Chromium", path: "/usr/bin/chromium" },
   { name: "Firefox", path: "/usr/bin/firefox-esr" },
 ];
 
-/** Those that are here; of the others it is said that they are not. */
-export const installed = BROWSERS.filter(({ name, path }) => {
-  const isHere = existsSync(path);
-  if (!isHere) console.warn(`${name} is not tested: there is no ${path} (Debian: apt-get install chromium firefox-esr)`);
-  return isHere;
-});
+export const isInstalled = ({ path }: KnownBrowser) => existsSync(path);
 
 /** What keeps Chromium from asking the internet, and lets it run as root. */
 const CHROMIUM_FLAGS = [
@@ -31,7 +26,7 @@ const CHROMIUM_FLAGS = [
   "--disable-sync",
 ];
 
-export function open({ name, path }: Installed): Promise<Browser> {
+export function open({ name, path }: KnownBrowser): Promise<Browser> {
   return name === "Chromium"
     ? launch({ browser: "chrome", executablePath: path, args: CHROMIUM_FLAGS })
     : launch({ browser: "firefox", executablePath: path, extraPrefsFirefox: { "app.update.enabled": false } });

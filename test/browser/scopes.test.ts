@@ -1,9 +1,10 @@
 // Where pages run code: policies, workers, scopes that lack something or can't be changed.
 
 import type { Browser } from "puppeteer-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { softmax } from "../../src/index.js";
-import { installed, open } from "./browsers.js";
+import { open } from "./browsers.js";
+import { describeIn } from "./describe-in.js";
 import { pageFor, serve } from "./server.js";
 
 declare const outcome: Promise<unknown>;
@@ -25,7 +26,7 @@ const inWorker = (first: string) => `globalThis.outcome = new Promise((resolve) 
 const FREEZE =
   "for (const name of Object.getOwnPropertyNames(globalThis)) { const value = globalThis[name]; if (typeof value === 'function' || name === 'Math' || name === 'WebAssembly') { Object.freeze(value.prototype); Object.freeze(value); } }";
 
-describe.each(installed)("$name", (browserHere) => {
+describeIn("scopes", (browserHere) => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await open(browserHere);

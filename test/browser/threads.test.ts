@@ -1,9 +1,10 @@
 // Threads in browsers: in a page that is cross-origin isolated, in one that is not, and in one that allows no workers.
 
 import type { Browser } from "puppeteer-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { crossEntropyWithGradient } from "../../src/index.js";
-import { complaintsOf, installed, open } from "./browsers.js";
+import { complaintsOf, open } from "./browsers.js";
+import { describeIn } from "./describe-in.js";
 import { ISOLATED, pageOf, serve } from "./server.js";
 
 declare const program: () => Promise<{ threads: number; loss: number; gradient: number[] }>;
@@ -31,7 +32,7 @@ globalThis.program = async () => {
   return result;
 };`;
 
-describe.each(installed)("threads in $name", (browserHere) => {
+describeIn("threads", (browserHere) => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await open(browserHere);

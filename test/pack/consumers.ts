@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { nodeOf } from "../../scripts/nodes.js";
-import { installed, open } from "../browser/browsers.js";
+import { BROWSERS, isInstalled, open } from "../browser/browsers.js";
 import { ISOLATED, serve } from "../browser/server.js";
 
 const run = promisify(execFile);
@@ -65,7 +65,7 @@ export class Project {
 
   /** What a page says that is served from a folder, isolated, or under an address. */
   async open(place: { readonly folder: string } | { readonly address: string }): Promise<Outcome> {
-    const chromium = installed.find(({ name }) => name === "Chromium");
+    const chromium = BROWSERS.find((browser) => browser.name === "Chromium" && isInstalled(browser));
     if (!chromium) throw new NotHere("there is no Chromium");
     const site = "folder" in place ? await serve({}, ISOLATED, pathToFileURL(join(this.folder, place.folder, "/"))) : undefined;
     const browser = await open(chromium);
