@@ -5,16 +5,18 @@
 import { fileURLToPath } from "node:url";
 import type { Page } from "puppeteer-core";
 import { build } from "vite";
-import { installed, open } from "../../test/browser/browsers.js";
+import { BROWSERS, open } from "../../test/browser/browsers.js";
 import { serve } from "../../test/browser/server.js";
 
 const WIDTHS = [1280, 390];
 const SCHEMES = ["light", "dark"];
+/** Below a part, in pixels. */
+const MARGIN = 16;
 
 /** What is done in each part before it is shown. */
 const SCENES: Readonly<Record<string, (page: Page) => Promise<void>>> = {
   see: async (page) => {
-    await page.locator("#see-presets ::-p-text(500 and −500)").click();
+    await page.locator(`::-p-aria([name="500"][role="button"])`).click();
   },
   train: async (page) => {
     await page.locator("#train-start:enabled").click();
@@ -45,13 +47,10 @@ const SCENES: Readonly<Record<string, (page: Page) => Promise<void>>> = {
   },
 };
 
-const [chromium] = installed;
-if (chromium?.name !== "Chromium") throw new Error("screenshots need Chromium");
 const root = fileURLToPath(new URL(".", import.meta.url));
-const outDir = fileURLToPath(new URL("../../build/playground", import.meta.url));
-await build({ root, configFile: `${root}vite.config.ts`, build: { outDir }, logLevel: "warn" });
+await build({ configFile: `${root}vite.config.ts`, logLevel: "warn" });
 await using site = await serve({});
-const browser = await open(chromium);
+const browser = await open(BROWSERS[0]);
 try {
   const page = await browser.newPage();
   for (const width of WIDTHS) {
@@ -66,7 +65,13 @@ try {
         await play(page);
         const section = await page.locator(`#${part}`).waitHandle();
         await page.mouse.move(0, 0);
-        await section.screenshot({ path: `${root}screenshots/${part}-${width}-${scheme}.png` as `${string}.png` });
+        const top = await section.evaluate((element) => element.getBoundingClientRect().top + scrollY);
+        const { height } = (await section.boundingBox()) ?? { height: 0 };
+        await page.screenshot({
+          path: `${root}screenshots/${part}-${width}-${scheme}.png`,
+          clip: { x: 0, y: top, width, height: height + MARGIN },
+          captureBeyondViewport: true,
+        });
       }
     }
   }

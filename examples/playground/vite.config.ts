@@ -10,5 +10,5 @@ export default defineConfig({
   base: "./",
   resolve: { alias: { "softmax-wasm": path("../../dist/index.js") } },
   server: { fs: { allow: [path("../..")] } },
-  build: { target: "es2022", emptyOutDir: true, assetsInlineLimit: 0 },
+  build: { outDir: path("../../build/playground"), target: "es2022", emptyOutDir: true, assetsInlineLimit: 0 },
 });

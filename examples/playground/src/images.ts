@@ -8,9 +8,12 @@ import { make } from "./page.js";
 const SIDE = Math.sqrt(PIXELS);
 type Rgb = readonly number[];
 
-/** A colour of the page, written #rrggbb. */
+const anyContext = make("canvas").getContext("2d") as CanvasRenderingContext2D;
+
+/** A colour of the page, however it is written: a context's are #rrggbb. */
 function colorOf(name: string): Rgb {
-  const hex = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  anyContext.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(name);
+  const hex = anyContext.fillStyle;
   return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
 }
 

@@ -56,7 +56,6 @@ export class Heatmap {
         cell.textContent = inCell(value);
         cell.style.setProperty("--share", `${Math.min(100, (100 * Math.abs(value)) / LARGEST).toFixed(1)}%`);
         cell.classList.toggle("negative", value < 0);
-        cell.ariaLabel = this.#describe(i, j);
       });
     });
     this.#readout.textContent = this.#describe(this.#row, this.#column);
@@ -71,13 +70,17 @@ export class Heatmap {
     this.#column = Math.min(this.#column, classes - 1);
     const numbers = Array.from({ length: classes }, (_, j) => subscript(j + 1));
     this.#cells = numbers.map((_, i) =>
-      numbers.map((_, j) => make("td", { role: "gridcell", tabindex: i === this.#row && j === this.#column ? "0" : "-1" })),
+      numbers.map((_, j) => {
+        const isStop = i === this.#row && j === this.#column;
+        return make("td", { role: "gridcell", tabindex: isStop ? "0" : "-1", "aria-describedby": this.#readout.id });
+      }),
     );
     const head = make("tr", { role: "row" }, make("td", { role: "presentation" }));
     head.append(...numbers.map((n) => make("th", { scope: "col", role: "columnheader" }, `x${n}`)));
     const rows = this.#cells.map((cells, i) =>
       make("tr", { role: "row" }, make("th", { scope: "row", role: "rowheader" }, `p${numbers[i]}`), ...cells),
     );
+    this.#table.style.setProperty("--classes", String(classes));
     this.#table.replaceChildren(make("thead", { role: "rowgroup" }, head), make("tbody", { role: "rowgroup" }, ...rows));
   }
 

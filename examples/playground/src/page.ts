@@ -1,5 +1,7 @@
 // Elements of the page: found by their id, made, and told of their width.
 
+import { full } from "./format.js";
+
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   const found = document.getElementById(id);
   if (!found) throw new Error(`the page has no #${id}`);
@@ -18,6 +20,12 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** A number in full, which a narrow place may break before its exponent. */
+export function digitsOf(value: number): (Node | string)[] {
+  const [mantissa, exponent] = full(value).split("e");
+  return exponent === undefined ? [mantissa] : [mantissa, make("wbr"), `e${exponent}`];
+}
+
 /** Draws at the width that an element has, and again when that changes. */
 export function atWidthOf(element: HTMLElement, draw: () => void): void {
   let width = 0;
@@ -28,10 +36,11 @@ export function atWidthOf(element: HTMLElement, draw: () => void): void {
   }).observe(element);
 }
 
-/** What takes the place of a chart: an image to assistive technology, described in words and numbers. */
+/** Shows a chart in its place: an image to assistive technology, described in words and numbers. */
 export function showChart(place: HTMLElement, chart: Element, description: string): void {
-  chart.setAttribute("role", "img");
-  chart.setAttribute("aria-label", description);
+  place.role = "img";
+  place.ariaLabel = description;
+  chart.ariaHidden = "true";
   place.replaceChildren(chart);
 }
 

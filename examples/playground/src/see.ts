@@ -2,10 +2,10 @@
 
 import { crossEntropyWithGradient, softmax, softmaxJacobian } from "softmax-wasm";
 import { drawBars } from "./bars.js";
-import { full, short } from "./format.js";
+import { short } from "./format.js";
 import { Heatmap } from "./jacobian.js";
 import { explain, isWrong, naiveRow, type RowResult } from "./naive.js";
-import { announcer, atWidthOf, byId, make } from "./page.js";
+import { announcer, atWidthOf, byId, digitsOf, make } from "./page.js";
 
 const FEWEST = 2;
 const MOST = 10;
@@ -20,14 +20,14 @@ interface Row {
   temperature: number;
 }
 
-const PRESETS: Readonly<Record<string, Row>> = {
-  Ordinary: { logits: [-1.2, 1.6, 0.9], label: 1, temperature: 1 },
-  Confident: { logits: [0, 50, 0], label: 1, temperature: 1 },
-  Ties: { logits: [2, 2, 2, -1, -1], label: 0, temperature: 1 },
-  "500": { logits: [500, 499, 498, 497], label: 1, temperature: 0.5 },
-  "−500": { logits: [-500, -501, -502, -503], label: 1, temperature: 0.5 },
-  "500 and −500": { logits: [500, -500, 0], label: 0, temperature: 1 },
-};
+const PRESETS: readonly (readonly [name: string, row: Row])[] = [
+  ["Ordinary", { logits: [-1.2, 1.6, 0.9], label: 1, temperature: 1 }],
+  ["Confident", { logits: [0, 50, 0], label: 1, temperature: 1 }],
+  ["Ties", { logits: [2, 2, 2, -1, -1], label: 0, temperature: 1 }],
+  ["500", { logits: [500, 499, 498, 497], label: 1, temperature: 0.5 }],
+  ["−500", { logits: [-500, -501, -502, -503], label: 1, temperature: 0.5 }],
+  ["500 and −500", { logits: [500, -500, 0], label: 0, temperature: 1 }],
+];
 
 /** The library's results; its loss computes x = scale · logits itself. */
 function resultsOf(logits: readonly number[], x: readonly number[], label: number, scale: number): RowResult {
@@ -51,8 +51,8 @@ export function startSee(): void {
         "tr",
         j === row.label ? { class: "label" } : {},
         make("th", { scope: "row" }, String(j + 1)),
-        make("td", {}, full(value)),
-        make("td", isWrong(naive[j], value) ? { class: "wrong" } : {}, full(naive[j])),
+        make("td", {}, ...digitsOf(value)),
+        make("td", isWrong(naive[j], value) ? { class: "wrong" } : {}, ...digitsOf(naive[j])),
       ),
     );
     byId<HTMLTableElement>(id).tBodies[0].replaceChildren(...lines);
@@ -76,9 +76,9 @@ export function startSee(): void {
       })),
       `Bars of p: ${probs}. Arrows against the gradient, which is ${truth.gradient.map(short).join(", ")}.`,
     );
-    byId("see-loss").textContent = full(truth.loss);
+    byId("see-loss").replaceChildren(...digitsOf(truth.loss));
     const naiveLoss = byId("see-naive-loss");
-    naiveLoss.textContent = full(naive.loss);
+    naiveLoss.replaceChildren(...digitsOf(naive.loss));
     naiveLoss.classList.toggle("wrong", isWrong(naive.loss, truth.loss));
     byId("see-why").textContent = explain(x, naive, truth, label);
     fill("see-probs", truth.probs, naive.probs);
@@ -145,7 +145,7 @@ export function startSee(): void {
   }
 
   byId("see-presets").append(
-    ...Object.entries(PRESETS).map(([name, preset]) => {
+    ...PRESETS.map(([name, preset]) => {
       const button = make("button", { type: "button" }, name);
       button.addEventListener("click", () => take(preset));
       return button;
@@ -173,6 +173,6 @@ export function startSee(): void {
     });
   }
 
-  take(PRESETS.Ordinary);
+  take(PRESETS[0][1]);
   atWidthOf(bars, draw);
 }

@@ -7,7 +7,7 @@ import { loadDigits } from "./digits.js";
 import { full, short } from "./format.js";
 import { paintDigit, WeightImages } from "./images.js";
 import { Pad } from "./pad.js";
-import { announcer, atWidthOf, byId, make, onColorScheme } from "./page.js";
+import { announcer, atWidthOf, byId, digitsOf, make, onColorScheme } from "./page.js";
 import { imageOf } from "./strokes.js";
 import { Trainer } from "./trainer.js";
 
@@ -84,7 +84,13 @@ export function startTrain(): void {
     );
     const lines = logits
       ? Array.from(logits, (logit, digit) =>
-          make("tr", {}, make("th", { scope: "row" }, String(digit)), make("td", {}, full(logit)), make("td", {}, full(probs[digit]))),
+          make(
+            "tr",
+            {},
+            make("th", { scope: "row" }, String(digit)),
+            make("td", {}, ...digitsOf(logit)),
+            make("td", {}, ...digitsOf(probs[digit])),
+          ),
         )
       : [];
     byId<HTMLTableElement>("train-probs").tBodies[0].replaceChildren(...lines);

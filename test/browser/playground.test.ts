@@ -1,0 +1,339 @@
+// The playground as it is built: each part is used as people use it, by mouse and by keys, and its numbers are held against the oracle.
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { AxeResults } from "axe-core";
+import type { Browser, ElementHandle, Page } from "puppeteer-core";
+import { build } from "vite";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LIMITS } from "../limits.js";
+import { type Exact, exact, exactBackward, exactGradient, exactLoss, exactRow, ulpError } from "../oracle.js";
+import { complaintsOf, open } from "./browsers.js";
+import { describeIn } from "./describe-in.js";
+import { type Site, serve } from "./server.js";
+
+declare const axe: { run(): Promise<AxeResults> };
+
+const ADDRESS = "/build/playground/index.html";
+const PHONE = { width: 390, height: 844 };
+const SCREEN = { width: 1280, height: 900 };
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const configFile = fileURLToPath(new URL("../../examples/playground/vite.config.ts", import.meta.url));
+
+/** A number as the page writes it. */
+const parsed = (text: string) => Number(text.replaceAll("−", "-").replace("∞", "Infinity"));
+
+describeIn("the playground", (browserHere) => {
+  let browser: Browser;
+  let site: Site;
+  let page: Page;
+  let complaints: string[];
+  const requested: string[] = [];
+
+  beforeAll(async () => {
+    await build({ configFile, logLevel: "error" });
+    site = await serve({});
+    browser = await open(browserHere);
+    page = await browser.newPage();
+    complaints = complaintsOf(page);
+    page.on("request", (request) => requested.push(request.url()));
+    await page.setViewport(SCREEN);
+    await page.goto(site.origin + ADDRESS);
+    await page.waitForSelector("#train-start:enabled");
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.[Symbol.asyncDispose]();
+  });
+
+  const textOf = (selector: string) => page.$eval(selector, (element) => element.textContent ?? "");
+  const numberOf = async (selector: string) => parsed(await textOf(selector));
+
+  async function found(selector: string): Promise<ElementHandle<HTMLElement>> {
+    return (await page.waitForSelector(selector)) as ElementHandle<HTMLElement>;
+  }
+
+  /** Moves the mouse through points of an element, in shares of its width and height, with its button held. */
+  async function drag(selector: string, points: readonly (readonly [x: number, y: number])[]): Promise<void> {
+    const element = await found(selector);
+    await element.evaluate((it) => it.scrollIntoView({ block: "center", behavior: "instant" }));
+    const box = await element.boundingBox();
+    if (!box) throw new Error(`${selector} is not shown`);
+    const at = ([x, y]: readonly [number, number]) => [box.x + x * box.width, box.y + y * box.height] as const;
+    await page.mouse.move(...at(points[0]));
+    await page.mouse.down();
+    for (const point of points.slice(1)) await page.mouse.move(...at(point), { steps: 8 });
+    await page.mouse.up();
+  }
+
+  /** A table's columns of numbers, without the names of its rows. */
+  async function columnsOf(table: string): Promise<number[][]> {
+    const rows = await page.$$eval(`${table} tbody tr`, (lines) =>
+      lines.map((line) => Array.from(line.querySelectorAll("td"), (cell) => cell.textContent ?? "")),
+    );
+    return [0, 1].map((column) => rows.map((row) => parsed(row[column])));
+  }
+
+  function expectNear(got: readonly number[], want: readonly Exact[], ulps: number): void {
+    expect(got).toHaveLength(want.length);
+    for (const [j, value] of got.entries())
+      expect(ulpError(value, want[j]), `${value}, exactly ${want[j].toNumber()}`).toBeLessThanOrEqual(ulps);
+  }
+
+  describe("See", () => {
+    const inputs = (selector: string) =>
+      page.$$eval(selector, (all) => (all as HTMLInputElement[]).map(({ valueAsNumber, checked }) => ({ value: valueAsNumber, checked })));
+
+    /** What the controls say. */
+    async function controls() {
+      const logits = (await inputs("#see-logits input[type=number]")).map(({ value }) => value);
+      const label = (await inputs("#see-logits input[type=radio]")).findIndex(({ checked }) => checked);
+      const [{ value: temperature }] = await inputs("#see-temperature-number");
+      return { logits, label, temperature };
+    }
+
+    /** Holds all that is shown of the row against the oracle; gives what naive code made of it. */
+    async function expectTruth() {
+      const { logits, label, temperature } = await controls();
+      const row = exactRow(logits.map((logit) => logit / temperature));
+      const [probs, naiveProbs] = await columnsOf("#see-probs");
+      const [gradient, naiveGradient] = await columnsOf("#see-gradient");
+      expectNear(probs, row.probs, LIMITS.probs);
+      expectNear(
+        gradient,
+        exactGradient(row, label).map((value) => value.div(exact(temperature))),
+        LIMITS.gradient,
+      );
+      expectNear([await numberOf("#see-loss")], [exactLoss(row, label)], LIMITS.loss);
+      return { logits, label, naiveProbs, naiveGradient, naiveLoss: await numberOf("#see-naive-loss") };
+    }
+
+    const press = (name: string) =>
+      page.$$eval("#see-presets button", (buttons, wanted) => buttons.find(({ textContent }) => textContent === wanted)?.click(), name);
+
+    it("follows a slider that is dragged", async () => {
+      const before = await expectTruth();
+      await drag("#see-logit-1", [
+        [0.44, 0.5],
+        [0.9, 0.5],
+      ]);
+      const after = await expectTruth();
+      expect(after.logits[0]).toBeGreaterThan(before.logits[0] + 5);
+      expect(after.logits.slice(1)).toEqual(before.logits.slice(1));
+    });
+
+    it("follows keys, numbers and the temperature", async () => {
+      await press("Ordinary");
+      await (await found("#see-logit-2")).focus();
+      await page.keyboard.press("ArrowRight");
+      expect((await expectTruth()).logits).toEqual([-1.2, 1.7, 0.9]);
+      await (await found("#see-logits .logit:nth-child(3) input[type=number]")).click({ count: 3 });
+      await page.keyboard.type("-20.5");
+      expect((await expectTruth()).logits).toEqual([-1.2, 1.7, -20.5]);
+      await (await found("#see-temperature-number")).click({ count: 3 });
+      await page.keyboard.type("0.25");
+      await expectTruth();
+      expect(await page.$eval("#see-temperature", (input) => (input as HTMLInputElement).value)).not.toBe("1");
+    });
+
+    it("takes the label that is picked, and points arrows at it", async () => {
+      await press("Ordinary");
+      for (const label of [0, 2]) {
+        await (await found(`#see-logits .logit:nth-child(${label + 1}) input[type=radio]`)).click();
+        expect((await expectTruth()).label).toBe(label);
+        expect(await textOf("#see-bars")).toContain(`label ${label + 1}`);
+      }
+      // Arrows in the direction of descent: to the right, for the label, and else to the left.
+      const [probs] = await columnsOf("#see-probs");
+      const arrows = await page.$$eval('#see-bars [aria-label="arrow"] path', (paths) => paths.map((path) => path.getAttribute("d")));
+      const directions = arrows.map((path) => {
+        const [from, to] = [...(path ?? "").matchAll(/[ML](-?[\d.]+),/g)].map(([, x]) => Number(x));
+        return Math.sign(to - from);
+      });
+      expect(directions).toEqual([-1, -1, 1]);
+      const widths = await page.$$eval('#see-bars [aria-label="bar"] :is(rect, path)', (bars) =>
+        bars.map((bar) => (bar as SVGGraphicsElement).getBBox().width),
+      );
+      for (const [j, width] of widths.entries()) expect(width / widths[1]).toBeCloseTo(probs[j] / probs[1], 2);
+    });
+
+    it("tells the Jacobian's values, pointed at or walked through", async () => {
+      await press("Ordinary");
+      const [probs] = await columnsOf("#see-probs");
+      const jacobian = probs.map((_, i) =>
+        exactBackward(
+          probs,
+          probs.map((_, k) => Number(k === i)),
+        ),
+      );
+      const told = async () => {
+        const [, i, j, value] = /∂p(.)\/∂x(.) = (.*)/.exec(await textOf("#see-jacobian-value")) ?? [];
+        const [row, column] = [i, j].map((digit) => "₁₂₃".indexOf(digit));
+        expectNear([parsed(value)], [jacobian[row][column]], LIMITS.backward);
+        return [row, column];
+      };
+      const cell = (row: number, column: number) => `.jacobian tbody tr:nth-child(${row + 1}) td:nth-of-type(${column + 1})`;
+      await (await found(cell(0, 1))).hover();
+      expect(await told()).toEqual([0, 1]);
+      await (await found(cell(1, 1))).focus();
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("ArrowRight");
+      expect(await told()).toEqual([2, 2]);
+      await page.keyboard.press("Home");
+      expect(await told()).toEqual([2, 0]);
+    });
+
+    it.each([
+      ["500", "exp(1000) is ∞, and ∞ / ∞ is NaN."],
+      ["−500", "exp(−1000) is 0, as are all the others, and 0 / 0 is NaN."],
+    ])("shows that naive code makes NaN of %s", async (preset, why) => {
+      await press(preset);
+      const { naiveProbs, naiveGradient, naiveLoss } = await expectTruth();
+      expect([...naiveProbs, ...naiveGradient, naiveLoss].every(Number.isNaN)).toBe(true);
+      expect(await textOf("#see-why")).toBe(why);
+      expect(await page.$$eval("#see .wrong", (wrong) => wrong.map(({ textContent }) => textContent))).toEqual(Array(9).fill("NaN"));
+    });
+
+    it("shows that naive code makes NaN and 0 of 500 beside −500, and loses a confident row's digits", async () => {
+      await press("500 and −500");
+      const { naiveLoss, naiveGradient } = await expectTruth();
+      expect(naiveLoss).toBeNaN();
+      expect(naiveGradient[0]).toBe(0);
+      await press("Confident");
+      expect((await expectTruth()).naiveLoss).toBe(0);
+      expect(await textOf("#see-why")).toContain("The digits of loss and gradient are lost");
+    });
+
+    it("has two to ten classes", async () => {
+      await press("Ordinary");
+      for (let classes = 4; classes <= 10; classes++) await (await found("#see-more")).click();
+      expect((await expectTruth()).logits).toHaveLength(10);
+      expect(await page.$("#see-more:disabled")).not.toBeNull();
+      for (let classes = 9; classes >= 2; classes--) await (await found("#see-fewer")).click();
+      expect((await expectTruth()).logits).toHaveLength(2);
+      expect(await page.$("#see-fewer:disabled")).not.toBeNull();
+    });
+  });
+
+  describe("Train", () => {
+    /** Holds p of what is drawn against the oracle; gives it. */
+    async function reading(): Promise<number[]> {
+      const [logits, probs] = await columnsOf("#train-probs");
+      expectNear(probs, exactRow(logits).probs, LIMITS.probs);
+      expect(probs.reduce((sum, p) => sum + p)).toBeCloseTo(1, 14);
+      return probs;
+    }
+
+    const pointsOf = (curve: string) =>
+      page.$eval(`${curve} [aria-label="line"] path`, (path) => path.getAttribute("d")?.match(/[ML]/g)?.length ?? 0);
+
+    it("starts from nothing, learns, and draws it", async () => {
+      expect(await textOf("#train-accuracy")).toBe("9.6 %");
+      await (await found("#train-start")).click();
+      await page.waitForFunction(() => Number(document.querySelector("#train-epoch")?.textContent) >= 6);
+      expect(await textOf("#train-start")).toBe("Pause");
+      await (await found("#train-start")).click();
+      expect(Number.parseFloat(await textOf("#train-accuracy"))).toBeGreaterThan(85);
+      expect(await numberOf("#train-loss")).toBeLessThan(0.5);
+      expect(await pointsOf("#train-loss-curve")).toBeGreaterThan(30);
+      expect(await pointsOf("#train-accuracy-curve")).toBeGreaterThan(30);
+      const images = await page.$$eval("#train-weights canvas", (canvases) =>
+        canvases.map((canvas) => (canvas as HTMLCanvasElement).toDataURL()),
+      );
+      expect(new Set(images).size).toBe(10);
+    });
+
+    it("reads what is drawn by mouse", async () => {
+      await drag("#train-pad canvas", [
+        [0.52, 0.15],
+        [0.5, 0.85],
+      ]);
+      const probs = await reading();
+      expect(probs.indexOf(Math.max(...probs))).toBe(1);
+      expect(await textOf("#train-answer")).toMatch(/^Read as 1, p = 0\.\d+\.$/);
+      await (await found("#train-clear")).click();
+      expect(await textOf("#train-answer")).toBe("Nothing is drawn.");
+    });
+
+    it("reads what is drawn by keys", async () => {
+      await (await found("#train-pad")).focus();
+      await page.keyboard.press(" ");
+      for (let step = 0; step < 16; step++) await page.keyboard.press("ArrowDown");
+      await page.keyboard.press(" ");
+      const probs = await reading();
+      expect(probs.indexOf(Math.max(...probs))).toBe(1);
+      await page.keyboard.press("Delete");
+      expect(await textOf("#train-answer")).toBe("Nothing is drawn.");
+    });
+
+    it("shows test digits, and begins anew", async () => {
+      let right = 0;
+      for (let digit = 0; digit < 20; digit++) {
+        await (await found("#train-example")).click();
+        const probs = await reading();
+        const [, read, truth] = /^Read as (\d), p = .*\. It is a (\d)\.$/.exec(await textOf("#train-answer")) ?? [];
+        expect(probs.indexOf(Math.max(...probs))).toBe(Number(read));
+        right += Number(read === truth);
+      }
+      expect(right).toBeGreaterThan(14);
+      await (await found("#train-reset")).click();
+      expect(await textOf("#train-step")).toBe("0");
+      expect(await reading()).toEqual(Array(10).fill(0.1));
+    });
+  });
+
+  describe("Measure", () => {
+    it("times this browser, and draws it", async () => {
+      await (await found("#measure-run")).click();
+      await page.waitForFunction(() => document.querySelector("#measure-progress")?.textContent?.startsWith("Done"), { timeout: 120_000 });
+      expect(await textOf("#measure-progress")).toContain("All results agreed");
+      const charts = await page.$$eval("#measure-charts .chart", (charts) => charts.map(({ ariaLabel }) => ariaLabel ?? ""));
+      expect(charts).toHaveLength(3);
+      const ratios = await page.$$eval("#measure-charts .ratio", (lines) => lines.map(({ textContent }) => textContent ?? ""));
+      for (const [k, chart] of charts.entries()) {
+        const [plain, copying, resident] = [...chart.matchAll(/(?:plain|copying|resident) (\d+\.\d+)/g)].map(([, ns]) => Number(ns));
+        const [ofResident, ofCopying] = [...ratios[k].matchAll(/(\d+\.\d+)×/g)].map(([, ratio]) => Number(ratio));
+        expect(plain).toBeGreaterThan(0);
+        expect(ofResident).toBeCloseTo(plain / resident, 0);
+        expect(ofCopying).toBeCloseTo(plain / copying, 0);
+        expect(resident).toBeLessThan(plain);
+      }
+    }, 150_000);
+
+    it("can be stopped", async () => {
+      await (await found("#measure-run")).click();
+      await page.waitForFunction(() => document.querySelector("#measure-run")?.textContent === "Stop");
+      await (await found("#measure-run")).click();
+      await page.waitForFunction(() => document.querySelector("#measure-progress")?.textContent === "Stopped.");
+      expect(await textOf("#measure-run")).toBe("Run");
+    });
+  });
+
+  it("fits a phone", async () => {
+    await page.setViewport(PHONE);
+    const beyond = await page.$$eval(
+      "body *",
+      (all, width) => all.filter((it) => it.getBoundingClientRect().right > width + 0.5).map(({ outerHTML }) => outerHTML.slice(0, 100)),
+      PHONE.width,
+    );
+    expect(beyond).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(PHONE.width);
+    await page.setViewport(SCREEN);
+  });
+
+  // Firefox can't be told its colour scheme this way.
+  it.each(browserHere.name === "Chromium" ? ["light", "dark"] : ["light"])("is accessible in %s", async (scheme) => {
+    if (browserHere.name === "Chromium") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    await page.evaluate(axeSource);
+    const { violations, passes } = await page.evaluate(() => axe.run());
+    expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+    expect(passes.map(({ id }) => id)).toContain("color-contrast");
+  });
+
+  it("asks no other host, and complains of nothing", () => {
+    expect(requested.filter((address) => !address.startsWith(`${site.origin}/`) && !address.startsWith("data:"))).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+});
