@@ -46,7 +46,6 @@ export function instantiate(): Instance {
 export function instantiateShared(): Instance | undefined {
   shared ??= moduleFor(true);
   if (!shared) return undefined;
-  // Its addresses are reserved for as much as it may ever hold: where there are fewer, for less.
   const memory = sharedMemory();
   return memory && instantiateOn(shared, memory);
 }

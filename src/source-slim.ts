@@ -1,6 +1,6 @@
 // Where the modules of the slim entry come from: its user.
 
-import { typeError } from "./check.js";
+import { typeError, Verbatim } from "./check.js";
 import { compile, spliced } from "./compile.js";
 import { feature, sharedMemory } from "./wasm.generated.js";
 
@@ -10,9 +10,18 @@ let module: WebAssembly.Module | undefined;
 /** The bytes of `softmax-wasm/wasm/softmax.wasm`, a response with them, or their module. */
 export type WasmSource = BufferSource | WebAssembly.Module | Response;
 
+const MAGIC = [0, 0x61, 0x73, 0x6d];
+
 const isModule = (value: unknown): value is WebAssembly.Module => Object.prototype.toString.call(value) === "[object WebAssembly.Module]";
 
 async function bytesOf(source: unknown): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await copyOf(source);
+  if (MAGIC.every((byte, i) => bytes[i] === byte)) return bytes;
+  const start = JSON.stringify(String.fromCharCode(...bytes.subarray(0, 16)));
+  throw typeError("source", "a WebAssembly binary", new Verbatim(`bytes that begin with ${start}`));
+}
+
+async function copyOf(source: unknown): Promise<Uint8Array<ArrayBuffer>> {
   if (typeof (source as Response | undefined)?.arrayBuffer === "function") {
     const { ok, status, url } = source as Response;
     if (!ok) throw new Error(`"source" expected a response that is ok, got status ${status} of ${url}`);

@@ -44,7 +44,14 @@ describe("softmax-wasm/slim", () => {
     ["nothing", undefined, TypeError, '"source" expected bytes, a Response or a WebAssembly.Module, got undefined'],
     ["an address", "softmax.wasm", TypeError, '"source" expected bytes, a Response or a WebAssembly.Module, got "softmax.wasm"'],
     ["another response", response(null, { status: 404 }), Error, '"source" expected a response that is ok, got status 404'],
-    ["no binary", Uint8Array.of(1, 2, 3), Error, "softmax-wasm expected an engine that has WebAssembly SIMD"],
+    [
+      "a page",
+      response("<!doctype html>"),
+      TypeError,
+      '"source" expected a WebAssembly binary, got bytes that begin with "<!doctype html>"',
+    ],
+    ["no bytes", new Uint8Array(), TypeError, '"source" expected a WebAssembly binary, got bytes that begin with ""'],
+    ["half a binary", bytes.subarray(0, 1000), Error, "softmax-wasm expected an engine that has WebAssembly SIMD"],
     ["another binary", Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0), TypeError, '"source" expected the kernels of softmax-wasm'],
   ])("refuses %s, and keeps what it has", async (_, source, kind, message) => {
     const library = await slim();

@@ -2,9 +2,9 @@
 
 const withSigns = (text: string) => text.replaceAll("-", "−").replace("e+", "e").replace("Infinity", "∞");
 
-/** All digits that tell a double from its neighbours. */
+/** All digits that tell a double from its neighbours; with an exponent below 0.001. */
 export function full(value: number): string {
-  return withSigns(String(Object.is(value, -0) ? 0 : value));
+  return withSigns(value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential() : String(value));
 }
 
 /** Three significant digits, without an exponent between 0.001 and 10,000. */
