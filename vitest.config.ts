@@ -11,7 +11,7 @@ const plugins = [
   {
     name: "built-worker",
     transform: (code: string, id: string) =>
-      id.endsWith("/src/threads.ts") ? code.replaceAll("./worker.js", "../dist/worker.js") : undefined,
+      id.endsWith("/src/thread-options.ts") ? code.replaceAll("./worker.js", "../dist/worker.js") : undefined,
   },
 ];
 

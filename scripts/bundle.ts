@@ -47,6 +47,8 @@ interface Options extends BuildOptions {
   readonly source?: "slim" | "workerd";
   /** Whether threads share every batch. */
   readonly smallBlocks?: boolean;
+  /** Whether @assemblyscript/loader stays an import; so does scope.js then, which must come before it. */
+  readonly importsLoader?: boolean;
 }
 
 /** Bundles `entry` into `outfile`, both relative to the project, gives the path of the result. */
@@ -54,7 +56,7 @@ export async function bundle(
   entry: string,
   outfile: string,
   name: Build,
-  { source, smallBlocks = false, ...options }: Options = {},
+  { source, smallBlocks = false, importsLoader = false, ...options }: Options = {},
 ): Promise<string> {
   await build({
     entryPoints: [path(entry)],
@@ -69,6 +71,10 @@ export async function bundle(
         setup: ({ onResolve }) => {
           onResolve({ filter: /wasm\.generated\.js$/ }, () => ({ path: path(`src/${EMBEDDED[name]}.generated.ts`) }));
           if (source) onResolve({ filter: /\/source\.js$/ }, () => ({ path: path(`src/source-${source}.ts`) }));
+          if (importsLoader) {
+            onResolve({ filter: /^@assemblyscript\/loader$/ }, () => ({ external: true }));
+            onResolve({ filter: /\/scope\.js$/ }, () => ({ path: "./scope.js", external: true }));
+          }
           if (smallBlocks) onResolve({ filter: /\/blocks\.js$/ }, () => ({ path: path("test/small-blocks.ts") }));
         },
       },

@@ -10,7 +10,7 @@ mkdirSync(path("dist/wasm"), { recursive: true });
 copyFileSync(path("build/release.wasm"), path("dist/wasm/softmax.wasm"));
 copyFileSync(path("build/relaxed.wasm"), path("dist/wasm/softmax-relaxed.wasm"));
 
-const options = { external: ["@assemblyscript/loader", "*.wasm"], sourcemap: true, sourcesContent: false };
+const options = { importsLoader: true, external: ["*.wasm"], sourcemap: true, sourcesContent: false };
 await bundle("src/index.ts", "dist/relaxed.js", "relaxed", options);
 await bundle("src/slim.ts", "dist/slim.js", "release", { ...options, source: "slim" });
 await bundle("src/index.ts", "dist/workerd.js", "release", { ...options, source: "workerd" });

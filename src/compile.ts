@@ -22,8 +22,8 @@ export function compile(binary: BufferSource, feature: string): WebAssembly.Modu
   try {
     return new WebAssembly.Module(binary);
   } catch (cause) {
-    // The binary is valid: what is left is a policy.
-    const expected = "a Content-Security-Policy whose script-src has 'wasm-unsafe-eval'";
+    // The binary is valid: what is left is most often a policy.
+    const expected = "to be allowed to compile WebAssembly, for which a Content-Security-Policy needs script-src 'wasm-unsafe-eval'";
     throw new Error(`softmax-wasm expected ${expected}, got: ${(cause as Error).message}`, { cause });
   }
 }

@@ -39,4 +39,4 @@ export type {
   Tensor,
   Values,
 } from "./shape.js";
-export type { ThreadOptions, WorkerLike } from "./threads.js";
+export type { ThreadOptions, WorkerLike } from "./thread-options.js";

@@ -42,7 +42,7 @@ import {
   type Tensor,
   toForm,
 } from "./shape.js";
-import { readThreads, type ThreadOptions } from "./threads.js";
+import { readThreads, type ThreadOptions } from "./thread-options.js";
 import { beginVisits, buffersOf, type PlanOutput, planOutputsOf, visitWithOptions } from "./visit.js";
 
 type LabelKind = "indices" | "distribution";

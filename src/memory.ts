@@ -7,7 +7,8 @@
 import { rangeError, Verbatim } from "./check.js";
 import { type Kernels, PLANES } from "./kernels.js";
 import { instantiate, instantiateShared, MAX_PAGES, PAGE_BYTES } from "./module.js";
-import { Crew, type Threads } from "./threads.js";
+import type { Threads } from "./thread-options.js";
+import { Crew } from "./threads.js";
 
 const ALIGNMENT_BYTES = 64;
 

@@ -1,7 +1,8 @@
 // Entries that get their kernels elsewhere, and what is checked of kernels wherever they come from.
 
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { softmax } from "../src/index.js";
 import { PAGE_BYTES } from "../src/module.js";
 import { untilHelped } from "./start-workers.js";
@@ -23,6 +24,8 @@ describe("softmax-wasm/slim", () => {
   }
 
   const response = (body: BodyInit | null, init?: ResponseInit) => new Response(body, init);
+  const readResponse = response(bytes);
+  beforeAll(() => readResponse.arrayBuffer());
 
   it.each([
     ["a Buffer", () => bytes],
@@ -30,6 +33,7 @@ describe("softmax-wasm/slim", () => {
     ["a view of a part", () => new DataView(Uint8Array.from([0, ...bytes, 0]).buffer, 1, bytes.length)],
     ["a response", () => response(bytes)],
     ["a response of another type", () => response(bytes, { headers: { "Content-Type": "text/plain" } })],
+    ["a Blob", () => new Blob([bytes])],
     ["a promise of a response", () => Promise.resolve(response(bytes))],
     ["a module", () => new WebAssembly.Module(bytes)],
   ])("takes %s", async (_, source) => {
@@ -50,15 +54,24 @@ describe("softmax-wasm/slim", () => {
       TypeError,
       '"source" expected a WebAssembly binary, got bytes that begin with "<!doctype html>"',
     ],
+    ["a response that has been read", readResponse, TypeError, '"source" expected a response that has not been read'],
     ["no bytes", new Uint8Array(), TypeError, '"source" expected a WebAssembly binary, got bytes that begin with ""'],
     ["half a binary", bytes.subarray(0, 1000), Error, "softmax-wasm expected an engine that has WebAssembly SIMD"],
     ["another binary", Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0), TypeError, '"source" expected the kernels of softmax-wasm'],
-  ])("refuses %s, and keeps what it has", async (_, source, kind, message) => {
+  ])("refuses %s, and takes another", async (_, source, kind, message) => {
     const library = await slim();
-    await library.init(bytes);
     const refused = library.init(source as never);
     await expect(refused).rejects.toThrow(message);
     await expect(refused).rejects.toBeInstanceOf(kind);
+    expect(() => library.softmax(LOGITS)).toThrow("softmax-wasm/slim expected init() to be awaited first");
+    await library.init(bytes);
+    expect(library.softmax(LOGITS)).toEqual(softmax(LOGITS));
+  });
+
+  it("keeps what it was given first", async () => {
+    const library = await slim();
+    await library.init(bytes);
+    await library.init(Buffer.from(bytes.toString("hex").replaceAll("fdf201", "fdf001"), "hex"));
     expect(library.softmax(LOGITS)).toEqual(softmax(LOGITS));
   });
 
@@ -105,8 +118,22 @@ describe("kernels", () => {
       throw new WebAssembly.CompileError("blocked by CSP");
     });
     const library = await import("../src/index.js");
-    const message = "softmax-wasm expected a Content-Security-Policy whose script-src has 'wasm-unsafe-eval', got: blocked by CSP";
+    const message = "a Content-Security-Policy needs script-src 'wasm-unsafe-eval', got: blocked by CSP";
     expect(() => library.softmax(LOGITS)).toThrow(message);
+  });
+
+  it.each(["index", "relaxed", "slim", "softmax-wasm.min"])("%s.js says what a scope lacks", (name) => {
+    const address = JSON.stringify(new URL(`../dist/${name}.js`, import.meta.url).href);
+    const messageAfter = (first: string) =>
+      execFileSync(
+        process.execPath,
+        ["--input-type=module", "-e", `${first}; import(${address}).catch(({ message }) => console.log(message))`],
+        {
+          encoding: "utf8",
+        },
+      );
+    expect(messageAfter("delete globalThis.TextDecoder")).toContain("softmax-wasm expected a scope with TextDecoder");
+    expect(messageAfter("Object.freeze(Object)")).toContain("softmax-wasm expected to be imported before Object is frozen");
   });
 
   it("are not to be had from an engine without SIMD", async () => {

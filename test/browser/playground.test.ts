@@ -113,6 +113,14 @@ describeIn("the playground", (browserHere) => {
     const press = (name: string) =>
       page.$$eval("#see-presets button", (buttons, wanted) => buttons.find(({ textContent }) => textContent === wanted)?.click(), name);
 
+    /** Writes logits into their fields. */
+    async function write(logits: readonly number[]): Promise<void> {
+      for (const [j, logit] of logits.entries()) {
+        await (await found(`#see-logits .logit:nth-child(${j + 1}) input[type=number]`)).click({ count: 3 });
+        await page.keyboard.type(String(logit));
+      }
+    }
+
     it("follows a slider that is dragged", async () => {
       const before = await expectTruth();
       await drag("#see-logit-1", [
@@ -129,9 +137,8 @@ describeIn("the playground", (browserHere) => {
       await (await found("#see-logit-2")).focus();
       await page.keyboard.press("ArrowRight");
       expect((await expectTruth()).logits).toEqual([-1.2, 1.7, 0.9]);
-      await (await found("#see-logits .logit:nth-child(3) input[type=number]")).click({ count: 3 });
-      await page.keyboard.type("-20.5");
-      expect((await expectTruth()).logits).toEqual([-1.2, 1.7, -20.5]);
+      await write([-20.5]);
+      expect((await expectTruth()).logits).toEqual([-20.5, 1.7, 0.9]);
       await (await found("#see-temperature-number")).click({ count: 3 });
       await page.keyboard.type("0.25");
       await expectTruth();
@@ -206,6 +213,29 @@ describeIn("the playground", (browserHere) => {
       expect(await textOf("#see-why")).toContain("The digits of loss and gradient are lost");
     });
 
+    it.each([
+      [[709.5, 709.5, 0], "The sum of all exp is ∞, which makes every p 0, and 0 · log 0 is NaN."],
+      [[-800, 0, 0], "A p is rounded to 0, and 0 · log 0 is NaN."],
+      [[0, -800, 0], "p of the label is rounded to 0, and −log 0 is ∞."],
+      [[-744.6, -744.9, -745], "Here some numbers have no right digit. exp(−744.6) has few digits, as all numbers below 10⁻³⁰⁸."],
+      [[1, 2, 3], "Here it is right, but for last digits."],
+      [[0, 24, 0], "Here every number has 6 right digits or more."],
+    ])("says of %j why", async (logits, why) => {
+      await press("Ordinary");
+      await write(logits);
+      await expectTruth();
+      expect(await textOf("#see-why")).toBe(why);
+    });
+
+    it("keeps what it shows while a field says nothing", async () => {
+      await press("Ordinary");
+      const loss = await textOf("#see-loss");
+      await (await found("#see-logits .logit:nth-child(2) input[type=number]")).click({ count: 3 });
+      await page.keyboard.press("Backspace");
+      expect(await page.$$eval("#see :invalid:not(fieldset)", (invalid) => invalid.length)).toBe(1);
+      expect(await textOf("#see-loss")).toBe(loss);
+    });
+
     it("has two to ten classes", async () => {
       await press("Ordinary");
       for (let classes = 4; classes <= 10; classes++) await (await found("#see-more")).click();
@@ -231,7 +261,18 @@ describeIn("the playground", (browserHere) => {
 
     it("starts from nothing, learns, and draws it", async () => {
       expect(await textOf("#train-accuracy")).toBe("9.6 %");
-      await (await found("#train-start")).click();
+      // However often it is started, it runs once: no frame does more than two steps of 100 digits.
+      await page.$eval("#train-start", (button) => {
+        for (let click = 0; click < 3; click++) (button as HTMLButtonElement).click();
+      });
+      const stepsInFrames = await page.evaluate(async () => {
+        const steps = () => Number(document.querySelector("#train-step")?.textContent);
+        const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+        const before = steps();
+        for (let k = 0; k < 30; k++) await frame();
+        return steps() - before;
+      });
+      expect(stepsInFrames).toBeLessThanOrEqual(70);
       await page.waitForFunction(() => Number(document.querySelector("#train-epoch")?.textContent) >= 6);
       expect(await textOf("#train-start")).toBe("Pause");
       await (await found("#train-start")).click();

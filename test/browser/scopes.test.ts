@@ -50,7 +50,7 @@ describeIn("scopes", (browserHere) => {
 
   it("says which directive a policy lacks", async () => {
     const message = await outcomeOf(IN_PAGE, "default-src 'none'; script-src 'self'");
-    expect(message).toContain("softmax-wasm expected a Content-Security-Policy whose script-src has 'wasm-unsafe-eval'");
+    expect(message).toContain("a Content-Security-Policy needs script-src 'wasm-unsafe-eval'");
   });
 
   it("computes in a worker", async () => {

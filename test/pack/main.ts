@@ -26,31 +26,37 @@ const expected = digest();
 let agreements = 0;
 let differences = 0;
 
-async function rowOf({ name, packages = [], files = {}, use }: Consumer, index: number): Promise<string[]> {
+async function rowOf({ name, packages = [], threads: wanted, files = {}, use }: Consumer, index: number): Promise<string[]> {
   const project = new Project(join(folder, String(index)));
   const fail = (reason: string) => {
     differences++;
     return [name, project.version, "", reason];
   };
   project.write({ "package.json": '{"private":true,"type":"module"}', "program.mjs": PROGRAM, ...files });
+  const install = async (...what: readonly string[]) => {
+    await project.run("npm", "install", "--no-audit", "--no-fund", "--prefer-offline", ...what);
+  };
+  const reasonOf = ({ stderr, stdout, message }: Error & { stderr?: string; stdout?: string }) =>
+    (stderr?.trim() || stdout?.trim() || message).slice(0, 400);
   try {
-    await project.run("npm", "install", "--no-audit", "--no-fund", "--prefer-offline", tarball, ...packages);
+    if (packages.length > 0) await install(...packages);
   } catch (error) {
-    return [name, "", "", `not tested, as it can't be installed: ${(error as { stderr?: string }).stderr?.trim().split("\n").at(-1)}`];
+    return [name, "", "", `not tested, as it can't be installed: ${reasonOf(error as Error)}`];
   }
   if (packages.length > 0) {
     const [main] = packages[0].split(/(?<!^)@/);
     project.version = JSON.parse(readFileSync(join(project.folder, "node_modules", main, "package.json"), "utf8")).version;
   }
   try {
+    await install(tarball);
     const { digest: got, threads } = await use(project);
     if (got !== expected) return fail(`${got}, not ${expected}`);
+    if (threads !== wanted) return fail(`${threads} threads, not ${wanted}`);
     agreements++;
     return [name, project.version, threads === undefined ? "" : String(threads), got];
   } catch (error) {
     if (error instanceof NotHere) return [name, project.version, "", `not tested: ${error.message}`];
-    const { stderr, stdout, message } = error as Error & { stderr?: string; stdout?: string };
-    return fail((stderr?.trim() || stdout?.trim() || message).slice(-400));
+    return fail(reasonOf(error as Error));
   }
 }
 

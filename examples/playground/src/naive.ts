@@ -32,14 +32,18 @@ export function isWrong(got: number, want: number): boolean {
   return !(errorOf(got, want) < 1e-6);
 }
 
+/** Below this, doubles have fewer digits the smaller they are. */
+const LEAST_NORMAL = 2 ** -1022;
+
 /** Why the naive results are what they are. */
 export function explain(x: readonly number[], naive: RowResult, truth: RowResult, label: number): string {
-  const max = full(Math.max(...x));
+  const max = Math.max(...x);
   if (naive.probs.some(Number.isNaN)) {
-    return Math.max(...x) > 0 ? `exp(${max}) is ∞, and ∞ / ∞ is NaN.` : `exp(${max}) is 0, as are all the others, and 0 / 0 is NaN.`;
+    return max > 0 ? `exp(${full(max)}) is ∞, and ∞ / ∞ is NaN.` : `exp(${full(max)}) is 0, as are all the others, and 0 / 0 is NaN.`;
   }
-  if (naive.probs[label] === 0) return "p of the label is rounded to 0, and −log 0 is ∞.";
+  if (naive.probs.every((p) => p === 0)) return "The sum of all exp is ∞, which makes every p 0, and 0 · log 0 is NaN.";
   if (Number.isNaN(naive.loss)) return "A p is rounded to 0, and 0 · log 0 is NaN.";
+  if (naive.probs[label] === 0) return "p of the label is rounded to 0, and −log 0 is ∞.";
   if (naive.probs[label] === 1)
     return "p of the label is rounded to 1: −log 1 is 0, and so is 1 − 1. The digits of loss and gradient are lost.";
   const pairs = [
@@ -49,5 +53,8 @@ export function explain(x: readonly number[], naive: RowResult, truth: RowResult
   ];
   const worst = Math.max(...pairs.map(([got, want]) => errorOf(got, want)));
   const digits = Math.floor(-Math.log10(worst));
-  return digits >= 15 ? "Here it is right, but for last digits." : `Here ${digits} digits of every number are right.`;
+  if (digits >= 15) return "Here it is right, but for last digits.";
+  const why = Math.exp(max) < LEAST_NORMAL ? ` exp(${full(max)}) has few digits, as all numbers below 10⁻³⁰⁸.` : "";
+  if (digits < 1) return `Here some numbers have no right digit.${why}`;
+  return `Here every number has ${digits} right ${digits === 1 ? "digit" : "digits"} or more.${why}`;
 }

@@ -92,7 +92,7 @@ export function startSee(): void {
     const name = String(j + 1);
     const pick = make("input", { type: "radio", name: "see-label", value: String(j), "aria-label": `Class ${name} is the label` });
     const slider = make("input", { type: "range", step: "0.1", id: `see-logit-${name}` });
-    const number = make("input", { type: "number", step: "any", "aria-label": `Logit ${name}, as a number` });
+    const number = make("input", { type: "number", step: "any", required: "", "aria-label": `Logit ${name}, as a number` });
     pick.checked = j === row.label;
     number.min = String(-LARGEST);
     number.max = String(LARGEST);
@@ -109,10 +109,9 @@ export function startSee(): void {
       draw();
     });
     number.addEventListener("input", () => {
-      const value = number.valueAsNumber;
-      if (!(Math.abs(value) <= LARGEST)) return;
-      row.logits[j] = value;
-      if (Math.abs(value) > range) widen(LARGEST);
+      if (!number.validity.valid) return;
+      row.logits[j] = number.valueAsNumber;
+      if (Math.abs(row.logits[j]) > range) widen(LARGEST);
       slider.value = number.value;
       draw();
     });
@@ -165,9 +164,8 @@ export function startSee(): void {
     [temperatureNumber, temperature],
   ]) {
     from.addEventListener("input", () => {
-      const value = from.valueAsNumber;
-      if (!(value >= Number(from.min) && value <= Number(from.max))) return;
-      row.temperature = value;
+      if (!from.validity.valid) return;
+      row.temperature = from.valueAsNumber;
       to.value = from.value;
       draw();
     });

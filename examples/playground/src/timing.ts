@@ -16,12 +16,10 @@ export const SHAPES: readonly Shape[] = [
   { rows: 1024, classes: 1000, title: "ImageNet" },
 ];
 
-/** Ways to compute it; two of them are plain, of which the faster counts. */
-export type Way = keyof typeof FORMS.crossEntropyWithGradient | "copying" | "resident";
-
-export interface Contestants extends Disposable {
-  /** Each call gives the loss and leaves the gradient where it belongs. */
+export interface Contestants {
+  /** Each call gives the loss and leaves the gradient where it belongs; besides "copying" and "resident" all are plain. */
   readonly ways: Readonly<Record<string, () => number>>;
+  dispose(): void;
 }
 
 /** Losses and gradients of logits of ordinary size agree to this, relative to the loss and to the rows' weights. */
@@ -60,7 +58,7 @@ export function contestantsFor({ rows, classes }: Shape): Contestants {
     const worst = gradient.reduce((max, value, i) => Math.max(max, Math.abs(value - layer.gradient[i])), 0);
     if (worst * rows > TOLERANCE) throw new Error(`${way}: its gradient is off by ${worst}`);
   }
-  return { ways, [Symbol.dispose]: () => layer.dispose() };
+  return { ways, dispose: () => layer.dispose() };
 }
 
 /** The step of the clock, which browsers make coarse, in ms. */

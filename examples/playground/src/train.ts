@@ -42,6 +42,7 @@ export function startTrain(): void {
   let losses: CurvePoint[] = [];
   let accuracies: CurvePoint[] = [];
   let isRunning = false;
+  let scheduled = 0;
   /** What is on the pad, and the number of the test digit that it is. */
   let image: Uint8Array | undefined;
   let shownDigit = -1;
@@ -113,6 +114,7 @@ export function startTrain(): void {
 
   function pause(): void {
     isRunning = false;
+    cancelAnimationFrame(scheduled);
     start.textContent = "Start";
     say(progress());
   }
@@ -120,7 +122,7 @@ export function startTrain(): void {
   let lossSum = 0;
   let stepsInPoint = 0;
   function frame(): void {
-    if (!isRunning || !trainer) return;
+    if (!trainer) return;
     for (let left = DIGITS_PER_FRAME; left > 0; left -= trainer.batch) {
       const before = trainer.epochs;
       lossSum += trainer.step();
@@ -139,7 +141,7 @@ export function startTrain(): void {
         return;
       }
     }
-    requestAnimationFrame(frame);
+    scheduled = requestAnimationFrame(frame);
   }
 
   function begin(): void {
@@ -158,7 +160,7 @@ export function startTrain(): void {
     if (isRunning) return pause();
     isRunning = true;
     start.textContent = "Pause";
-    requestAnimationFrame(frame);
+    scheduled = requestAnimationFrame(frame);
   });
   reset.addEventListener("click", () => {
     if (isRunning) pause();
@@ -200,7 +202,8 @@ export function startTrain(): void {
       begin();
     },
     (error: Error) => {
-      byId("train-answer").textContent = `The digits could not be loaded: ${error.message}`;
+      byId("train-failure").hidden = false;
+      byId("train-failure").textContent = `The digits could not be loaded: ${error.message}`;
     },
   );
 }
