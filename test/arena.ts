@@ -10,7 +10,7 @@ const CANARY_WORDS = 8;
 
 type Values = Float64Array | Int32Array;
 
-const haveSameBytes = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every((byte, i) => byte === b[i]);
+const haveSameBytes = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
 /** The kernels that visit a range of rows, and how many pointers they take before classes and inner. */
 const VISITS = {
