@@ -177,11 +177,11 @@ export const wrong = () => crossEntropy(nested, [0, 1], { smoothing: 0.1 });
   },
 });
 
+/** They make a page whose large batch has two threads. */
 const bundlers: readonly Consumer[] = [
   {
     name: "Vite, dev server",
     packages: ["vite@8"],
-    threads: 2,
     files: { ...PAGE, "vite.config.js": `export default { server: { headers: ${JSON.stringify(ISOLATED)} } };` },
     use: async (project) => {
       const { createServer } = await import(pathToFileURL(join(project.folder, "node_modules/vite/dist/node/index.js")).href);
@@ -197,7 +197,6 @@ const bundlers: readonly Consumer[] = [
   {
     name: "Vite, build",
     packages: ["vite@8"],
-    threads: 2,
     files: { ...PAGE, "vite.config.js": 'export default { base: "./", worker: { format: "es" } };' },
     use: async (project) => {
       await project.run("vite", "build");
@@ -207,7 +206,6 @@ const bundlers: readonly Consumer[] = [
   {
     name: "webpack",
     packages: ["webpack@5", "webpack-cli@6"],
-    threads: 2,
     files: {
       ...PAGE,
       "webpack.config.js": 'export default { mode: "production", entry: "./main.js", experiments: { topLevelAwait: true } };',
@@ -221,7 +219,6 @@ const bundlers: readonly Consumer[] = [
   {
     name: "Parcel",
     packages: ["parcel@2"],
-    threads: 2,
     files: PAGE,
     use: async (project) => {
       await project.run("parcel", "build", "index.html", "--no-cache");
@@ -231,7 +228,6 @@ const bundlers: readonly Consumer[] = [
   {
     name: "Rollup",
     packages: ["rollup@4", "@rollup/plugin-node-resolve@16"],
-    threads: 2,
     files: {
       ...PAGE,
       "rollup.config.js": `import resolve from "@rollup/plugin-node-resolve";
@@ -247,7 +243,6 @@ export default { input: ["main.js", "softmax-wasm/worker"], output: { dir: "out"
   {
     name: "esbuild",
     packages: ["esbuild@0.28"],
-    threads: 2,
     files: PAGE,
     use: async (project) => {
       await project.run("esbuild", "main.js", "worker=softmax-wasm/worker", "--bundle", "--format=esm", "--outdir=out");
@@ -255,19 +250,20 @@ export default { input: ["main.js", "softmax-wasm/worker"], output: { dir: "out"
       return project.open({ folder: "out" });
     },
   },
-  {
-    name: "<script type=module>, one file",
-    threads: 1,
-    files: { "index.html": HTML },
-    use: async (project) => {
-      const { unpkg } = JSON.parse(readFileSync(join(project.folder, "node_modules/softmax-wasm/package.json"), "utf8"));
-      const file = readFileSync(join(project.folder, "node_modules/softmax-wasm", unpkg), "utf8");
-      const own = (text: string) => text.replace('"softmax-wasm"', '"./softmax-wasm.min.js"').replace("./program.mjs", "./program.js");
-      project.write({ "softmax-wasm.min.js": file, "program.js": own(PROGRAM), "main.js": own(PAGE_MAIN) });
-      return project.open({ folder: "" });
-    },
-  },
 ];
+
+const oneFile: Consumer = {
+  name: "<script type=module>, one file",
+  threads: 1,
+  files: { "index.html": HTML },
+  use: async (project) => {
+    const { unpkg } = JSON.parse(readFileSync(join(project.folder, "node_modules/softmax-wasm/package.json"), "utf8"));
+    const file = readFileSync(join(project.folder, "node_modules/softmax-wasm", unpkg), "utf8");
+    const own = (text: string) => text.replace('"softmax-wasm"', '"./softmax-wasm.min.js"').replace("./program.mjs", "./program.js");
+    project.write({ "softmax-wasm.min.js": file, "program.js": own(PROGRAM), "main.js": own(PAGE_MAIN) });
+    return project.open({ folder: "" });
+  },
+};
 
 const runtimes: readonly Consumer[] = [
   {
@@ -337,6 +333,7 @@ export const CONSUMERS: readonly Consumer[] = [
   slim("a response", "new Response(bytes)"),
   slim("a module", "new WebAssembly.Module(bytes)"),
   ...["5.9", "6.0", "7"].map(typescript),
-  ...bundlers,
+  ...bundlers.map((bundler) => ({ ...bundler, threads: 2 })),
+  oneFile,
   ...runtimes,
 ];

@@ -1,21 +1,12 @@
 // The Jacobian as a heatmap: a grid that one moves through with arrow keys, each cell with its value.
 
 import { full } from "./format.js";
-import { make } from "./page.js";
+import { ARROWS, make } from "./page.js";
 
 /** No element of the Jacobian of softmax is larger: p (1 − p) at p = 1/2. */
 const LARGEST = 0.25;
 
-const MOVES: Readonly<Record<string, readonly [rows: number, columns: number]>> = {
-  ArrowUp: [-1, 0],
-  ArrowDown: [1, 0],
-  ArrowLeft: [0, -1],
-  ArrowRight: [0, 1],
-  Home: [0, -Infinity],
-  End: [0, Infinity],
-  PageUp: [-Infinity, 0],
-  PageDown: [Infinity, 0],
-};
+const MOVES: typeof ARROWS = { ...ARROWS, Home: [-Infinity, 0], End: [Infinity, 0], PageUp: [0, -Infinity], PageDown: [0, Infinity] };
 
 const subscript = (n: number) => Array.from(String(n), (digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)]).join("");
 
@@ -107,6 +98,6 @@ export class Heatmap {
     if (!move) return;
     event.preventDefault();
     const within = (index: number) => Math.max(0, Math.min(this.#values.length - 1, index));
-    this.#cells[within(this.#row + move[0])][within(this.#column + move[1])].focus();
+    this.#cells[within(this.#row + move[1])][within(this.#column + move[0])].focus();
   }
 }

@@ -1,19 +1,13 @@
 // A pad to draw on: with a mouse, a finger, or keys.
 
 import { PIXELS } from "../../mnist/digits.js";
+import { ARROWS } from "./page.js";
 import type { Point, Stroke } from "./strokes.js";
 
 const SIDE = Math.sqrt(PIXELS);
 /** How far an arrow key moves the pen; strokes are in units of the pad's width. */
 const KEY_STEP = 1 / 28;
 const LINE = 0.07;
-
-const ARROWS: Readonly<Record<string, readonly [x: number, y: number]>> = {
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-};
 
 interface Listener {
   /** The strokes have changed; all are gone when there are none. */

@@ -26,6 +26,14 @@ export function digitsOf(value: number): (Node | string)[] {
   return exponent === undefined ? [mantissa] : [mantissa, make("wbr"), `e${exponent}`];
 }
 
+/** Where arrow keys lead. */
+export const ARROWS: Readonly<Record<string, readonly [right: number, down: number]>> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+
 /** Draws at the width that an element has, and again when that changes. */
 export function atWidthOf(element: HTMLElement, draw: () => void): void {
   let width = 0;
