@@ -326,8 +326,13 @@ describeIn("the playground", (browserHere) => {
   });
 
   describe("Measure", () => {
-    it("times this browser, and draws it", async () => {
+    it("times this browser, and draws it as it runs", async () => {
       await (await found("#measure-run")).click();
+      await page.waitForFunction(() => {
+        const [first, ...others] = Array.from(document.querySelectorAll("#measure-charts .chart"), ({ ariaLabel }) => ariaLabel ?? "");
+        return !first.includes("not measured") && others.every((other) => other.includes("not measured"));
+      });
+      expect(await page.$$eval('#measure-charts [aria-label="bar"] rect', (bars) => bars.length)).toBe(3);
       await page.waitForFunction(() => document.querySelector("#measure-progress")?.textContent?.startsWith("Done"), { timeout: 120_000 });
       expect(await textOf("#measure-progress")).toContain("All results agreed");
       const charts = await page.$$eval("#measure-charts .chart", (charts) => charts.map(({ ariaLabel }) => ariaLabel ?? ""));
