@@ -3,7 +3,12 @@ import { defineConfig } from "vitest/config";
 
 /** The kernels of another build in the place of those of the release. */
 const kernelsOf = (build: "debug" | "relaxed") => ({
-  alias: [{ find: /^.*\/wasm\.generated\.js$/, replacement: fileURLToPath(new URL(`./src/wasm-${build}.generated.ts`, import.meta.url)) }],
+  alias: [
+    {
+      find: /^.*\/binary\.generated\.js$/,
+      replacement: fileURLToPath(new URL(`./src/wasm/binary-${build}.generated.ts`, import.meta.url)),
+    },
+  ],
 });
 
 /** Sources start the worker that has been built from them: as they are, only vitest can run them. */
@@ -11,7 +16,7 @@ const plugins = [
   {
     name: "built-worker",
     transform: (code: string, id: string) =>
-      id.endsWith("/src/thread-options.ts") ? code.replaceAll("./worker.js", "../dist/worker.js") : undefined,
+      id.endsWith("/src/threads/options.ts") ? code.replaceAll("./worker.js", "../../dist/worker.js") : undefined,
   },
 ];
 

@@ -4,15 +4,15 @@
 // of a backward kernel either input.
 // scratchPtr is where scratchBytes(classes, inner, planes) bytes are free, on a 16-byte boundary.
 
-import { backwardRowPairs, forwardRowPairs } from "./lanes";
-import { quotientLow, remainder, twoSumError, upper } from "./reduce";
-import { visit } from "./options";
-import { Plan } from "./plan";
-import { backwardRow, forwardRows, jacobianLine, sum } from "./row";
-import { laneScratchBytes, rowScratchBytes } from "./scratch";
-import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./task";
-import { scaleTo } from "./terms";
-import { forwardTwo } from "./two";
+import { backwardRowPairs, forwardRowPairs } from "./softmax/by-lane";
+import { quotientLow, remainder, twoSumError, upper } from "./number/two-sum";
+import { visit } from "./loss/loss";
+import { Plan } from "./loss/plan";
+import { backwardRow, forwardRows, jacobianLine, sum } from "./softmax/by-row";
+import { laneScratchBytes, rowScratchBytes } from "./softmax/scratch";
+import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./softmax/task";
+import { scaleTo } from "./loss/class-loops";
+import { forwardTwo } from "./softmax/two-classes";
 
 /** Contiguous rows of more classes than this are visited one at a time, others two at a time. */
 const MAX_LANE_CLASSES: usize = 40;

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { crossEntropyWithGradient, type LossWithGradientOptions, type Output, type Reduction, SoftmaxCrossEntropy } from "softmax-wasm";
-import { exactTerms } from "../test/exact-terms.js";
+import { exactTerms } from "../reference/exact-terms.js";
 import { commit, versionsOf } from "./entrants.js";
 import { type OptionsRecord, withOptions } from "./readme.js";
 import { median, sink } from "./timing.js";

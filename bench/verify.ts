@@ -1,9 +1,9 @@
 // The results that contestants are held to before they are timed: of every row in careful Float64, which itself is held to the exact
 // results of the first and the last row.
 
-import { add, exp, log1p, type Pair, twoSum } from "../test/double-double.js";
-import { positionIn } from "../test/layout.js";
-import { exactLoss, exactRow } from "../test/oracle.js";
+import { add, exp, log1p, type Pair, twoSum } from "../reference/double-double.js";
+import { positionIn } from "../reference/layout.js";
+import { exactLoss, exactRow } from "../reference/oracle.js";
 import type { Contestant } from "./timing.js";
 import type { Batch, Workload } from "./workloads.js";
 

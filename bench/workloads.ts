@@ -1,6 +1,6 @@
 // What is timed: an operation on a batch of some shape, and why of that shape.
 
-import { seeded } from "../test/data.js";
+import { seeded } from "../reference/data.js";
 import type { Task } from "./timing.js";
 
 export type Op = Task["op"];

@@ -3,8 +3,8 @@
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build } from "esbuild";
 
-/** What scripts/embed.ts writes for each build, in src/. */
-export const EMBEDDED = { release: "wasm", relaxed: "wasm-relaxed", debug: "wasm-debug" } as const;
+/** What scripts/embed.ts writes for each build, in src/wasm/. */
+export const EMBEDDED = { release: "binary", relaxed: "binary-relaxed", debug: "binary-debug" } as const;
 export type Build = keyof typeof EMBEDDED;
 
 const path = (relative: string) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
@@ -43,11 +43,11 @@ export function embedded(name: Build, binary: Buffer, shared = binary): string {
 }
 
 interface Options extends BuildOptions {
-  /** Which of src/source-*.ts takes the place of src/source.ts. */
+  /** Which of src/wasm/source-*.ts takes the place of src/wasm/source.ts. */
   readonly source?: "slim" | "workerd";
   /** Whether threads share every batch. */
-  readonly smallBlocks?: boolean;
-  /** Whether @assemblyscript/loader stays an import; so does scope.js then, which must come before it. */
+  readonly smallGrain?: boolean;
+  /** Whether @assemblyscript/loader stays an import; so does preflight.js then, which must come before it. */
   readonly importsLoader?: boolean;
 }
 
@@ -56,7 +56,7 @@ export async function bundle(
   entry: string,
   outfile: string,
   name: Build,
-  { source, smallBlocks = false, importsLoader = false, ...options }: Options = {},
+  { source, smallGrain = false, importsLoader = false, ...options }: Options = {},
 ): Promise<string> {
   await build({
     entryPoints: [path(entry)],
@@ -69,13 +69,13 @@ export async function bundle(
       {
         name: "kernels",
         setup: ({ onResolve }) => {
-          onResolve({ filter: /wasm\.generated\.js$/ }, () => ({ path: path(`src/${EMBEDDED[name]}.generated.ts`) }));
-          if (source) onResolve({ filter: /\/source\.js$/ }, () => ({ path: path(`src/source-${source}.ts`) }));
+          onResolve({ filter: /binary\.generated\.js$/ }, () => ({ path: path(`src/wasm/${EMBEDDED[name]}.generated.ts`) }));
+          if (source) onResolve({ filter: /\/source\.js$/ }, () => ({ path: path(`src/wasm/source-${source}.ts`) }));
           if (importsLoader) {
             onResolve({ filter: /^@assemblyscript\/loader$/ }, () => ({ external: true }));
-            onResolve({ filter: /\/scope\.js$/ }, () => ({ path: "./scope.js", external: true }));
+            onResolve({ filter: /\/preflight\.js$/ }, () => ({ path: "./wasm/preflight.js", external: true }));
           }
-          if (smallBlocks) onResolve({ filter: /\/blocks\.js$/ }, () => ({ path: path("test/small-blocks.ts") }));
+          if (smallGrain) onResolve({ filter: /\/grain\.js$/ }, () => ({ path: path("test/small-grain.ts") }));
         },
       },
     ],

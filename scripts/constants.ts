@@ -161,4 +161,4 @@ ${table.join("\n")}
 ], 16);
 `;
 
-writeFileSync(new URL("../assembly/constants.generated.ts", import.meta.url), text);
+writeFileSync(new URL("../assembly/number/constants.generated.ts", import.meta.url), text);

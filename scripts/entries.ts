@@ -1,5 +1,5 @@
 // What the package has besides dist/index.js, which tsc has compiled: entries that get their kernels elsewhere, each bundled with a source of
-// its own (src/source*.ts); the file that pages load from a CDN; the binaries themselves.
+// its own (src/wasm/source*.ts); the file that pages load from a CDN; the binaries themselves.
 
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { bundle } from "./bundle.js";
@@ -11,6 +11,7 @@ copyFileSync(path("build/release.wasm"), path("dist/wasm/softmax.wasm"));
 copyFileSync(path("build/relaxed.wasm"), path("dist/wasm/softmax-relaxed.wasm"));
 
 const options = { importsLoader: true, external: ["*.wasm"], sourcemap: true, sourcesContent: false };
+await bundle("src/threads/worker.ts", "dist/worker.js", "release", options);
 await bundle("src/index.ts", "dist/relaxed.js", "relaxed", options);
 await bundle("src/slim.ts", "dist/slim.js", "release", { ...options, source: "slim" });
 await bundle("src/index.ts", "dist/workerd.js", "release", { ...options, source: "workerd" });

@@ -21,7 +21,7 @@ const path = (relative: string) => fileURLToPath(new URL(relative, root));
 const committedPath = path("test/digests.json");
 
 /** Bundles the program with one of the builds of the kernels; its worker lies beside it. */
-const programOf = (name: Build) => bundle("test/digests.main.ts", `build/digests-${name}.mjs`, name, { smallBlocks: true });
+const programOf = (name: Build) => bundle("test/digests.main.ts", `build/digests-${name}.mjs`, name, { smallGrain: true });
 
 function run(node: string, flags: readonly string[], program: string): Record<string, Digests> {
   return JSON.parse(execFileSync(node, [...flags, program], { encoding: "utf8", maxBuffer: 2 ** 26 }));
@@ -32,7 +32,7 @@ const { values: options } = parseArgs({
 });
 
 mkdirSync(path("build"), { recursive: true });
-await bundle("src/worker.ts", "build/worker.js", "release");
+await bundle("src/threads/worker.ts", "build/worker.js", "release");
 if (options.write) {
   const digests: Digests = {};
   for (const [way, found] of Object.entries(run(process.execPath, [], await programOf("release")))) {

@@ -29,7 +29,7 @@ const chosen = MUTANTS.map((mutant, number) => ({ mutant, number })).filter(
 /** The suite that fails on the kernels as a copy of the project has them, or undefined. */
 async function failingSuite(copy: string): Promise<string | undefined> {
   await run("npx", ["asc", "--config", "asconfig.json", "--target", "release"], { cwd: copy });
-  writeFileSync(join(copy, "src/wasm.generated.ts"), embedded("release", readFileSync(join(copy, "build/release.wasm"))));
+  writeFileSync(join(copy, "src/wasm/binary.generated.ts"), embedded("release", readFileSync(join(copy, "build/release.wasm"))));
   for (const suite of suites) {
     try {
       await run("npx", ["vitest", "run", "--project", "release", "--bail", "1", `test/${suite}.test.ts`], {
@@ -76,7 +76,18 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 function copyProject(): string {
   const copy = mkdtempSync(join(tmpdir(), "mutants-"));
   copies.push(copy);
-  const sources = ["assembly", "src", "test", "dist", "asconfig.json", "package.json", "tsconfig.json", "vitest.config.ts", "README.md"];
+  const sources = [
+    "assembly",
+    "src",
+    "reference",
+    "test",
+    "dist",
+    "asconfig.json",
+    "package.json",
+    "tsconfig.json",
+    "vitest.config.ts",
+    "README.md",
+  ];
   for (const name of sources) cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   mkdirSync(join(copy, "build"));

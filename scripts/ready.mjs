@@ -45,7 +45,7 @@ for (const path of [...sources, ...filesUnder("assembly"), ...filesUnder("src")]
 const digest = hash.digest("hex");
 
 const stamp = "build/sources.sha256";
-const modules = ["wasm", "wasm-relaxed", "wasm-debug"].map((name) => `src/${name}.generated.ts`);
+const modules = ["binary", "binary-relaxed", "binary-debug"].map((name) => `src/wasm/${name}.generated.ts`);
 const results = [stamp, "dist/index.js", "dist/softmax-wasm.min.js", ...modules];
 if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !== digest) {
   console.log("Building …");

@@ -12,7 +12,7 @@ export {
   type LossOutputs,
   type LossResult,
   type LossWithGradientOptions,
-} from "./cross-entropy.js";
+} from "./functions/cross-entropy.js";
 export {
   logSoftmax,
   logSoftmaxBackward,
@@ -22,10 +22,10 @@ export {
   softmaxBackward,
   softmaxJacobian,
   softmaxJvp,
-} from "./functions.js";
-export type { Labels } from "./labels.js";
-export { Softmax, SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptions, type SoftmaxOptions } from "./layers.js";
-export type { LossOptions, LossTerms, NestedBooleans, Output, Reduction, ShapeOptions } from "./options.js";
+} from "./functions/softmax.js";
+export { Softmax, SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptions, type SoftmaxOptions } from "./layers/softmax-cross-entropy.js";
+export type { Labels } from "./loss/labels.js";
+export type { LossOptions, LossTerms, NestedBooleans, Output, Reduction, ShapeOptions } from "./loss/options.js";
 export type {
   ByRow,
   ExtraAxis,
@@ -38,5 +38,5 @@ export type {
   SameAxes,
   Tensor,
   Values,
-} from "./shape.js";
-export type { ThreadOptions, WorkerLike } from "./thread-options.js";
+} from "./tensor/shape.js";
+export type { ThreadOptions, WorkerLike } from "./threads/options.js";

@@ -1,14 +1,14 @@
 // The contract: every result within the bounds of limits.ts on the inputs that break others, through kernels, functions and layers.
 
 import { describe, expect, it } from "vitest";
+import { battery, LONG_ROWS } from "../reference/battery.js";
+import { seeded } from "../reference/data.js";
+import * as doubleDouble from "../reference/double-double.js";
+import { layOut } from "../reference/layout.js";
+import { LIMITS } from "../reference/limits.js";
+import { exact, exactLoss, exactRow, exactSum } from "../reference/oracle.js";
 import { crossEntropy, crossEntropyWithGradient, logSoftmax, logSumExp, SoftmaxCrossEntropy, softmax } from "../src/index.js";
 import { CanaryArena } from "./arena.js";
-import { battery, LONG_ROWS } from "./battery.js";
-import { seeded } from "./data.js";
-import * as doubleDouble from "./double-double.js";
-import { layOut } from "./layout.js";
-import { LIMITS } from "./limits.js";
-import { exact, exactLoss, exactRow, exactSum } from "./oracle.js";
 import { expectSameBits, runForward, verifyForward, within } from "./verify.js";
 
 const arena = new CanaryArena();

@@ -2,8 +2,8 @@
 // byte.
 
 import { expect } from "vitest";
-import { type Kernels, PLAN_NUMBERS, PLAN_PLANES, PLANES } from "../src/kernels.js";
-import { instantiate, PAGE_BYTES } from "../src/module.js";
+import { type Kernels, PLAN_NUMBERS, PLAN_PLANES, PLANES } from "../src/wasm/abi.js";
+import { instantiate, PAGE_BYTES } from "../src/wasm/instantiate.js";
 
 const CANARY = 0x5afe_c0de;
 const CANARY_WORDS = 8;

@@ -1,10 +1,10 @@
 // The loss and its gradient: the textbook's numbers, labels, reductions, and functions against layers.
 
 import { describe, expect, it } from "vitest";
+import { distribution, ROWS, seeded } from "../reference/data.js";
+import { LIMITS } from "../reference/limits.js";
+import { exactGradient, exactLoss, exactRow, exactSum, ulpError } from "../reference/oracle.js";
 import { crossEntropy, crossEntropyWithGradient, SoftmaxCrossEntropy, softmax } from "../src/index.js";
-import { distribution, ROWS, seeded } from "./data.js";
-import { LIMITS } from "./limits.js";
-import { exactGradient, exactLoss, exactRow, exactSum, ulpError } from "./oracle.js";
 import { expectSameBits } from "./verify.js";
 
 const flat = (length: number, seed = 1) => Float64Array.from(ROWS.uniform(seeded(seed), length));

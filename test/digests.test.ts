@@ -5,7 +5,7 @@ import { byThreads, digestsOf, WAYS, type Way } from "./digests.js";
 import committed from "./digests.json" with { type: "json" };
 import { startWorkers } from "./start-workers.js";
 
-vi.mock("../src/blocks.js", () => import("./small-blocks.js"));
+vi.mock("../src/threads/grain.js", () => import("./small-grain.js"));
 
 it.each([2, 4, 8])("%d threads give the committed bits", async (threads) => {
   const layer = await startWorkers(threads);

@@ -1,5 +1,8 @@
 // Digests of results, got in every way there is: a row's bits depend on that row and the options alone. Runs in any engine.
 
+import { battery } from "../reference/battery.js";
+import { distribution, ROWS, seeded } from "../reference/data.js";
+import { positionIn } from "../reference/layout.js";
 import {
   crossEntropy,
   crossEntropyHessianDiagonal,
@@ -14,9 +17,6 @@ import {
   softmaxBackward,
   softmaxJacobian,
 } from "../src/index.js";
-import { battery } from "./battery.js";
-import { distribution, ROWS, seeded } from "./data.js";
-import { positionIn } from "./layout.js";
 
 /** A tensor (outer, classes, inner) of logits with all that an operation may want beside it. */
 interface Input {

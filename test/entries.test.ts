@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { softmax } from "../src/index.js";
-import { PAGE_BYTES } from "../src/module.js";
+import { PAGE_BYTES } from "../src/wasm/instantiate.js";
 import { untilHelped } from "./start-workers.js";
 
 const bytes = readFileSync(new URL("../dist/wasm/softmax.wasm", import.meta.url));
@@ -12,14 +12,14 @@ const LOGITS = [0.1, -2, 3.5, 0];
 
 beforeEach(() => vi.resetModules());
 afterEach(() => {
-  vi.doUnmock("../src/source.js");
-  vi.doUnmock("../src/wasm.generated.js");
+  vi.doUnmock("../src/wasm/source.js");
+  vi.doUnmock("../src/wasm/binary.generated.js");
   vi.restoreAllMocks();
 });
 
 describe("softmax-wasm/slim", () => {
   async function slim(): Promise<typeof import("../src/slim.js")> {
-    vi.doMock("../src/source.js", () => import("../src/source-slim.js"));
+    vi.doMock("../src/wasm/source.js", () => import("../src/wasm/source-slim.js"));
     return import("../src/slim.js");
   }
 
@@ -93,12 +93,12 @@ describe("softmax-wasm/slim", () => {
 
 describe("kernels", () => {
   it("that compute something else are an Error, and no wrong number", async () => {
-    const generated = await import("../src/wasm.generated.js");
+    const generated = await import("../src/wasm/binary.generated.js");
     // Every f64x2.mul is an f64x2.add.
     const wasm = generated.wasm.replaceAll("fdf201", "fdf001");
     expect(wasm).not.toBe(generated.wasm);
     vi.resetModules();
-    vi.doMock("../src/wasm.generated.js", () => ({ ...generated, wasm }));
+    vi.doMock("../src/wasm/binary.generated.js", () => ({ ...generated, wasm }));
     const library = await import("../src/index.js");
     for (let time = 0; time < 2; time++) {
       expect(() => library.softmax(LOGITS)).toThrow("softmax-wasm expected an engine that computes WebAssembly SIMD right");
@@ -107,7 +107,7 @@ describe("kernels", () => {
   });
 
   it("are checked on a memory that is left as it was", async () => {
-    const { instantiate } = await import("../src/module.js");
+    const { instantiate } = await import("../src/wasm/instantiate.js");
     const { kernels, memory } = instantiate();
     expect(memory.buffer.byteLength).toBe(PAGE_BYTES);
     expect(new Uint8Array(memory.buffer, kernels.heapBase()).every((byte) => byte === 0)).toBe(true);

@@ -1,10 +1,10 @@
 // The functions: containers, shapes, axes, out, and blocks of the staging area.
 
 import { describe, expect, it } from "vitest";
+import { ROWS, seeded } from "../reference/data.js";
+import { LIMITS } from "../reference/limits.js";
+import { exactRow, ulpError } from "../reference/oracle.js";
 import { logSoftmax, logSoftmaxBackward, logSumExp, softmax, softmaxBackward, softmaxJacobian } from "../src/index.js";
-import { ROWS, seeded } from "./data.js";
-import { LIMITS } from "./limits.js";
-import { exactRow, ulpError } from "./oracle.js";
 import { expectSameBits } from "./verify.js";
 
 /** The reference for layouts: the same function on each row by itself, at inner = 1. */

@@ -1,13 +1,13 @@
 // The raw kernels against the oracle: every length through both kernel shapes, contiguous and strided, in place, at the end of memory.
 
 import { describe, expect, it } from "vitest";
-import { PLANES, SUM_ELEMENTS } from "../src/kernels.js";
-import { moduleFor } from "../src/source.js";
+import { distribution, ROWS, seeded } from "../reference/data.js";
+import { layOut, positionIn } from "../reference/layout.js";
+import { LIMITS } from "../reference/limits.js";
+import { type Exact, exact, exactBackward, exactLogBackward, exactRow, exactSum } from "../reference/oracle.js";
+import { PLANES, SUM_ELEMENTS } from "../src/wasm/abi.js";
+import { moduleFor } from "../src/wasm/source.js";
 import { CanaryArena } from "./arena.js";
-import { distribution, ROWS, seeded } from "./data.js";
-import { layOut, positionIn } from "./layout.js";
-import { LIMITS } from "./limits.js";
-import { type Exact, exact, exactBackward, exactLogBackward, exactRow, exactSum } from "./oracle.js";
 import { expectSameBits, runForward, verifyForward, within } from "./verify.js";
 
 const arena = new CanaryArena();

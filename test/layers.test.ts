@@ -1,8 +1,8 @@
 // The layers: resident views, memory that follows the shape, upstream gradients, disposal.
 
 import { describe, expect, it } from "vitest";
+import { ROWS, seeded } from "../reference/data.js";
 import { crossEntropyWithGradient, Softmax, SoftmaxCrossEntropy, softmax, softmaxBackward } from "../src/index.js";
-import { ROWS, seeded } from "./data.js";
 import { expectSameBits } from "./verify.js";
 
 const flat = (length: number, seed = 1) => Float64Array.from(ROWS.uniform(seeded(seed), length));

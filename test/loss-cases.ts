@@ -1,8 +1,8 @@
 // Random batches with random options, each of which is there or not; what is exact for them, by row.
 
-import { distribution, type Random, ROWS } from "./data.js";
-import { type ExactTerms, exactTerms } from "./exact-terms.js";
-import { positionIn } from "./layout.js";
+import { distribution, type Random, ROWS } from "../reference/data.js";
+import { type ExactTerms, exactTerms } from "../reference/exact-terms.js";
+import { positionIn } from "../reference/layout.js";
 
 export interface LossCase {
   readonly outer: number;

@@ -2,6 +2,11 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { seeded } from "../reference/data.js";
+import { type Conditioned, exactTerms, type TermsOfRow } from "../reference/exact-terms.js";
+import { positionIn } from "../reference/layout.js";
+import { LIMITS } from "../reference/limits.js";
+import type { Exact } from "../reference/oracle.js";
 import {
   crossEntropy,
   crossEntropyHessianDiagonal,
@@ -12,12 +17,7 @@ import {
   SoftmaxCrossEntropy,
   softmax,
 } from "../src/index.js";
-import { seeded } from "./data.js";
-import { type Conditioned, exactTerms, type TermsOfRow } from "./exact-terms.js";
-import { positionIn } from "./layout.js";
-import { LIMITS } from "./limits.js";
 import { type LossCase, lossCase } from "./loss-cases.js";
-import type { Exact } from "./oracle.js";
 import { expectSameBits, within } from "./verify.js";
 
 const OUTPUTS = [

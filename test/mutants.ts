@@ -17,7 +17,7 @@ const EITHER_CELL = "as exact: it moves a logit at the very edge of a cell of th
 
 export const MUTANTS: readonly Mutant[] = [
   ...mutantsOf(
-    "constants.generated.ts",
+    "number/constants.generated.ts",
     ["0x40771547652b82fe, // B/ln 2", "0x40771547652bc2fe, // B/ln 2", EITHER_CELL],
     ["0x3f662e42ff000000, // LN2_HI", "0x3f662e42fe000000, // LN2_HI"],
     ["0xbd4718432a1b0e26, // LN2_LO", "0xbd4718432b1b0e26, // LN2_LO"],
@@ -33,7 +33,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["0x3eb174d610b99a86, // L7", "0x3ec174d610b99a86, // L7"],
   ),
   ...mutantsOf(
-    "exp.ts",
+    "number/exp.ts",
     ["const LARGE: f64 = 40000.0", "const LARGE: f64 = 400000.0"],
     ["const DEPTH: f64 = 900.0", "const DEPTH: f64 = 600.0"],
     ["const DEPTH: f64 = 900.0", "const DEPTH: f64 = 1300.0"],
@@ -51,7 +51,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["f64x2.nearest(f64x2.mul", "f64x2.floor(f64x2.mul"],
   ),
   ...mutantsOf(
-    "log.ts",
+    "number/log.ts",
     ["const HALF_EXPONENT: i64 = 1 << 51", "const HALF_EXPONENT: i64 = 0"],
     ["v128.bitselect(restHi, f64x2.sub(sumHi, power), isZero)", "f64x2.sub(sumHi, power)"],
     ["v128.bitselect(restLo, sumLo, isZero)", "sumLo"],
@@ -63,7 +63,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["f64x2.add(sLo, f64x2.mul(k, constant(1)))", "sLo"],
   ),
   ...mutantsOf(
-    "reduce.ts",
+    "number/two-sum.ts",
     ["const SPLIT_MASK: i64 = ~0x7ffffff", "const SPLIT_MASK: i64 = ~0x1ffff"],
     [
       "f64x2.sub(b, f64x2.sub(sum, a));\n}\n\n/** What fl(a + b) = sum lost, if neither",
@@ -86,7 +86,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["f64x2.pmax(max, i64x2.shuffle(max, max, 1, 0))", "max"],
   ),
   ...mutantsOf(
-    "normalizer.ts",
+    "softmax/normalizer.ts",
     ["reinterpret<f64>(0x5800000000000000); // 2^385", "reinterpret<f64>(0x5700000000000000); // 2^369"],
     ["(1.0 / 70368744177664.0), 0.25)", "(1.0 / 70368744177664.0 / 1048576.0 / 1048576.0), 0.25)"],
     ["v128.and(e, f64x2.lt(e, limit))", "e"],
@@ -107,7 +107,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["f64x2.lt(eLabel, f64x2.splat(NEGLIGIBLE)), f64x2.eq(factor, factor)", "f64x2.lt(eLabel, f64x2.splat(NEGLIGIBLE)), f64x2.splat(0)"],
   ),
   ...mutantsOf(
-    "row.ts",
+    "softmax/by-row.ts",
     ["labelPtr += first * (distribution ? rowBytes : 4);", ""],
     ["f64x2.ne(a, f64x2.splat(0))", "f64x2.eq(a, a)"],
     ["for (; n >= 8; n -= 8, outPtr += 64) {", "for (; n >= 7; n -= 8, outPtr += 64) {"],
@@ -132,7 +132,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["f64x2.ne(result, zero)", "f64x2.eq(result, result)"],
   ),
   ...mutantsOf(
-    "block.ts",
+    "softmax/exp-block.ts",
     ["count > 1 ? v128.load(ptr) :", "count > 2 ? v128.load(ptr) :"],
     ["if (count > 1) v128.store(ptr, value);", "if (count > 0) v128.store(ptr, value);"],
     ["next = min(next, nextLast);", ""],
@@ -141,13 +141,13 @@ export const MUTANTS: readonly Mutant[] = [
     ["loadTail(xPtr, n, -Infinity)", "loadTail(xPtr, n, 0)"],
   ),
   ...mutantsOf(
-    "scratch.ts",
+    "softmax/scratch.ts",
     ["const GROUP_BYTES: usize = 16384;", "const GROUP_BYTES: usize = 8192;", "a smaller group: the same results"],
     ["STAGE: usize = PAIRS + MAX_PAIRS * offsetof<Pair>()", "STAGE: usize = PAIRS + (MAX_PAIRS - 2) * offsetof<Pair>()"],
     ["pairsOfGroup(classes, inner) * (classes << 4)", "pairsOfGroup(classes, inner) * (classes << 4) - 16"],
   ),
   ...mutantsOf(
-    "stage.ts",
+    "softmax/transpose.ts",
     ["if (n) v128.store(to, v128.load64_splat(column));", "if (n) v128.store(to, v128.load(column));"],
     ["if (n) v128.store_lane<u64>(column, v128.load(from), 0);", "if (n) v128.store(column, v128.load(from));"],
     ["v128.store(to + other, i64x2.shuffle(a, b, 1, 3));", "v128.store(to + other, i64x2.shuffle(a, b, 0, 3));"],
@@ -157,7 +157,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["end = min(end, row - row % inner + inner);", "end = min(end, row + inner);"],
   ),
   ...mutantsOf(
-    "lanes.ts",
+    "softmax/by-lane.ts",
     ["const isIndex = f64x2.eq(qMax, massHi);", "const isIndex = f64x2.eq(qMax, qMax);"],
     ["massLo = f64x2.add(massLo, twoSumError(massHi, q, mass));", "massLo = zero;"],
     ["gapLo = f64x2.add(gapLo, twoSumError(gapHi, term, next));", "gapLo = zero;"],
@@ -187,7 +187,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["if (classes == 2) relativeExps", "if (false) relativeExps"],
   ),
   ...mutantsOf(
-    "options.ts",
+    "loss/loss.ts",
     ["sumTargets(isPair, pair, t, count);", "sumTargets(isPair, pair, t, count - 1);"],
     ["aLo = productLow(aHi, w, zero, keepHi, f64x2.splat(plan.keepLo));", "aLo = zero;"],
     ["hasLabel = f64x2.eq(top, pair.massHi);", "hasLabel = f64x2.eq(top, top);"],
@@ -224,7 +224,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["scaleTo(false, xPlane, xPlane, pairs * classes << 1, plan.scale);", ""],
   ),
   ...mutantsOf(
-    "terms.ts",
+    "loss/class-loops.ts",
     ["f64x2.ne(a, zero)", "i64x2.splat(-1)"],
     ["const scaledMax = f64x2.mul(max, scale);", "const scaledMax = max;"],
     ["const term = f64x2.add(half0, half1);", "const term = f64x2.add(half0, half0);"],
@@ -240,7 +240,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["pair.massLo = isPair ? lo : splatLane(sum, 1);", "pair.massLo = f64x2.splat(0);"],
   ),
   ...mutantsOf(
-    "two.ts",
+    "softmax/two-classes.ts",
     ["f64x2.add(f64x2.pmin(x1, x0), f64x2.sub(max, max))", "f64x2.pmin(x1, x0)"],
     ["f64x2.pmin(x1, x0)", "f64x2.pmin(x0, x1)"],
     ["const sumLo = fastTwoSumError(one, rest, sumHi);", "const sumLo = zero;"],

@@ -53,11 +53,11 @@ describe("the package", () => {
   it("does nothing when it is imported", () => {
     // Bundles are of what is looked at here.
     const bundles = ["relaxed.js", "slim.js", "softmax-wasm.min.js", "workerd.js"];
-    const effects = ["scope.js", "worker.js"];
+    const effects = ["wasm/preflight.js", "worker.js"];
     for (const name of dist.filter((name) => ![...bundles, ...effects].includes(name))) {
       expect(read(`dist/${name}`), name).not.toMatch(/^(await|(const|let|var) .*= (await|new)\b)/m);
     }
-    expect(JSON.parse(read("package.json")).sideEffects).toEqual([...effects.map((name) => `./dist/${name}`), "./src/scope.ts"]);
+    expect(JSON.parse(read("package.json")).sideEffects).toEqual([...effects.map((name) => `./dist/${name}`), "./src/wasm/preflight.ts"]);
   });
 
   it("has the types first, and no type of another package in them", () => {
@@ -74,7 +74,7 @@ describe("the package", () => {
     const relaxed: typeof import("../src/index.js") = await import(new URL(exports["./relaxed"].default, root).href);
     const library = await import("../src/index.js");
     expect(Object.keys(relaxed).sort()).toEqual(Object.keys(library).sort());
-    const { wasm } = await import("../src/wasm-relaxed.generated.js");
+    const { wasm } = await import("../src/wasm/binary-relaxed.generated.js");
     const x = Array.from({ length: 100 }, (_, i) => Math.sin(i) * 20);
     if (WebAssembly.validate(Buffer.from(wasm, "hex"))) {
       relaxed.softmax(x).forEach((p, j) => {

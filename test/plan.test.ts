@@ -2,14 +2,14 @@
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { DERIVATIVES, PLAN_ELEMENTS, PLAN_INTEGERS, PLAN_NUMBERS, type Plan } from "../src/kernels.js";
+import { seeded } from "../reference/data.js";
+import { DERIVATIVES, PLAN_ELEMENTS, PLAN_INTEGERS, PLAN_NUMBERS, type Plan } from "../src/wasm/abi.js";
 import { CanaryArena } from "./arena.js";
-import { seeded } from "./data.js";
 
 const arena = new CanaryArena();
 
 it("a plan has the fields that the kernel reads, in their order", () => {
-  const source = readFileSync(new URL("../assembly/plan.ts", import.meta.url), "utf8");
+  const source = readFileSync(new URL("../assembly/loss/plan.ts", import.meta.url), "utf8");
   const fields = Array.from(source.matchAll(/^ {2}(\w+): (\w+);$/gm), ([, name, type]) => [name, type]);
   expect(fields.slice(0, PLAN_NUMBERS.length)).toEqual(PLAN_NUMBERS.map((name) => [name, "f64"]));
   const integers = fields.slice(PLAN_NUMBERS.length);

@@ -1,9 +1,9 @@
 // The table of special values, row by row, and that a bad row leaves its neighbours' bits alone.
 
 import { describe, expect, it } from "vitest";
+import { ROWS, seeded } from "../reference/data.js";
+import { positionIn } from "../reference/layout.js";
 import { CanaryArena } from "./arena.js";
-import { ROWS, seeded } from "./data.js";
-import { positionIn } from "./layout.js";
 import { expectSameBits, type Results, runForward } from "./verify.js";
 
 const arena = new CanaryArena();

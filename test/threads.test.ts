@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { seeded } from "../reference/data.js";
 import { Softmax, SoftmaxCrossEntropy, softmax } from "../src/index.js";
-import { instantiateShared } from "../src/module.js";
-import { sharedMemory, wasm } from "../src/wasm.generated.js";
-import { seeded } from "./data.js";
+import { sharedMemory, wasm } from "../src/wasm/binary.generated.js";
+import { instantiateShared } from "../src/wasm/instantiate.js";
 import { startWorkers, untilHelped } from "./start-workers.js";
 import { expectSameBits } from "./verify.js";
 

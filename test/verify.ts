@@ -1,10 +1,11 @@
 // One batch through every forward kernel and every gradient, held to the bounds against the oracle, with canaries around all buffers.
 
 import { expect } from "vitest";
+import type { Rows } from "../reference/data.js";
+import { layOut, positionIn } from "../reference/layout.js";
+import { LIMITS } from "../reference/limits.js";
+import { type Exact, type ExactRow, exact, exactGradient, exactLoss, exactRow, exactSum, ulpError } from "../reference/oracle.js";
 import type { CanaryArena } from "./arena.js";
-import { layOut, positionIn } from "./layout.js";
-import { LIMITS } from "./limits.js";
-import { type Exact, type ExactRow, exact, exactGradient, exactLoss, exactRow, exactSum, ulpError } from "./oracle.js";
 
 /** Fails unless `got` is within `limit` ulps, of the exact value or of `unit` where that is larger. */
 export function within(limit: number, what: string, got: number, want: Exact, unit?: Exact): void {
@@ -18,13 +19,6 @@ export function expectSameBits(got: Float64Array, want: Float64Array): void {
   for (let i = 0; i < got.length; i++) {
     if (!Object.is(got[i], want[i])) expect.fail(`element ${i} of ${got.length}: got ${got[i]}, want ${want[i]}`);
   }
-}
-
-/** Rows of one length with their labels. */
-export interface Rows {
-  readonly logits: readonly ArrayLike<number>[];
-  readonly indices: ArrayLike<number>;
-  readonly distributions: readonly ArrayLike<number>[];
 }
 
 const exactRows = new WeakMap<ArrayLike<number>, ExactRow>();

@@ -1,7 +1,7 @@
 // How far off results are: every value against the oracle, in units in the last place.
 
-import { LIMITS } from "../../test/limits.js";
-import { type Exact, exact, exactGradient, exactLoss, exactRow, ulp, ulpError } from "../../test/oracle.js";
+import { LIMITS } from "../../reference/limits.js";
+import { type Exact, exact, exactGradient, exactLoss, exactRow, ulp, ulpError } from "../../reference/oracle.js";
 import type { Contestant } from "./contestants.js";
 
 /** A row of logits (classes) and the index of its class. */

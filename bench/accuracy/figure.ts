@@ -2,7 +2,7 @@
 
 import { scaleLog } from "d3-scale";
 import { line } from "d3-shape";
-import { LIMITS } from "../../test/limits.js";
+import { LIMITS } from "../../reference/limits.js";
 import { FAINT, figure, HALO, INK, tag, text, WIDTH } from "../svg.js";
 
 /** A contestant's worst error around a confidence gap, in ulps. */

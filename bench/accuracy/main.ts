@@ -4,9 +4,9 @@
 // exceeds its bounds.
 
 import { writeFileSync } from "node:fs";
-import { battery } from "../../test/battery.js";
-import { seeded } from "../../test/data.js";
-import { LIMITS } from "../../test/limits.js";
+import { battery } from "../../reference/battery.js";
+import { seeded } from "../../reference/data.js";
+import { LIMITS } from "../../reference/limits.js";
 import { type Contestant, contestants, softmaxWasm } from "./contestants.js";
 import { errorOf, exactResults, judge, QUANTITIES, type Row, type RowResults, resultsOf, type Verdicts } from "./errors.js";
 import { draw, FIRST_GAP, LAST_GAP, type Point } from "./figure.js";
@@ -73,7 +73,7 @@ const violations = (await verdictsOf(softmaxWasm, tested)).flatMap((verdicts, r)
   ),
 );
 if (violations.length) {
-  console.error(`softmax-wasm exceeds its bounds (test/limits.ts):\n${violations.slice(0, 10).join("\n")}`);
+  console.error(`softmax-wasm exceeds its bounds (reference/limits.ts):\n${violations.slice(0, 10).join("\n")}`);
   process.exit(1);
 }
 
@@ -102,14 +102,14 @@ writeFileSync(new URL("confidence.svg", import.meta.url), draw(lines));
 
 const report = `# Accuracy
 
-Errors against 100-digit decimal arithmetic ([test/oracle.ts](../../test/oracle.ts)), in units in the last place (ulp) of the exact
+Errors against 100-digit decimal arithmetic ([reference/oracle.ts](../../reference/oracle.ts)), in units in the last place (ulp) of the exact
 result as a double. A row counts by the worst of its values. Written by \`npm run bench:accuracy\` on ${new Date().toISOString().slice(0, 10)} with
 Node ${process.versions.node}, V8 ${process.versions.v8}.
 
 ![Error against confidence: loss and gradient at the label](confidence.svg)
 
 - **Ordinary rows**: ${EXAMS[0].rows.length} rows of 10 logits, uniform from −5 to 5, and a random label.
-- **Hard rows**: the ${EXAMS[1].rows.length} rows of [test/battery.ts](../../test/battery.ts), which were chosen because code
+- **Hard rows**: the ${EXAMS[1].rows.length} rows of [reference/battery.ts](../../reference/battery.ts), which were chosen because code
   goes wrong on them. In most, one logit is 1 to 745 above the others, and the label is there or elsewhere; others have large common
   offsets, logits far apart, −∞, or results that underflow.
 - **No digit right**: NaN, ∞, 0, the wrong sign, or off by at least as much as the exact value; **0 for another** and **NaN or ∞** are

@@ -1,7 +1,7 @@
 // The tables: how many rows are right, how far off the others are; for the terminal and as Markdown.
 
 import CliTable from "cli-table3";
-import { LIMITS } from "../../test/limits.js";
+import { LIMITS } from "../../reference/limits.js";
 import { QUANTITIES, type Verdict, type Verdicts } from "./errors.js";
 
 /** How one contestant did on the rows of one exam. */

@@ -1,4 +1,4 @@
-// The library's kernel of contiguous rows (assembly/row.ts and what it stands on) in C: the same algorithm on the same 128-bit vectors
+// The library's kernel of contiguous rows (assembly/softmax/by-row.ts and what it stands on) in C: the same algorithm on the same 128-bit vectors
 // with the same results, to the bit; what is done once a row is in scalars. Runner of the contestant `c`; bench/timing.ts has the protocol.
 //
 //   gcc -O3 -msse4.2 -o softmax softmax.c -lm
@@ -37,7 +37,7 @@ static double ofBits(int64_t bits) { return _mm_cvtsd_f64(_mm_castsi128_pd(_mm_c
 INLINE v128 splat(double a) { return _mm_set1_pd(a); }
 INLINE v128 pmax(v128 a, v128 b) { return _mm_max_pd(b, a); }
 
-// assembly/reduce.ts
+// assembly/number/two-sum.ts
 
 INLINE v128 fastTwoSumError(v128 a, v128 b, v128 sum) { return b - (sum - a); }
 
@@ -70,7 +70,7 @@ static double reduceMax(const double *x, size_t count) {
   return max;
 }
 
-// assembly/exp.ts
+// assembly/number/exp.ts
 
 #define TABLE_BITS 8
 #define TABLE_SIZE (1 << TABLE_BITS)
@@ -119,7 +119,7 @@ INLINE v128 shiftedExp(v128 x, v128 round, v128 floor) {
   return power + power * (r + _mm_unpackhi_pd(entry0, entry1) + r2 * poly);
 }
 
-// assembly/log.ts
+// assembly/number/log.ts
 
 static double logRatio(double max, Pair rest, Pair sum) {
   const int64_t k = (bitsOf(sum.hi) - bitsOf(max) + (1LL << 51)) >> 52;
@@ -137,7 +137,7 @@ static double logRatio(double max, Pair rest, Pair sum) {
   return k * 0.6931471805601177 + (upper(s) + (sLo + k * -1.7239444525614835e-13 + s * z * (even + z * odd)));
 }
 
-// assembly/row.ts, assembly/normalizer.ts
+// assembly/softmax/by-row.ts, assembly/softmax/normalizer.ts
 
 #define BLOCK 1024
 #define HEADROOM 32

@@ -7,7 +7,7 @@ import Table from "cli-table3";
 import chart from "simple-ascii-chart";
 import { SoftmaxCrossEntropy } from "softmax-wasm";
 import * as plain from "../../bench/plain.js";
-import { seeded } from "../../test/data.js";
+import { seeded } from "../../reference/data.js";
 import { readDigits } from "./data.js";
 import { CLASSES, shuffle } from "./digits.js";
 import { accuracyOf, confusionOf, descend, forward, zeroWeights } from "./model.js";

@@ -1,11 +1,11 @@
 // Looks for the worst rows there are with options: climbs from random ones towards larger errors, result by result, against the exact ones.
 
 import { expect, it } from "vitest";
+import { distribution, type Random, ROWS, seeded } from "../../reference/data.js";
+import { type Conditioned, exactTerms, type TermsOfRow } from "../../reference/exact-terms.js";
+import { LIMITS } from "../../reference/limits.js";
+import { type Exact, ulpError } from "../../reference/oracle.js";
 import { crossEntropyHessianDiagonal, crossEntropyHvp, crossEntropyWithGradient } from "../../src/index.js";
-import { distribution, type Random, ROWS, seeded } from "../data.js";
-import { type Conditioned, exactTerms, type TermsOfRow } from "../exact-terms.js";
-import { LIMITS } from "../limits.js";
-import { type Exact, ulpError } from "../oracle.js";
 
 const RESULTS = {
   loss: LIMITS.loss,

@@ -1,11 +1,11 @@
 // Looks for the worst rows there are: climbs from random ones towards larger errors, result by result, against pairs of doubles.
 
 import { expect, it } from "vitest";
-import { instantiate } from "../../src/module.js";
-import { type Random, seeded } from "../data.js";
-import { add, div, exp, log1p, mul, type Pair, twoSum } from "../double-double.js";
-import { LIMITS } from "../limits.js";
-import { ulp } from "../oracle.js";
+import { type Random, seeded } from "../../reference/data.js";
+import { add, div, exp, log1p, mul, type Pair, twoSum } from "../../reference/double-double.js";
+import { LIMITS } from "../../reference/limits.js";
+import { ulp } from "../../reference/oracle.js";
+import { instantiate } from "../../src/wasm/instantiate.js";
 
 const RESULTS = {
   probs: LIMITS.probs,

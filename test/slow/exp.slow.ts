@@ -4,14 +4,14 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { seeded } from "../data.js";
-import { exp } from "../double-double.js";
-import { EXP_WITNESS, LIMITS } from "../limits.js";
-import { ulp } from "../oracle.js";
+import { seeded } from "../../reference/data.js";
+import { exp } from "../../reference/double-double.js";
+import { EXP_WITNESS, LIMITS } from "../../reference/limits.js";
+import { ulp } from "../../reference/oracle.js";
 
 const root = new URL("../..", import.meta.url);
 
-const source = readFileSync(new URL("assembly/exp.ts", root), "utf8");
+const source = readFileSync(new URL("assembly/number/exp.ts", root), "utf8");
 const constantOf = (name: string) => Number(source.match(new RegExp(`^const ${name}: f64 = (.*);`, "m"))?.[1]);
 
 /** Up to which maximum logits are taken as they are, and how far below it they are told apart. */
@@ -36,7 +36,7 @@ interface WalkKernels {
 
 /** The build under test with one entry more, beside those of asconfig.json. */
 function compile(): { kernels: WalkKernels; memory: WebAssembly.Memory } {
-  const args = ["assembly/exp-walk.ts", "--config", "asconfig.json", "--target", process.env.BUILD as string];
+  const args = ["assembly/number/exp-walk.ts", "--config", "asconfig.json", "--target", process.env.BUILD as string];
   execFileSync("npx", ["asc", ...args, "--outFile", "build/exp-walk.wasm", "--textFile", "build/exp-walk.wat"], {
     cwd: fileURLToPath(root),
   });

@@ -2,7 +2,7 @@
 // its kernel has failed.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { Control, ControlBlock } from "../../dist/hand.js";
+import { Control, ControlBlock } from "../../dist/threads/shared-call.js";
 
 parentPort.once("message", ({ control }) => {
   const { words } = new ControlBlock(control);

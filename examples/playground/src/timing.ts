@@ -2,7 +2,7 @@
 
 import { crossEntropyWithGradient, SoftmaxCrossEntropy } from "softmax-wasm";
 import { FORMS } from "../../../bench/plain.js";
-import { seeded } from "../../../test/data.js";
+import { seeded } from "../../../reference/data.js";
 
 export interface Shape {
   readonly rows: number;

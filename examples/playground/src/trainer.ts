@@ -1,7 +1,7 @@
 // Softmax regression, step by step: the model of the MNIST example on the digits of the page.
 
 import { SoftmaxCrossEntropy, softmax } from "softmax-wasm";
-import { seeded } from "../../../test/data.js";
+import { seeded } from "../../../reference/data.js";
 import { CLASSES, type Digits, shuffle } from "../../mnist/digits.js";
 import { accuracyOf, confusionOf, descend, forward, type Weights, zeroWeights } from "../../mnist/model.js";
 

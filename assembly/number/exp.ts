@@ -1,0 +1,135 @@
+// The shifted exponential: the one exp of this library. Table lookup and short polynomial after P. T. P. Tang, "Table-driven
+// implementation of the exponential function in IEEE floating-point arithmetic", ACM TOMS 15 (1989); table with remainders
+// as in ARM's optimized-routines.
+
+import { EXP_CONSTANTS, EXP_TABLE, TABLE_BITS } from "./constants.generated";
+import { twoDifferenceError } from "./two-sum";
+
+/** 1.5·2^52: adding it rounds to an integer and leaves that integer in the low bits. */
+const ROUND: f64 = 6755399441055744.0;
+const LOG2_E: f64 = 1.4426950408889634;
+
+/** Up to this |max| logits are taken as they are, as k LN2_HI is exact; above it, relative to the maximum. */
+const LARGE: f64 = 40000.0;
+
+/**
+ * What lies further than this below the maximum counts as if it lay there, at p = 2^-1298: nothing that is left of it in a
+ * double, even of 2^29 such terms, or times an upstream gradient of 2^200.
+ */
+const DEPTH: f64 = 900.0;
+
+/** e of a maximum that logits are taken relative to. */
+// @ts-ignore: decorator
+@inline
+export const ONE: f64 = reinterpret<f64>(0x57f0000000000000); // 2^384
+
+/** Takes the factor 2^384 of the table out of a result. */
+const EXP_UNBIAS: f64 = reinterpret<f64>(0x27f0000000000000); // 2^-384
+
+/** Below this, 2^-384 s would underflow. */
+const SMALL: f64 = reinterpret<f64>(0x20b0000000000000); // 2^-500
+
+/**
+ * s exp(x) = (e · unbiasFirst(s)) · unbiasLast(s) for e = 2^384 exp(x). Usually 2^-384 goes into s, so that the product is rounded
+ * once; for a small s it goes into e.
+ */
+// @ts-ignore: decorator
+@inline
+export function unbiasFirst(s: v128): v128 {
+  return v128.bitselect(f64x2.splat(EXP_UNBIAS), f64x2.splat(1), f64x2.lt(f64x2.abs(s), f64x2.splat(SMALL)));
+}
+
+// @ts-ignore: decorator
+@inline
+export function unbiasLast(s: v128): v128 {
+  return v128.bitselect(s, f64x2.mul(s, f64x2.splat(EXP_UNBIAS)), f64x2.lt(f64x2.abs(s), f64x2.splat(SMALL)));
+}
+
+/** Above this the exponent of 2^384 exp(x) would run over. */
+// @ts-ignore: decorator
+@inline
+export const MAX_LOG_PROB: f64 = 400.0;
+
+/** Whether logits of a row with this maximum are to be taken relative to it, a mask by lane. */
+// @ts-ignore: decorator
+@inline
+export function isFar(max: v128): v128 {
+  return f64x2.gt(f64x2.abs(max), f64x2.splat(LARGE));
+}
+
+/** The rounding constant of a row whose maximum less base is `top`, 1.5·2^52 − E·B with E = round(top log2 e): the shift by E rides in it. */
+// @ts-ignore: decorator
+@inline
+export function expRound(top: v128): v128 {
+  const e = f64x2.nearest(f64x2.mul(top, f64x2.splat(LOG2_E)));
+  return f64x2.sub(f64x2.splat(ROUND), f64x2.mul(e, f64x2.splat(<f64>(1 << TABLE_BITS))));
+}
+
+/** The least x − base that is told apart. */
+// @ts-ignore: decorator
+@inline
+export function expFloor(top: v128): v128 {
+  return f64x2.sub(top, f64x2.splat(DEPTH));
+}
+
+/**
+ * Constant i of the range reduction and polynomial. A kernel loads all six into locals: V8 rebuilds a v128.const wherever a loop
+ * uses it.
+ */
+// @ts-ignore: decorator
+@inline
+export function expConstant(i: usize): v128 {
+  return v128.load64_splat(EXP_CONSTANTS + (i << 3));
+}
+
+/** a b + c: rounded once by the relaxed build, where the machine can. */
+// @ts-ignore: decorator
+@inline
+function multiplyAdd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f64x2.relaxed_madd(a, b, c);
+  return f64x2.add(c, f64x2.mul(a, b));
+}
+
+/** c − a b, likewise. */
+// @ts-ignore: decorator
+@inline
+function multiplySubtract(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f64x2.relaxed_nmadd(a, b, c);
+  return f64x2.sub(c, f64x2.mul(a, b));
+}
+
+/**
+ * 2^384 · exp(x − base) · 2^-E for two lanes; every argument is of its lane's row.
+ *   v = x − base with a low part, or floor where it is less;  k = round(v B/ln 2);  r = v − k ln 2/B, |r| <= ln 2/(2B)
+ *   exp(v) 2^-E = T[k mod B] · 2^(⌊k/B⌋ − E) · (1 + remainder + r + r² P(r))
+ * The result is a normal number; ONE for x = base and E = 0. NaN, and x = base = ±∞, give NaN. Constants: without `relative`, base is 0;
+ * `indices` are 16 bytes to write to.
+ * Max error  LIMITS.exp ulp at EXP_WITNESS (both in reference/limits.ts), found by walking the whole domain, to both sides of each step.
+ * Constants  scripts/constants.ts, 265-bit arithmetic.
+ */
+// @ts-ignore: decorator
+@inline
+export function shiftedExp(
+  relative: bool, indices: usize, x: v128, base: v128, round: v128, floor: v128,
+  scale: v128, ln2Hi: v128, ln2Lo: v128, p0: v128, p1: v128, p2: v128,
+): v128 {
+  // pmax keeps its first operand if that is NaN.
+  const difference = relative ? f64x2.sub(x, base) : x;
+  const v = f64x2.pmax(difference, floor);
+  const t = multiplyAdd(v, scale, round);
+  const k = f64x2.sub(t, round);
+  let r = multiplySubtract(k, ln2Lo, multiplySubtract(k, ln2Hi, v));
+  if (relative) r = f64x2.add(r, v128.and(twoDifferenceError(x, base, difference), f64x2.gt(difference, floor)));
+  const r2 = f64x2.mul(r, r);
+  const poly = multiplyAdd(r2, p2, multiplyAdd(r, p1, p0));
+
+  // The low bits of t hold k − E·B, the table index below and the exponent above; whatever t is, the entry lies in the table. Through
+  // memory the indices cost no vector instruction: 8 % of the time of a kernel less than by extract_lane (measured).
+  v128.store(indices, t);
+  const entry0 = v128.load(<usize>load<u8>(indices) << 4, EXP_TABLE);
+  const entry1 = v128.load(<usize>load<u8>(indices, 8) << 4, EXP_TABLE);
+  const power = i64x2.add(i64x2.shuffle(entry0, entry1, 0, 2), i64x2.shl(t, <i32>(52 - TABLE_BITS)));
+  const remainder = i64x2.shuffle(entry0, entry1, 1, 3);
+
+  return multiplyAdd(power, multiplyAdd(r2, poly, f64x2.add(r, remainder)), power);
+}

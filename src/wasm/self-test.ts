@@ -1,0 +1,25 @@
+// What an engine must get right before anything of it is believed: some old ones accept SIMD and compute it wrongly.
+
+import type { Kernels } from "./abi.js";
+
+const CLASSES = 4;
+/** Two rows, side by side in the lanes of a vector. */
+const LOGITS = [-1.25, 0.5, 3, 2.75, -7, 0.1, 1e-3, 2.9999];
+const PROBS = [
+  0.007606982796201685, 0.04377516355535178, 0.5332906656418798, 0.4153271880065667, 0.00004109314222612228, 0.04980353536550079,
+  0.045109188991095256, 0.9050461825011779,
+];
+
+/** Throws unless softmax of some logits is what it should be, to within a relative `tolerance`; leaves the memory as it was, fresh. */
+export function checkKernels(kernels: Kernels, memory: WebAssembly.Memory, tolerance: number): void {
+  const start = Math.ceil(kernels.heapBase() / 16) * 16;
+  const values = new Float64Array(memory.buffer, start, 2 * LOGITS.length);
+  values.set(LOGITS);
+  const probsPtr = start + 8 * LOGITS.length;
+  kernels.softmax(start, probsPtr, CLASSES, 1, 0, LOGITS.length / CLASSES, start + values.byteLength);
+  const got = values.slice(LOGITS.length);
+  new Uint8Array(memory.buffer, start).fill(0);
+  if (!got.every((p, i) => Math.abs(p - PROBS[i]) <= tolerance * PROBS[i])) {
+    throw new Error(`softmax-wasm expected an engine that computes WebAssembly SIMD right: softmax of ${LOGITS} is ${PROBS}, got ${got}`);
+  }
+}
