@@ -9,7 +9,6 @@ export {
   type HessianOptions,
   type LabelGradientResult,
   type Loss,
-  type LossOutputs,
   type LossResult,
   type LossWithGradientOptions,
 } from "./functions/cross-entropy.js";
@@ -23,9 +22,13 @@ export {
   softmaxJacobian,
   softmaxJvp,
 } from "./functions/softmax.js";
-export { Softmax, SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptions, type SoftmaxOptions } from "./layers/softmax-cross-entropy.js";
+export type { SoftmaxOptions } from "./layers/layer.js";
+export { Softmax } from "./layers/softmax.js";
+export { SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptions } from "./layers/softmax-cross-entropy.js";
 export type { Labels } from "./loss/labels.js";
-export type { LossOptions, LossTerms, NestedBooleans, Output, Reduction, ShapeOptions } from "./loss/options.js";
+export type { LossOptions, NestedBooleans } from "./loss/options.js";
+export type { LossOutputs, Output } from "./loss/outputs.js";
+export type { LossTerms, Reduction } from "./loss/terms.js";
 export type {
   ByRow,
   ExtraAxis,
@@ -38,5 +41,6 @@ export type {
   SameAxes,
   Tensor,
   Values,
-} from "./tensor/shape.js";
+} from "./tensor/containers.js";
+export type { ShapeOptions } from "./tensor/shape.js";
 export type { ThreadOptions, WorkerLike } from "./threads/options.js";

@@ -1,11 +1,9 @@
-// src/threads/grain.ts for tests: every batch is shared, in the smallest blocks there are, and lost workers are not long awaited.
+// src/threads/grain.ts for tests: every batch is shared, row by row, and lost workers are given up soon.
 
-export type { Extent } from "../src/threads/grain.js";
-
-export const LEAST_OF_HAND = 1 / 128;
+export const LEAST_ELEMENTS_OF_THREAD = 1 / 128;
 
 export function leastRowsOf(): number {
   return 1;
 }
 
-export const MOST_BLOCK_MS = 500;
+export const MOST_GRAIN_MS = 500;

@@ -1,45 +1,38 @@
-// Softmax cross-entropy without state: check, then stream the batch block by block through the staging area.
+// crossEntropy() and its like: functions without state. Each checks its arguments and streams the batch through the kernel `loss`.
 
 import { checkBoolean, checkInteger, checkOptions, rangeError } from "../errors.js";
 import { type CheckedLabels, type Labels, readLabels } from "../loss/labels.js";
+import { LOSS_OPTIONS, type LossOptions, type Mask, readMask, readSampleWeights } from "../loss/options.js";
 import {
-  answersOf,
-  arePlain,
-  type Counts,
-  checkClasses,
+  type Counted,
   checkOutputs,
-  divisorOf,
-  isEmptyMean,
-  LOSS_OPTIONS,
-  type LossOptions,
-  type Mask,
+  type KernelOutput,
+  kernelOutput,
+  kernelOutputsOf,
+  type LossOutputs,
+  OUTPUTS,
   type Output,
-  prepare,
-  type Reduction,
-  readMask,
-  readSampleWeights,
-  readTerms,
-  type Terms,
-  tally,
-} from "../loss/options.js";
-import { beginVisits, buffersOf, type PlanOutput, planOutputsOf, type Visit, visitWithOptions } from "../loss/plan.js";
-import { type Block, blocksOf, copyIn, copyOut, resultArray, stagingArea } from "../memory/chunks.js";
-import { type Buffer, Buffers } from "../memory/instance.js";
+} from "../loss/outputs.js";
+import { addLosses, buffersOf, type Derivative, LossPlan } from "../loss/plan.js";
+import { haveWeights, weighRows } from "../loss/rows.js";
+import { classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
+import { checkClasses, type Reduction, readTerms, type Terms } from "../loss/terms.js";
+import type { Buffers } from "../memory/buffers.js";
+import { type ChunkBuffer, forEachChunk, lengthOf } from "../memory/chunks.js";
 import {
   allocate,
   type ByRow,
+  checkSameShape,
   type Elements,
-  type IndexByRow,
-  type Layout,
-  layoutOf,
   readTensor,
-  rowShape,
+  resultArray,
   type SameAxes,
-  sameShape,
   type Tensor,
   toForm,
-} from "../tensor/shape.js";
-import { type Derivative, PLAN_PLANES, SUM_ELEMENTS } from "../wasm/abi.js";
+} from "../tensor/containers.js";
+import { type ElementArray, FLOAT, type FloatArray, isFloatArray, zeros } from "../tensor/element.js";
+import { type Layout, layoutOf, rowShape } from "../tensor/shape.js";
+import { LOSS_PLANES, SUM_LENGTH } from "../wasm/abi.js";
 
 /** A batch as it was read and checked. */
 interface Batch {
@@ -48,7 +41,7 @@ interface Batch {
   readonly layout: Layout;
   readonly rowShape: readonly number[];
   readonly terms: Terms;
-  readonly sampleWeights: Float64Array | undefined;
+  readonly sampleWeights: FloatArray | undefined;
   readonly mask: Mask | undefined;
   readonly outputs: readonly Output[];
   readonly topK: number;
@@ -59,7 +52,7 @@ function readBatch(x: unknown, y: unknown, options: LossOptions<Reduction, Outpu
   const terms = readTerms(options);
   const logits = readTensor("logits", x, shape);
   const layout = layoutOf(logits.shape, axis);
-  checkClasses(terms, layout);
+  checkClasses(terms, layout.classes);
   return {
     logits,
     layout,
@@ -73,173 +66,90 @@ function readBatch(x: unknown, y: unknown, options: LossOptions<Reduction, Outpu
   };
 }
 
-/** What a visit is to do. */
-interface Task {
+/** A derivative that is wanted besides the loss. */
+interface Wanted {
   readonly derivative: Derivative;
   /** Receives the derivative; with `accumulate` it is added. */
-  readonly result?: Float64Array;
+  readonly result: FloatArray;
   readonly accumulate?: boolean;
   readonly labelGradient?: boolean;
-  /** What the Hessian is multiplied by. */
-  readonly vector?: Float64Array;
+  /** The vector that the Hessian is multiplied by. */
+  readonly vector?: FloatArray;
 }
 
-/** Whether the kernels without options give all that is asked for. */
-function isPlain({ terms, sampleWeights, mask, outputs }: Batch, { derivative, accumulate, labelGradient }: Task): boolean {
-  if (outputs.length > 0 || sampleWeights || mask || accumulate || labelGradient || !arePlain(terms)) return false;
-  return derivative === "none" || derivative === "gradient";
-}
-
-/** The sum of the losses, at the head of every plan of the stage: it stays where it is from block to block. */
-const SUM: Buffer = ["sum", "float64", SUM_ELEMENTS];
-
-function clearSum(): void {
-  const stage = stagingArea();
-  stage.float64(stage.plan("shape", [SUM_ELEMENTS * 8])[0], SUM_ELEMENTS).fill(0);
-}
-
-/** The sum of the losses divided. */
-function dividedSum(divisor: number): number {
-  const stage = stagingArea();
-  return stage.kernels.mean(stage.plan("shape", [SUM_ELEMENTS * 8])[0], divisor);
-}
-
-/** The part of a result by row that belongs to a block, in a buffer that may have room for more rows. */
-function rowsOf<A extends Float64Array | Int32Array>(values: A, block: Block): A {
-  return values.subarray(block.firstRow, block.firstRow + block.rows) as A;
-}
-
-/** The loss of a batch without options, and in `gradient` (size), which may be the logits themselves, its gradient. */
-function plainLoss({ logits, labels, layout, rowShape, terms }: Batch, gradient?: Float64Array): unknown {
-  const { classes, rows } = layout;
-  const losses = terms.reduction === "none" ? allocate("shape", rows) : undefined;
-  const divisor = divisorOf(terms, rows);
-  const stage = stagingArea();
-  const { kernels } = stage;
-  clearSum();
-  for (const block of blocksOf(layout)) {
-    const size = block.outer * classes * block.inner;
-    const stagedRows = block.outer * block.inner;
-    const labelBytes = labels.kind === "indices" ? stagedRows * 4 : size * 8;
-    const scratch = stage.scratchBytes({ classes, inner: block.inner, size });
-    const bytes = [SUM_ELEMENTS * 8, scratch, stagedRows * 8, size * 8, labelBytes];
-    const [sumPtr, scratchPtr, lossesPtr, xPtr, labelsPtr] = stage.plan("shape", bytes);
-    copyIn(logits.data, stage.float64(xPtr, size), block, classes);
-    if (labels.kind === "indices") {
-      const staged = stage.int32(labelsPtr, stagedRows);
-      staged.set(block.rows === rows ? labels.values : rowsOf(labels.values, block));
-      staged.fill(0, block.rows);
-    } else {
-      copyIn(labels.values, stage.float64(labelsPtr, size), block, classes);
-    }
-    if (gradient) {
-      const kernel = labels.kind === "indices" ? kernels.gradientOfIndices : kernels.gradientOfDistributions;
-      kernel(xPtr, labelsPtr, lossesPtr, xPtr, classes, block.inner, 0, 1, divisor, 0, stagedRows, scratchPtr);
-      copyOut(stage.float64(xPtr, size), gradient, block, classes);
-    } else {
-      const kernel = labels.kind === "indices" ? kernels.lossOfIndices : kernels.lossOfDistributions;
-      kernel(xPtr, labelsPtr, lossesPtr, classes, block.inner, 0, stagedRows, scratchPtr);
-    }
-    losses?.set(stage.float64(lossesPtr, block.rows), block.firstRow);
-    kernels.accumulate(lossesPtr, block.rows, sumPtr);
-  }
-  if (losses) return toForm(logits.form, losses, rowShape);
-  return isEmptyMean(terms, rows) ? terms.emptyMean : dividedSum(divisor);
-}
-
-/** The loss of a batch with its options, and all that is asked for besides. */
-function lossWithOptions(batch: Batch, task: Task): Record<string, unknown> {
+/** The loss of a batch, the derivative if one is wanted, and the outputs. */
+function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   const { logits, labels, layout, terms, sampleWeights, mask, outputs, topK } = batch;
-  const { classes, rows } = layout;
-  const { derivative, vector } = task;
   const { kind } = labels;
-  const wants = (name: Output): boolean => outputs.includes(name);
-  const planOutputs = planOutputsOf(outputs, task.labelGradient);
-  let answers: Int32Array | undefined;
-  if (planOutputs.includes("ranks")) answers = kind === "indices" ? labels.values : answersOf(labels.values, layout);
+  const isByRow = terms.reduction === "none";
+  const hasRowWeights = haveWeights(terms, sampleWeights !== undefined, mask !== undefined);
+  const rowWeights = hasRowWeights ? allocate("shape", layout.rows) : undefined;
+  const weighing = weighRows(terms, labels, layout, sampleWeights, mask, rowWeights);
+  const targets = needTargets(kind, terms) ? classTargets(terms, layout.classes, mask) : undefined;
 
-  const rowWeights = allocate("shape", rows);
-  const prepared = prepare(terms, labels, layout, sampleWeights, mask, rowWeights);
-  const counts: Counts = { correct: 0, topK: 0, validCount: prepared.validCount, totalWeight: prepared.totalWeight, firstBadRow: -1 };
-  const tensor = (name: PlanOutput) => (planOutputs.includes(name) ? allocate("shape", layout.size) : undefined);
-  const byRow = (isWanted: boolean) => (isWanted ? allocate("shape", rows) : undefined);
-  const tensors = { exps: task.result, probs: tensor("probs"), logProbs: tensor("logProbs"), labelGradient: tensor("labelGradient") };
-  const vectors = {
-    losses: byRow(wants("losses") || terms.reduction === "none"),
-    lse: byRow(wants("lse")),
-    entropy: byRow(wants("entropy")),
-  };
-  const argmax = wants("argmax") ? new Int32Array(rows) : undefined;
-
-  const stage = stagingArea();
-  const { kernels } = stage;
-  clearSum();
-  const buffersFor = (part: Visit): Buffers => {
-    const stagedRows = part.outer * part.inner;
-    const size = stagedRows * classes;
-    return new Buffers(stage, "shape", [
-      SUM,
-      ["scratch", "float64", stage.scratchBytes({ classes, inner: part.inner, size }, PLAN_PLANES) / 8],
-      ["losses", "float64", stagedRows],
-      ["logits", "float64", size],
-      ["labels", kind === "indices" ? "int32" : "float64", kind === "indices" ? stagedRows : size],
-      ["exps", "float64", size],
-      ...buffersOf(terms, [kind], mask, planOutputs, part),
-      ...(vector ? [["vector", "float64", size] as const] : []),
-    ]);
-  };
-  // Blocks are alike, but for the last ones.
-  let visit: Visit | undefined;
-  let buffers!: Buffers;
-  for (const block of blocksOf(layout)) {
-    const { outer, inner } = block;
-    if (visit?.outer !== outer || visit.inner !== inner) {
-      const names = { labels: "labels", exps: "exps" };
-      visit = { outer, classes, inner, ...names, terms, prepared, kind, mask, outputs: planOutputs, derivative, upstream: 1 };
-      buffers = buffersFor(visit);
-      beginVisits(buffers, visit);
-    }
-    copyIn(logits.data, buffers.float64("logits"), block, classes);
-    // Rows that a block has beyond those of the batch are ignored.
-    buffers.float64("rowWeights").fill(-1).set(rowsOf(rowWeights, block));
-    if (kind === "indices") buffers.int32("labels").set(rowsOf(labels.values, block));
-    else copyIn(labels.values, buffers.float64("labels"), block, classes);
-    if (answers) buffers.int32("answers").set(rowsOf(answers, block));
-    if (mask && !mask.isShared) copyIn(mask.values, buffers.uint8("mask"), block, classes);
-    if (vector) copyIn(vector, buffers.float64("vector"), block, classes);
-    visitWithOptions(kernels, buffers, visit);
-
-    if (task.result && task.accumulate) {
-      copyIn(task.result, buffers.float64("logits"), block, classes);
-      kernels.add(buffers.ptr("logits"), buffers.ptr("exps"), 0, outer * classes * inner, buffers.ptr("scratch"));
-    }
-    for (const [name, result] of Object.entries(tensors)) if (result) copyOut(buffers.float64(name), result, block, classes);
-    for (const [name, result] of Object.entries(vectors)) result?.set(buffers.float64(name).subarray(0, block.rows), block.firstRow);
-    argmax?.set(buffers.int32("argmax").subarray(0, block.rows), block.firstRow);
-    const losses = wants("firstBadRow") ? buffers.float64("losses").subarray(0, block.rows) : undefined;
-    tally(counts, block.firstRow, losses, answers && buffers.int32("ranks").subarray(0, block.rows), topK);
-    kernels.accumulate(buffers.ptr("losses"), block.rows, buffers.ptr("sum"));
+  const kernelOutputs = kernelOutputsOf(outputs, wanted?.labelGradient ?? false);
+  const needsLosses = isByRow || outputs.includes("losses") || outputs.includes("firstBadRow");
+  const results = new Map<KernelOutput, ElementArray>();
+  for (const name of kernelOutputs) {
+    if (name === "losses" && !needsLosses) continue;
+    const { type, extent } = kernelOutput(name);
+    const length = lengthOf(extent, layout);
+    results.set(name, type === FLOAT ? allocate("shape", length) : zeros(type, length));
   }
+
+  const sum = zeros("float64", SUM_LENGTH);
+  const sources: Partial<Record<string, ChunkBuffer["from"]>> = { sum, rowWeights };
+  if (kind === "distribution" && results.has("ranks")) sources.targetClasses = targetClassesOf(labels.values, layout);
+  const buffers: ChunkBuffer[] = [
+    // The derivative takes the place of the logits.
+    { name: "logits", type: FLOAT, extent: "tensor", from: logits.data, to: wanted?.result },
+    kind === "indices"
+      ? { name: "labels", type: "int32", extent: "rows", from: labels.values }
+      : { name: "labels", type: FLOAT, extent: "tensor", from: labels.values },
+  ];
+  if (wanted?.accumulate) buffers.push({ name: "before", type: FLOAT, extent: "tensor", from: wanted.result });
+  if (wanted?.vector) buffers.push({ name: "vector", type: FLOAT, extent: "tensor", from: wanted.vector });
+  for (const buffer of buffersOf({ terms, kinds: [kind], mask, hasRowWeights, outputs: kernelOutputs })) {
+    const { name } = buffer;
+    buffers.push({ ...buffer, from: buffer.from ?? sources[name], to: name === "sum" ? sum : results.get(name as KernelOutput) });
+  }
+
+  let loss = 0;
+  let plan: LossPlan | undefined;
+  let planBuffers: Buffers | undefined;
+  forEachChunk(layout, LOSS_PLANES, buffers, (kernels, chunkBuffers, chunk) => {
+    if (plan === undefined || planBuffers !== chunkBuffers) {
+      const call = { terms, kind, mask, targets, outputs: kernelOutputs, derivative: wanted?.derivative, labels: "labels", exps: "logits" };
+      plan = new LossPlan(chunkBuffers, { ...call, extent: chunk });
+      planBuffers = chunkBuffers;
+    }
+    plan.run(kernels, weighing);
+    if (wanted?.accumulate) {
+      const size = lengthOf("tensor", chunk);
+      kernels.add(chunkBuffers.ptr("before"), chunkBuffers.ptr("logits"), 0, size, chunkBuffers.ptr("scratch"));
+    }
+    loss = addLosses(kernels, chunkBuffers, chunk.rows, weighing.divisor);
+  });
 
   const { form, shape } = logits;
-  const inForm = (values: Float64Array | Int32Array | undefined, as: readonly number[]) => values && toForm(form, values, as);
-  const losses = inForm(vectors.losses, batch.rowShape);
-  const all: Record<string, unknown> = {
-    ...counts,
-    losses,
-    probs: inForm(tensors.probs, shape),
-    logProbs: inForm(tensors.logProbs, shape),
-    lse: inForm(vectors.lse, batch.rowShape),
-    entropy: inForm(vectors.entropy, batch.rowShape),
-    argmax: inForm(argmax, batch.rowShape),
+  const inForm = (name: KernelOutput): unknown => {
+    const values = results.get(name) as FloatArray | Int32Array;
+    return toForm(form, values, kernelOutput(name).extent === "tensor" ? shape : batch.rowShape);
   };
-  let loss: unknown = losses;
-  if (terms.reduction !== "none") loss = prepared.isEmpty ? terms.emptyMean : dividedSum(prepared.divisor);
-  return {
-    loss,
-    ...(tensors.labelGradient && { labelGradient: inForm(tensors.labelGradient, shape) }),
-    ...Object.fromEntries(outputs.map((name) => [name, all[name]])),
-  };
+  const counted = (): Counted => ({
+    losses: results.get("losses") as FloatArray,
+    ranks: results.get("ranks") as Int32Array,
+    k: topK,
+    validCount: weighing.validCount,
+    totalWeight: weighing.totalWeight,
+  });
+  const result: Record<string, unknown> = { loss: isByRow ? inForm("losses") : weighing.isEmpty ? terms.emptyMean : loss };
+  if (wanted?.labelGradient) result.labelGradient = inForm("labelGradient");
+  for (const name of outputs) {
+    const output = OUTPUTS[name];
+    result[name] = output.type === "number" ? output.count(counted()) : inForm(name as KernelOutput);
+  }
+  return result;
 }
 
 /** What a loss returns for logits of the kind `T`: a number, or one for each row. */
@@ -261,32 +171,6 @@ export interface GradientResult<T extends Tensor, R extends Reduction | undefine
 export interface LabelGradientResult<T extends Tensor> {
   /** The gradient with respect to the labels. */
   labelGradient: SameAxes<T>;
-}
-
-/** What a loss can return besides. */
-export interface LossOutputs<T extends Tensor> {
-  /** The loss of each row, times its weight. */
-  losses: ByRow<T>;
-  /** p; 0 for excluded classes and ignored rows. */
-  probs: SameAxes<T>;
-  /** log p; −∞ for excluded classes and ignored rows. */
-  logProbs: SameAxes<T>;
-  /** log Σ exp(x) of each row. */
-  lse: ByRow<T>;
-  /** The entropy −Σ p log p of each row, in nats. */
-  entropy: ByRow<T>;
-  /** The class of each row's maximum, the first of equals; −1 where p is NaN or the row is ignored. */
-  argmax: IndexByRow<T>;
-  /** How many rows have their label at the maximum; of a distribution the first of its largest entries. */
-  correct: number;
-  /** How many rows have their label among the k largest logits, k the option `topK`; of a distribution the first of its largest entries. */
-  topK: number;
-  /** How many rows are not ignored. */
-  validCount: number;
-  /** Σ of what the rows weigh, the divisor of the mean. */
-  totalWeight: number;
-  /** The first row whose loss is NaN or +∞, or −1. */
-  firstBadRow: number;
 }
 
 /**
@@ -317,9 +201,7 @@ export function crossEntropy<T extends Tensor, const O extends Output, const R e
 ): LossResult<T, R> & Pick<LossOutputs<T>, O>;
 export function crossEntropy(logits: Tensor, labels: Labels, options?: LossOptions<Reduction, Output>): unknown {
   const batch = readBatch(logits, labels, checkOptions(options, LOSS_OPTIONS));
-  const task = { derivative: "none" } as const;
-  if (isPlain(batch, task)) return plainLoss(batch);
-  const result = lossWithOptions(batch, task);
+  const result = evaluate(batch);
   return batch.outputs.length > 0 ? result : result.loss;
 }
 
@@ -328,9 +210,9 @@ export interface LossWithGradientOptions<R extends Reduction = Reduction, O exte
   extends LossOptions<R, O> {
   /** Receives the gradient; may be the logits themselves. For Float64Array input. */
   out?: Float64Array;
-  /** Whether the gradient is added to what `out` holds. */
+  /** True to add the gradient to the values of `out`. */
   accumulate?: boolean;
-  /** Whether to return the gradient with respect to distributions q as well. */
+  /** True to return the gradient with respect to distributions q as well. */
   labelGradient?: L;
 }
 
@@ -371,16 +253,14 @@ export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options
   }
   const { form, shape } = batch.logits;
   const result = derivativeArray(batch, checked.out);
-  const task = { derivative: "gradient", result, accumulate, labelGradient } as const;
-  if (isPlain(batch, task)) return { loss: plainLoss(batch, result), gradient: toForm(form, result, shape) };
-  const rest = lossWithOptions(batch, task);
+  const rest = evaluate(batch, { derivative: "GRADIENT", result, accumulate, labelGradient });
   return { ...rest, gradient: toForm(form, result, shape) };
 }
 
 const GRADIENT_OPTIONS = [...LOSS_OPTIONS, "out", "accumulate", "labelGradient"] as const;
 
 /** The array for a derivative: `out` if it is given. */
-function derivativeArray({ logits, labels, layout }: Batch, out: unknown, vector?: Elements): Float64Array {
+function derivativeArray({ logits, labels, layout }: Batch, out: unknown, vector?: Elements): FloatArray {
   const inputs = vector ? [logits, vector] : [logits];
   return resultArray(out, layout.size, inputs, labels.kind === "distribution" ? labels.values : undefined);
 }
@@ -393,17 +273,15 @@ export interface HessianOptions<R extends Reduction = Reduction> extends Omit<Lo
 
 const HESSIAN_OPTIONS = [...LOSS_OPTIONS.filter((name) => name !== "outputs" && name !== "topK"), "out"] as const;
 
-function secondOrder(derivative: Derivative, x: unknown, y: unknown, v: unknown, options: HessianOptions | undefined): unknown {
+function secondDerivative(derivative: Derivative, x: unknown, y: unknown, v: unknown, options: HessianOptions | undefined): unknown {
   const checked = checkOptions(options, HESSIAN_OPTIONS);
   const batch = readBatch(x, y, checked);
-  const { form, shape } = batch.logits;
-  const vector = derivative === "hessianProduct" ? readTensor("vector", v, v instanceof Float64Array ? shape : undefined) : undefined;
-  if (vector && !sameShape(vector.shape, shape)) {
-    throw rangeError("vector", `the shape of "logits", [${shape.join(", ")}]`, vector.shape);
-  }
+  const { logits } = batch;
+  const vector = derivative === "HESSIAN_PRODUCT" ? readTensor("vector", v, isFloatArray(v) ? logits.shape : undefined) : undefined;
+  if (vector) checkSameShape("vector", vector, "logits", logits);
   const result = derivativeArray(batch, checked.out, vector);
-  lossWithOptions(batch, { derivative, result, vector: vector?.data });
-  return toForm(form, result, shape);
+  evaluate(batch, { derivative, result, vector: vector?.data });
+  return toForm(logits.form, result, logits.shape);
 }
 
 /**
@@ -421,7 +299,7 @@ function secondOrder(derivative: Derivative, x: unknown, y: unknown, v: unknown,
  * crossEntropyHvp([[0, 0]], [0], [[1, 0]]); // → [[0.25, -0.25]]
  */
 export function crossEntropyHvp<T extends Tensor>(logits: T, labels: Labels, vector: Tensor, options?: HessianOptions): SameAxes<T> {
-  return secondOrder("hessianProduct", logits, labels, vector, options) as SameAxes<T>;
+  return secondDerivative("HESSIAN_PRODUCT", logits, labels, vector, options) as SameAxes<T>;
 }
 
 /**
@@ -437,5 +315,5 @@ export function crossEntropyHvp<T extends Tensor>(logits: T, labels: Labels, vec
  * crossEntropyHessianDiagonal([[0, Math.log(3)]], [0]); // → [[0.1875, 0.1875]]
  */
 export function crossEntropyHessianDiagonal<T extends Tensor>(logits: T, labels: Labels, options?: HessianOptions): SameAxes<T> {
-  return secondOrder("hessianDiagonal", logits, labels, undefined, options) as SameAxes<T>;
+  return secondDerivative("HESSIAN_DIAGONAL", logits, labels, undefined, options) as SameAxes<T>;
 }

@@ -1,75 +1,64 @@
-// The functions without state: check, then stream the batch block by block through one staging area.
+// softmax() and its like: functions without state. Each checks its arguments and streams the batch through a kernel.
 
-import { checkOptions, rangeError } from "../errors.js";
-import type { ShapeOptions } from "../loss/options.js";
-import { type Block, blocksOf, copyIn, copyOut, resultArray, stagingArea } from "../memory/chunks.js";
-import { STAGE_ELEMENTS } from "../memory/instance.js";
+import { checkOptions } from "../errors.js";
+import { type ChunkBuffer, forEachChunk } from "../memory/chunks.js";
 import {
   allocate,
   type ByRow,
+  checkSameShape,
   type Elements,
   type ExtraAxis,
-  layoutOf,
   readTensor,
-  rowShape,
+  resultArray,
   type SameAxes,
-  sameShape,
   type Tensor,
   toForm,
-} from "../tensor/shape.js";
-import type { Kernels } from "../wasm/abi.js";
+} from "../tensor/containers.js";
+import { FLOAT } from "../tensor/element.js";
+import { layoutOf, rowShape, type ShapeOptions } from "../tensor/shape.js";
+import { PLANES } from "../wasm/abi.js";
 
-/** How a tensor lies, and where its result goes. */
+/** The shape and class axis of a tensor, and the array for its result. */
 export interface OutOptions extends ShapeOptions {
   /** Receives the result, of the same length, and is returned; may be the input itself. For Float64Array input. */
   out?: Float64Array;
 }
 
-/** A result laid out like the inputs, one or two tensors of one shape. */
-function mapTensor(
-  inputs: readonly Elements[],
-  { axis, out }: OutOptions,
-  visit: (kernels: Kernels, ptrs: number[], block: Block, classes: number, scratchPtr: number) => void,
-): unknown {
-  const { shape, form } = inputs[0];
-  const layout = layoutOf(shape, axis);
-  const result = resultArray(out, layout.size, inputs);
-  const stage = stagingArea();
-  for (const block of blocksOf(layout)) {
-    const size = block.outer * layout.classes * block.inner;
-    const scratch = stage.scratchBytes({ classes: layout.classes, inner: block.inner, size });
-    const [scratchPtr, ...ptrs] = stage.plan("shape", [scratch, ...inputs.map(() => size * 8)]);
-    inputs.forEach(({ data }, i) => {
-      copyIn(data, stage.float64(ptrs[i], size), block, layout.classes);
-    });
-    visit(stage.kernels, ptrs, block, layout.classes, scratchPtr);
-    copyOut(stage.float64(ptrs[0], size), result, block, layout.classes);
-  }
-  return toForm(form, result, shape);
-}
-
 function forward(name: "softmax" | "logSoftmax", x: unknown, options: OutOptions | undefined): unknown {
-  const checked = checkOptions(options, ["shape", "axis", "out"]);
-  return mapTensor([readTensor("x", x, checked.shape)], checked, (kernels, [ptr], block, classes, scratchPtr) => {
-    kernels[name](ptr, ptr, classes, block.inner, 0, block.outer * block.inner, scratchPtr);
+  const { shape: given, axis, out } = checkOptions(options, ["shape", "axis", "out"]);
+  const input = readTensor("x", x, given);
+  const layout = layoutOf(input.shape, axis);
+  const result = resultArray(out, layout.size, [input]);
+  const tensor: ChunkBuffer = { name: "x", type: FLOAT, extent: "tensor", from: input.data, to: result };
+  forEachChunk(layout, PLANES, [tensor], (kernels, buffers, { outer, classes, inner }) => {
+    const xPtr = buffers.ptr("x");
+    kernels[name](xPtr, xPtr, classes, inner, 0, outer * inner, buffers.ptr("scratch"));
   });
+  return toForm(input.form, result, input.shape);
 }
 
-/** The product with a Jacobian of `given` and the result that it is taken at, each by the name of its argument. */
+/** The product of `first` with a Jacobian that is taken at the result `second`; each comes with the name of its argument. */
 function backward(
   name: "softmaxBackward" | "logSoftmaxBackward",
-  given: Readonly<Record<string, unknown>>,
+  [firstName, first]: readonly [string, unknown],
+  [secondName, second]: readonly [string, unknown],
   options: OutOptions | undefined,
 ): unknown {
-  const checked = checkOptions(options, ["shape", "axis", "out"]);
-  const inputs = Object.entries(given).map(([argument, value]) => readTensor(argument, value, checked.shape));
-  if (!sameShape(inputs[0].shape, inputs[1].shape)) {
-    const [first, second] = Object.keys(given);
-    throw rangeError(second, `the shape of "${first}", [${inputs[0].shape.join(", ")}]`, inputs[1].shape);
-  }
-  return mapTensor(inputs, checked, (kernels, [upstreamPtr, resultPtr], block, classes, scratchPtr) => {
-    kernels[name](upstreamPtr, resultPtr, upstreamPtr, classes, block.inner, 0, block.outer * block.inner, scratchPtr);
+  const { shape: given, axis, out } = checkOptions(options, ["shape", "axis", "out"]);
+  const upstream: Elements = readTensor(firstName, first, given);
+  const at: Elements = readTensor(secondName, second, given);
+  checkSameShape(secondName, at, firstName, upstream);
+  const layout = layoutOf(upstream.shape, axis);
+  const result = resultArray(out, layout.size, [upstream, at]);
+  const tensors: ChunkBuffer[] = [
+    { name: "upstream", type: FLOAT, extent: "tensor", from: upstream.data, to: result },
+    { name: "at", type: FLOAT, extent: "tensor", from: at.data },
+  ];
+  forEachChunk(layout, PLANES, tensors, (kernels, buffers, { outer, classes, inner }) => {
+    const upstreamPtr = buffers.ptr("upstream");
+    kernels[name](upstreamPtr, buffers.ptr("at"), upstreamPtr, classes, inner, 0, outer * inner, buffers.ptr("scratch"));
   });
+  return toForm(upstream.form, result, upstream.shape);
 }
 
 /**
@@ -110,19 +99,17 @@ export function logSoftmax<T extends Tensor>(x: T, options?: OutOptions): SameAx
  */
 export function logSumExp<T extends Tensor>(x: T, options?: ShapeOptions): ByRow<T> {
   const { shape: given, axis } = checkOptions(options, ["shape", "axis"]);
-  const { data, shape, form } = readTensor("x", x, given);
-  const layout = layoutOf(shape, axis);
+  const input = readTensor("x", x, given);
+  const layout = layoutOf(input.shape, axis);
   const result = allocate("shape", layout.rows);
-  const stage = stagingArea();
-  for (const block of blocksOf(layout)) {
-    const size = block.outer * layout.classes * block.inner;
-    const scratch = stage.scratchBytes({ classes: layout.classes, inner: block.inner, size });
-    const [scratchPtr, xPtr, lsePtr] = stage.plan("shape", [scratch, size * 8, block.outer * block.inner * 8]);
-    copyIn(data, stage.float64(xPtr, size), block, layout.classes);
-    stage.kernels.logSumExp(xPtr, lsePtr, layout.classes, block.inner, 0, block.outer * block.inner, scratchPtr);
-    result.set(stage.float64(lsePtr, block.rows), block.firstRow);
-  }
-  return toForm(form, result, rowShape(shape, axis)) as ByRow<T>;
+  const buffers: ChunkBuffer[] = [
+    { name: "x", type: FLOAT, extent: "tensor", from: input.data },
+    { name: "lse", type: FLOAT, extent: "rows", to: result },
+  ];
+  forEachChunk(layout, PLANES, buffers, (kernels, buffers, { outer, classes, inner }) => {
+    kernels.logSumExp(buffers.ptr("x"), buffers.ptr("lse"), classes, inner, 0, outer * inner, buffers.ptr("scratch"));
+  });
+  return toForm(input.form, result, rowShape(input.shape, axis)) as ByRow<T>;
 }
 
 /**
@@ -136,7 +123,7 @@ export function logSumExp<T extends Tensor>(x: T, options?: ShapeOptions): ByRow
  * softmaxBackward([1, 0, 0], [0.2, 0.3, 0.5]); // → [0.16, -0.06, -0.1]
  */
 export function softmaxBackward<T extends Tensor>(upstream: T, probs: Tensor, options?: OutOptions): SameAxes<T> {
-  return backward("softmaxBackward", { upstream, probs }, options) as SameAxes<T>;
+  return backward("softmaxBackward", ["upstream", upstream], ["probs", probs], options) as SameAxes<T>;
 }
 
 /**
@@ -151,7 +138,7 @@ export function softmaxBackward<T extends Tensor>(upstream: T, probs: Tensor, op
  * softmaxJvp([1, 0, 0], [0.2, 0.3, 0.5]); // → [0.16, -0.06, -0.1]
  */
 export function softmaxJvp<T extends Tensor>(tangent: T, probs: Tensor, options?: OutOptions): SameAxes<T> {
-  return backward("softmaxBackward", { tangent, probs }, options) as SameAxes<T>;
+  return backward("softmaxBackward", ["tangent", tangent], ["probs", probs], options) as SameAxes<T>;
 }
 
 /**
@@ -165,7 +152,7 @@ export function softmaxJvp<T extends Tensor>(tangent: T, probs: Tensor, options?
  * logSoftmaxBackward([1, 0], [Math.log(0.25), Math.log(0.75)]); // → [0.75, -0.75]
  */
 export function logSoftmaxBackward<T extends Tensor>(upstream: T, logProbs: Tensor, options?: OutOptions): SameAxes<T> {
-  return backward("logSoftmaxBackward", { upstream, logProbs }, options) as SameAxes<T>;
+  return backward("logSoftmaxBackward", ["upstream", upstream], ["logProbs", logProbs], options) as SameAxes<T>;
 }
 
 /**
@@ -180,21 +167,19 @@ export function logSoftmaxBackward<T extends Tensor>(upstream: T, logProbs: Tens
  * softmaxJacobian([0.25, 0.75]); // → [[0.1875, -0.1875], [-0.1875, 0.1875]]
  */
 export function softmaxJacobian<T extends Tensor>(probs: T, options?: Omit<OutOptions, "axis">): ExtraAxis<T> {
-  const checked = checkOptions(options, ["shape", "out"]);
-  const input = readTensor("probs", probs, checked.shape);
+  const { shape: given, out } = checkOptions(options, ["shape", "out"]);
+  const input = readTensor("probs", probs, given);
   const { classes, size } = layoutOf(input.shape);
-  const result = resultArray(checked.out, size * classes, [input]);
-  const stage = stagingArea();
-  // Block by block of lines of the Jacobians; there is one for each element of p.
-  const linesPerBlock = Math.max(1, Math.floor(STAGE_ELEMENTS / classes));
-  for (let line = 0; line < size; line += linesPerBlock) {
-    const lines = Math.min(linesPerBlock, size - line);
+  const shape = [...input.shape, classes];
+  const result = resultArray(out, size * classes, [input]);
+  // A row of the result is a line of a Jacobian; there is one for each element of p.
+  const lines: ChunkBuffer = { name: "jacobian", type: FLOAT, extent: "tensor", to: result };
+  // The rows of p that a chunk's lines belong to are not as many as the lines.
+  const p: ChunkBuffer = { name: "probs", type: FLOAT, extent: "tensor" };
+  forEachChunk(layoutOf(shape), PLANES, [p, lines], (kernels, buffers, { firstRow: line, rows: count }) => {
     const firstRow = Math.floor(line / classes);
-    const p = input.data.subarray(firstRow * classes, Math.ceil((line + lines) / classes) * classes);
-    const [pPtr, jacobianPtr] = stage.plan("shape", [p.byteLength, lines * classes * 8]);
-    stage.float64(pPtr, p.length).set(p);
-    stage.kernels.softmaxJacobian(pPtr, jacobianPtr, classes, line - firstRow * classes, lines);
-    result.set(stage.float64(jacobianPtr, lines * classes), line * classes);
-  }
-  return toForm(input.form, result, [...input.shape, classes]) as ExtraAxis<T>;
+    buffers.float64("probs").set(input.data.subarray(firstRow * classes, Math.ceil((line + count) / classes) * classes));
+    kernels.softmaxJacobian(buffers.ptr("probs"), buffers.ptr("jacobian"), classes, line - firstRow * classes, count);
+  });
+  return toForm(input.form, result, shape) as ExtraAxis<T>;
 }

@@ -1,173 +1,159 @@
-// One visit with options of what lies in a memory: a whole batch of a layer, or a block of the staging area.
+// The plan of a loss: the arguments of the kernel `loss`, as assembly/loss/plan.ts lists them, and the buffers that they point to. This is
+// the only file that calls the kernel.
 
-import type { Buffer, Buffers } from "../memory/instance.js";
-import { DERIVATIVES, type Derivative, type Kernels, PLAN_ELEMENTS, PLAN_INTEGERS, PLAN_NUMBERS, type Plan } from "../wasm/abi.js";
-import type { CheckedLabels } from "./labels.js";
-import {
-  areShared,
-  type ClassTargets,
-  type Mask,
-  needTargets,
-  type Output,
-  type Prepared,
-  product,
-  shareOf,
-  type Terms,
-} from "./options.js";
+import type { Buffers } from "../memory/buffers.js";
+import type { ChunkBuffer } from "../memory/chunks.js";
+import type { Extent } from "../tensor/shape.js";
+import { type Kernels, SUM_LENGTH } from "../wasm/abi.js";
+import type { LabelKind } from "./labels.js";
+import type { Mask } from "./options.js";
+import { isKernelOutput, type KernelOutput, kernelOutput } from "./outputs.js";
+import { DERIVATIVES, PLAN_INTEGERS, PLAN_NUMBERS } from "./plan.generated.js";
+import { IGNORED, type Weighing } from "./rows.js";
+import { areShared, type ClassTargets, fillTargets, needTargets } from "./targets.js";
+import type { Terms } from "./terms.js";
 
-/** A batch, or a part of one. */
-interface Part {
-  readonly outer: number;
-  readonly classes: number;
-  readonly inner: number;
-}
+/** A derivative of the loss with respect to the logits. */
+export type Derivative = keyof typeof DERIVATIVES;
 
-/** Outputs by the names of a plan, and what each is. */
-const OUTPUT_BUFFERS = {
-  probs: ["float64", "size"],
-  logProbs: ["float64", "size"],
-  labelGradient: ["float64", "size"],
-  lse: ["float64", "rows"],
-  entropy: ["float64", "rows"],
-  argmax: ["int32", "rows"],
-  ranks: ["int32", "rows"],
-} as const;
-export type PlanOutput = keyof typeof OUTPUT_BUFFERS;
+/** The doubles that a plan takes: two integers share one. */
+const PLAN_LENGTH = PLAN_NUMBERS.length + Math.ceil(PLAN_INTEGERS.length / 2);
 
-/** What a plan is to give for outputs of these names. */
-export function planOutputsOf(outputs: readonly Output[], labelGradient = false): readonly PlanOutput[] {
-  const wanted: readonly string[] = outputs;
-  return (Object.keys(OUTPUT_BUFFERS) as PlanOutput[]).filter((name) => {
-    if (name === "labelGradient") return labelGradient;
-    return name === "ranks" ? wanted.includes("correct") || wanted.includes("topK") : wanted.includes(name);
-  });
-}
+/** A mask, or as much of it as is known before its buffer is filled. */
+type MaskKind = Pick<Mask, "isShared"> & Partial<Mask>;
 
-/** The buffers that a visit needs besides "logits", "labels" and "losses"; for labels of any of these kinds. */
-export function buffersOf(
-  terms: Terms,
-  kinds: readonly CheckedLabels["kind"][],
-  mask: Mask | undefined,
-  outputs: readonly PlanOutput[],
-  { outer, classes, inner }: Part,
-): Buffer[] {
-  const rows = outer * inner;
-  const counts = { rows, size: rows * classes };
-  const targets = kinds.filter((kind) => needTargets(kind, terms));
-  return [
-    ["plan", "float64", PLAN_ELEMENTS],
-    ["weights", "float64", classes],
-    ["rowWeights", "float64", rows],
-    ...(mask ? [["mask", "uint8", mask.isShared ? classes : counts.size] as const] : []),
-    ...(targets.length > 0
-      ? [["targets", "float64", targets.every((kind) => areShared(kind, mask)) ? classes : counts.size] as const]
-      : []),
-    ...(outputs.includes("ranks") ? [["answers", "int32", rows] as const] : []),
-    ...outputs.map((name) => [name, OUTPUT_BUFFERS[name][0], counts[OUTPUT_BUFFERS[name][1]]] as const),
-  ];
-}
-
-/** What is to be visited, and for what. */
-export interface Visit extends Part {
+/** Everything about a loss that its buffers depend on. */
+export interface LossInputs {
   readonly terms: Terms;
-  readonly prepared: Prepared;
-  readonly kind: CheckedLabels["kind"];
-  readonly mask: Mask | undefined;
-  readonly outputs: readonly PlanOutput[];
-  readonly derivative: Derivative;
-  /** The names of some buffers: the labels; where e_j go, and then the derivative. */
+  /** The kinds of labels that there may be. */
+  readonly kinds: readonly LabelKind[];
+  readonly mask: MaskKind | undefined;
+  /** True if rows can weigh something else than 1, or be ignored. */
+  readonly hasRowWeights: boolean;
+  readonly outputs: readonly KernelOutput[];
+}
+
+/** The buffers of a loss besides its logits and labels, by the names of the plan's fields. */
+export function buffersOf({ terms, kinds, mask, hasRowWeights, outputs }: LossInputs): ChunkBuffer[] {
+  const buffers: ChunkBuffer[] = [
+    { name: "plan", type: "float64", extent: PLAN_LENGTH },
+    { name: "sum", type: "float64", extent: SUM_LENGTH },
+  ];
+  const needing = kinds.filter((kind) => needTargets(kind, terms));
+  const hasMaskByRow = mask !== undefined && !mask.isShared;
+  if (terms.weights) buffers.push({ name: "weights", type: "float64", extent: "classes", from: terms.weights });
+  if (hasRowWeights) buffers.push({ name: "rowWeights", type: "float64", extent: "rows", padding: IGNORED });
+  if (mask) buffers.push({ name: "mask", type: "uint8", extent: hasMaskByRow ? "tensor" : "classes", from: mask.values });
+  if (needing.length > 0) {
+    const extent = needing.every((kind) => areShared(kind, hasMaskByRow)) ? "classes" : "tensor";
+    buffers.push({ name: "targets", type: "float64", extent });
+  }
+  if (outputs.includes("ranks") && kinds.includes("distribution")) buffers.push({ name: "targetClasses", type: "int32", extent: "rows" });
+  for (const name of outputs) buffers.push({ name, ...kernelOutput(name) });
+  return buffers;
+}
+
+/** A call of the kernel, as far as it stays the same from batch to batch of one extent. */
+export interface LossCall {
+  readonly extent: Extent;
+  readonly terms: Terms;
+  readonly kind: LabelKind;
+  readonly mask: MaskKind | undefined;
+  /** The class targets if labels of this kind need targets. */
+  readonly targets: ClassTargets | undefined;
+  readonly outputs: readonly KernelOutput[];
+  readonly derivative: Derivative | undefined;
+  /** The name of the buffer of the labels. */
   readonly labels: string;
+  /** The name of the buffer that e_j and then the derivative are written to; it may be that of the logits. */
   readonly exps: string;
-  /** The upstream gradient, of each row if there is a buffer of it. */
-  readonly upstream: number;
-  readonly upstreams?: string;
 }
 
-/** Writes what stays the same from visit to visit of such buffers. */
-export function beginVisits(buffers: Buffers, visit: Visit): void {
-  const { terms, prepared, mask } = visit;
-  if (mask?.isShared) buffers.uint8("mask").set(mask.values);
-  if (terms.weights) buffers.float64("weights").set(terms.weights);
-  else buffers.float64("weights").fill(1);
-  if (prepared.targets && prepared.isShared) buffers.float64("targets").set(prepared.targets.spread);
-  writePlan(buffers, visit);
-}
+/** A plan in the buffer "plan". It holds until the buffers are laid out anew, or until another plan is written there. */
+export class LossPlan {
+  readonly #buffers: Buffers;
+  readonly #call: LossCall;
+  readonly #numbers: Float64Array;
+  readonly #integers: Uint32Array;
 
-/** Visits what is in the buffers. */
-export function visitWithOptions(kernels: Kernels, buffers: Buffers, visit: Visit): void {
-  const { outer, inner, prepared, derivative } = visit;
-  if (prepared.targets && !prepared.isShared) fillTargets(buffers, visit, prepared.targets);
-  kernels.lossWithOptions(buffers.ptr("plan"), 0, outer * inner, buffers.ptr("scratch"));
-  if (prepared.isEmpty && derivative !== "none") buffers.float64(visit.exps).fill(0);
-}
+  constructor(buffers: Buffers, call: LossCall) {
+    this.#buffers = buffers;
+    this.#call = call;
+    const plan = buffers.float64("plan");
+    this.#numbers = plan.subarray(0, PLAN_NUMBERS.length);
+    this.#integers = new Uint32Array(plan.buffer, plan.byteOffset + this.#numbers.byteLength, PLAN_INTEGERS.length);
+    this.#write();
+  }
 
-/** Targets by row: w_j ((1 − ε) q_j + ε / C), C the number of classes that take part; of indices without q. */
-function fillTargets(buffers: Buffers, { outer, classes, inner, terms, kind, mask, labels }: Visit, { own, spread }: ClassTargets): void {
-  const { weights, labelSmoothing } = terms;
-  const to = buffers.float64("targets");
-  const q = kind === "distribution" ? buffers.float64(labels) : undefined;
-  const open = mask && !mask.isShared && labelSmoothing > 0 ? buffers.uint8("mask") : undefined;
-  for (let o = 0; o < outer; o++) {
-    for (let i = 0; i < inner; i++) {
-      const first = o * classes * inner + i;
-      let count = 0;
-      if (open) for (let j = 0; j < classes; j++) count += open[first + j * inner];
-      const share = shareOf(labelSmoothing, count);
-      for (let j = 0; j < classes; j++) {
-        const k = first + j * inner;
-        let target = spread[j];
-        if (open) target = open[k] ? product(weights ? weights[j] : 1, ...share) : 0;
-        to[k] = q ? own[j] * q[k] + target : target;
-      }
+  #write(): void {
+    const { extent, terms, kind, mask, targets, outputs, labels, exps } = this.#call;
+    const buffers = this.#buffers;
+    const { classes, inner } = extent;
+    const isIndices = kind === "indices";
+    const isShared = targets !== undefined && areShared(kind, mask?.isShared === false);
+    const keep = 1 - terms.labelSmoothing;
+    const numbers: Partial<Record<PlanNumber, number>> = {
+      keepHi: keep,
+      keepLo: 1 - keep - terms.labelSmoothing,
+      zLoss: terms.zLoss,
+      scale: terms.scale,
+    };
+    const labelsPtr = buffers.ptr(labels);
+    const integers: Partial<Record<PlanInteger, number>> = {
+      classes,
+      inner,
+      derivative: 0,
+      upstreamByRow: 0,
+      targetsAreShared: Number(isShared),
+      allTargetsPositive: Number(isShared && targets.arePositive),
+      maskIsShared: Number(mask?.isShared ?? false),
+      targets: targets ? buffers.ptr("targets") : isIndices ? 0 : labelsPtr,
+      indices: isIndices ? labelsPtr : 0,
+      targetClasses: !outputs.includes("ranks") ? 0 : isIndices ? labelsPtr : buffers.ptr("targetClasses"),
+      exps: buffers.ptr(exps),
+    };
+    for (const [i, name] of PLAN_NUMBERS.entries()) this.#numbers[i] = numbers[name] ?? 0;
+    // Other fields are the addresses of the buffers of their names; outputs that are not wanted are 0.
+    for (const [i, name] of PLAN_INTEGERS.entries()) {
+      const isWanted = !isKernelOutput(name) || outputs.includes(name);
+      this.#integers[i] = integers[name] ?? (isWanted ? buffers.ptrIfAny(name) : 0);
     }
+    if (isShared) buffers.float64("targets").set(targets.spread);
+  }
+
+  /**
+   * Computes what the plan says for the batch in the buffers. The loss's gradient is multiplied by `upstream`, a number, or the values by row
+   * in the buffer of that name.
+   */
+  run(kernels: Kernels, { isEmpty, divisor }: Weighing, upstream: number | "upstreamByRow" = 1): void {
+    const { extent, terms, kind, mask, targets, derivative, labels, exps } = this.#call;
+    const buffers = this.#buffers;
+    const isByRow = upstream === "upstreamByRow";
+    this.#numbers[UPSTREAM] = isEmpty || isByRow ? 0 : upstream;
+    this.#numbers[DIVISOR] = divisor;
+    this.#integers[UPSTREAM_BY_ROW] = isByRow && !isEmpty ? buffers.ptr(upstream) : 0;
+    this.#integers[DERIVATIVE] = derivative === undefined || isEmpty ? 0 : DERIVATIVES[derivative];
+    const hasMaskByRow = mask?.isShared === false;
+    if (targets && !areShared(kind, hasMaskByRow)) {
+      const q = kind === "distribution" ? buffers.float64(labels) : undefined;
+      fillTargets(buffers.float64("targets"), extent, terms, targets, q, hasMaskByRow ? buffers.uint8("mask") : undefined);
+    }
+    kernels.loss(buffers.ptr("plan"), 0, extent.outer * extent.inner, buffers.ptr("scratch"));
+    if (isEmpty && derivative !== undefined) buffers.view(exps).fill(0);
   }
 }
 
-function writePlan(buffers: Buffers, visit: Visit): void {
-  const { terms, prepared, kind, mask, labels, outputs, derivative, upstreams } = visit;
-  const { labelSmoothing, zLoss, scale } = terms;
-  const { isEmpty, divisor, targets, isShared } = prepared;
-  const keep = 1 - labelSmoothing;
-  const output = (name: PlanOutput): number => (outputs.includes(name) ? buffers.ptr(name) : 0);
-  const plan: Plan = {
-    keepHi: keep,
-    keepLo: 1 - keep - labelSmoothing,
-    zLoss,
-    upstream: isEmpty ? 0 : visit.upstream,
-    divisor,
-    scale,
-    classes: visit.classes,
-    inner: visit.inner,
-    derivative: isEmpty ? DERIVATIVES.none : DERIVATIVES[derivative],
-    isShared: Number(isShared),
-    isPositive: Number(isShared && targets?.isPositive),
-    isMaskShared: Number(mask?.isShared ?? false),
-    prepared: mask || scale !== 1 ? buffers.ptr(buffers.has("prepared") ? "prepared" : "logits") : 0,
-    logits: buffers.ptr("logits"),
-    mask: mask ? buffers.ptr("mask") : 0,
-    targets: targets ? buffers.ptr("targets") : kind === "distribution" ? buffers.ptr(labels) : 0,
-    vector: buffers.ptrIfAny("vector"),
-    rowWeights: buffers.ptr("rowWeights"),
-    indices: kind === "indices" ? buffers.ptr(labels) : 0,
-    answers: kind === "indices" ? buffers.ptr(labels) : buffers.ptrIfAny("answers"),
-    upstreams: upstreams === undefined || isEmpty ? 0 : buffers.ptr(upstreams),
-    weights: buffers.ptr("weights"),
-    exps: buffers.ptr(visit.exps),
-    probs: output("probs"),
-    logProbs: output("logProbs"),
-    labelGradient: output("labelGradient"),
-    losses: buffers.ptr("losses"),
-    lse: output("lse"),
-    entropy: output("entropy"),
-    argmax: output("argmax"),
-    ranks: output("ranks"),
-  };
-  const numbers = buffers.float64("plan");
-  const integers = new Uint32Array(numbers.buffer, numbers.byteOffset + PLAN_NUMBERS.length * 8, PLAN_INTEGERS.length);
-  PLAN_NUMBERS.forEach((name, i) => {
-    numbers[i] = plan[name];
-  });
-  PLAN_INTEGERS.forEach((name, i) => {
-    integers[i] = plan[name];
-  });
+type PlanNumber = (typeof PLAN_NUMBERS)[number];
+type PlanInteger = (typeof PLAN_INTEGERS)[number];
+
+const UPSTREAM = /* @__PURE__ */ PLAN_NUMBERS.indexOf("upstream");
+const DIVISOR = /* @__PURE__ */ PLAN_NUMBERS.indexOf("divisor");
+const DERIVATIVE = /* @__PURE__ */ PLAN_INTEGERS.indexOf("derivative");
+const UPSTREAM_BY_ROW = /* @__PURE__ */ PLAN_INTEGERS.indexOf("upstreamByRow");
+
+/** Adds the losses of `rows` rows to the sum in the buffer "sum", and gives that sum over the divisor. */
+export function addLosses(kernels: Kernels, buffers: Buffers, rows: number, divisor: number): number {
+  const sumPtr = buffers.ptr("sum");
+  kernels.accumulate(buffers.ptr("losses"), rows, sumPtr);
+  return kernels.mean(sumPtr, divisor);
 }

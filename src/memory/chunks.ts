@@ -1,98 +1,143 @@
-// The staging area that functions stream a batch through, block by block, and the arrays that their results go to.
+// The streaming loop of the functions: a batch of any size passes through one small memory, chunk by chunk.
 
-import { rangeError, typeError, Verbatim } from "../errors.js";
-import { allocate, type Elements, type Layout, type NumberArray } from "../tensor/shape.js";
-import { Arena, STAGE_ELEMENTS } from "./instance.js";
+import type { NumberArray } from "../tensor/containers.js";
+import { type ElementArray, type ElementType, elementsOf, FLOAT } from "../tensor/element.js";
+import type { Extent, Layout } from "../tensor/shape.js";
+import type { Kernels } from "../wasm/abi.js";
+import { type BufferSpec, Buffers } from "./buffers.js";
+import { Instance } from "./instance.js";
 
-let arena: Arena | undefined;
+/** Elements of a tensor in a chunk: 256 KiB of doubles, so that two tensors stay in a second-level cache. */
+const CHUNK_ELEMENTS = 32768;
 
-/** The staging area, made on first use. */
-export function stagingArea(): Arena {
-  arena ??= new Arena();
-  return arena;
-}
-
-/** Part of a batch: whole (classes, inner) slices, or the columns [first, first + inner) of one slice. */
-export interface Block {
-  /** As the kernels see it; a lone column of a strided axis is staged two wide, so that it is visited as any other. */
-  readonly outer: number;
-  readonly inner: number;
+/** A part of a batch: whole (classes, inner) slices, or some columns of one slice. */
+export interface Chunk extends Extent {
+  /** The columns that the chunk takes from its slice. A single column of a strided axis has `inner` 2, so that it is visited like others. */
   readonly columns: number;
-  /** Where the elements begin in the batch, and how far apart the classes are there. */
+  /** The position of the first element in the batch, and the distance of two classes there. */
   readonly start: number;
   readonly stride: number;
-  /** The rows it holds, consecutive in the batch. */
+  /** The rows of the chunk, which follow each other in the batch. */
   readonly firstRow: number;
   readonly rows: number;
 }
 
-/** Cuts a batch into blocks that fit the stage. Only a single row, or pair of columns, may be larger. */
-export function* blocksOf({ outer, classes, inner, rows }: Layout): Generator<Block> {
+/** Cuts a batch into chunks. Only a single row, or a pair of columns, may have more than CHUNK_ELEMENTS. */
+function* chunksOf({ outer, classes, inner, rows }: Layout): Generator<Chunk> {
   if (rows === 0) return;
   const slice = classes * inner;
-  if (slice <= STAGE_ELEMENTS || inner === 1) {
-    const slices = Math.max(1, Math.floor(STAGE_ELEMENTS / slice));
+  if (slice <= CHUNK_ELEMENTS || inner === 1) {
+    const slices = Math.max(1, Math.floor(CHUNK_ELEMENTS / slice));
     for (let o = 0; o < outer; o += slices) {
       const count = Math.min(slices, outer - o);
-      yield { outer: count, inner, columns: inner, start: o * slice, stride: inner, firstRow: o * inner, rows: count * inner };
+      const extent = { outer: count, classes, inner };
+      yield { ...extent, columns: inner, start: o * slice, stride: inner, firstRow: o * inner, rows: count * inner };
     }
     return;
   }
-  const width = Math.max(2, Math.floor(STAGE_ELEMENTS / classes));
+  const width = Math.max(2, Math.floor(CHUNK_ELEMENTS / classes));
   for (let o = 0; o < outer; o++) {
     for (let first = 0; first < inner; first += width) {
       const columns = Math.min(width, inner - first);
-      const firstRow = o * inner + first;
-      yield { outer: 1, inner: Math.max(2, columns), columns, start: o * slice + first, stride: inner, firstRow, rows: columns };
+      const extent = { outer: 1, classes, inner: Math.max(2, columns) };
+      yield { ...extent, columns, start: o * slice + first, stride: inner, firstRow: o * inner + first, rows: columns };
     }
   }
 }
 
-function isWhole(block: Block): boolean {
-  return block.columns === block.stride;
+/** The elements of a buffer: those of a tensor, one for each row, one for each class, or a fixed number. */
+export type BufferExtent = "tensor" | "rows" | "classes" | number;
+
+export function lengthOf(extent: BufferExtent, { outer, classes, inner }: Extent): number {
+  if (extent === "tensor") return outer * classes * inner;
+  if (extent === "rows") return outer * inner;
+  return extent === "classes" ? classes : extent;
 }
 
-/** Copies a block of a tensor into the stage. */
-export function copyIn(from: NumberArray, to: Float64Array | Uint8Array, block: Block, classes: number): void {
-  if (isWhole(block)) {
-    to.set(from.length === to.length ? from : from.subarray(block.start, block.start + to.length));
-    return;
-  }
-  if (block.columns < block.inner) to.fill(0);
-  for (let j = 0; j < classes; j++) {
-    const at = block.start + j * block.stride;
-    to.set(from.subarray(at, at + block.columns), j * block.inner);
-  }
+/** A buffer of a chunk, and the arrays of the whole batch that it is copied from and to. */
+export interface ChunkBuffer {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly extent: BufferExtent;
+  /** Copied into the buffer before the kernel runs: the chunk's part, or all of it if the extent is not that of a tensor or of rows. */
+  readonly from?: NumberArray;
+  /** Receives the buffer after the kernel has run. */
+  readonly to?: ElementArray;
+  /** The value of rows that a chunk has beyond those of the batch; 0 by default. */
+  readonly padding?: number;
 }
 
-/** Copies a block of the stage out into a tensor. */
-export function copyOut(from: Float64Array, to: Float64Array, block: Block, classes: number): void {
-  if (isWhole(block)) {
-    to.set(from, block.start);
-    return;
-  }
-  for (let j = 0; j < classes; j++) {
-    to.set(from.subarray(j * block.inner, j * block.inner + block.columns), block.start + j * block.stride);
-  }
-}
+const isWhole = ({ columns, stride }: Chunk): boolean => columns === stride;
 
-function overlaps(a: ArrayBufferView, b: ArrayBufferView): boolean {
-  return a.buffer === b.buffer && a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
-}
-
-/** The array for a result of `size` elements: options.out if it is given and fits, else a new one. */
-export function resultArray(out: unknown, size: number, inputs: readonly Elements[], labels?: ArrayBufferView): Float64Array {
-  if (out === undefined) return allocate("shape", size);
-  if (!(out instanceof Float64Array)) throw typeError("out", "a Float64Array", out);
-  if (inputs.some(({ form }) => form !== "flat")) {
-    throw typeError("out", "to be used with Float64Array input only", new Verbatim("another container as input"));
-  }
-  if (out.length !== size) throw rangeError("out", `${size} elements`, out);
-  for (const input of [...inputs.map(({ data }) => data), ...(labels ? [labels] : [])]) {
-    const same = input instanceof Float64Array && input.byteOffset === out.byteOffset && input.length === out.length;
-    if (overlaps(out, input) && !same) {
-      throw rangeError("out", "an input itself or memory of its own", new Verbatim("an array that overlaps an input in part"));
+function copyIn({ extent, from, padding = 0 }: ChunkBuffer, view: ElementArray, chunk: Chunk): void {
+  if (from === undefined) return;
+  if (from.length === view.length) {
+    view.set(from);
+  } else if (extent === "rows") {
+    if (chunk.rows < view.length) view.fill(padding);
+    view.set(from.subarray(chunk.firstRow, chunk.firstRow + chunk.rows));
+  } else if (isWhole(chunk)) {
+    view.set(from.subarray(chunk.start, chunk.start + view.length));
+  } else {
+    if (chunk.columns < chunk.inner) view.fill(padding);
+    for (let j = 0; j < chunk.classes; j++) {
+      const at = chunk.start + j * chunk.stride;
+      view.set(from.subarray(at, at + chunk.columns), j * chunk.inner);
     }
   }
-  return out;
+}
+
+function copyOut({ extent, to }: ChunkBuffer, view: ElementArray, chunk: Chunk): void {
+  if (to === undefined) return;
+  if (extent === "rows") {
+    to.set(chunk.rows < view.length ? view.subarray(0, chunk.rows) : view, chunk.firstRow);
+  } else if (extent !== "tensor") {
+    to.set(view);
+  } else if (isWhole(chunk)) {
+    to.set(view, chunk.start);
+  } else {
+    for (let j = 0; j < chunk.classes; j++) {
+      const column = view.subarray(j * chunk.inner, j * chunk.inner + chunk.columns);
+      to.set(column, chunk.start + j * chunk.stride);
+    }
+  }
+}
+
+let instance: Instance | undefined;
+
+/** The memory that all batches stream through, and its buffers for the last chunk. */
+let current: { readonly buffers: Buffers; readonly specs: readonly BufferSpec[] } | undefined;
+
+/** The buffers of these specs; those of the last chunk if they are the same. */
+function layOut(specs: readonly BufferSpec[], streaming: Instance): Buffers {
+  const isSame =
+    current?.specs.length === specs.length && specs.every((spec, i) => spec.every((value, k) => value === current?.specs[i][k]));
+  if (!isSame) {
+    current = undefined;
+    current = { buffers: new Buffers(streaming, "shape", specs), specs };
+  }
+  return (current as NonNullable<typeof current>).buffers;
+}
+
+/**
+ * Streams a batch through a kernel: copies a chunk into its buffers, calls `run`, copies the results out. `run` finds scratch memory of so
+ * many `planes` in the buffer "scratch".
+ */
+export function forEachChunk(
+  layout: Layout,
+  planes: number,
+  chunkBuffers: readonly ChunkBuffer[],
+  run: (kernels: Kernels, buffers: Buffers, chunk: Chunk) => void,
+): void {
+  instance ??= new Instance();
+  for (const chunk of chunksOf(layout)) {
+    const scratch: BufferSpec = ["scratch", FLOAT, elementsOf(FLOAT, instance.scratchBytes(chunk, planes))];
+    const buffers = layOut(
+      [scratch, ...chunkBuffers.map(({ name, type, extent }): BufferSpec => [name, type, lengthOf(extent, chunk)])],
+      instance,
+    );
+    for (const buffer of chunkBuffers) copyIn(buffer, buffers.view(buffer.name), chunk);
+    run(instance.kernels, buffers, chunk);
+    for (const buffer of chunkBuffers) copyOut(buffer, buffers.view(buffer.name), chunk);
+  }
 }

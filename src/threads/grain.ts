@@ -1,25 +1,22 @@
-// How a batch is cut into the blocks that hands take.
+// The grain: the rows that a thread takes at a time, and the batches that are large enough for threads.
 
 /**
- * Elements that are worth another hand, 0.1 ms of work: batches of less than twice as many are visited by the calling thread alone. Waking a
- * worker takes a fifth of that time from the caller, and what it then does has been no more.
+ * The elements that are worth another thread, 0.1 ms of work: smaller batches than twice as many are visited by the calling thread alone.
+ * To wake a worker costs the caller a fifth of that time, and the worker arrives later still.
  */
-export const LEAST_OF_HAND = 65536;
+export const LEAST_ELEMENTS_OF_THREAD = 65536;
 
-/** The least elements of a block, 30 µs of work: enough that handing it out costs little beside. */
-const LEAST_BLOCK = 16384;
+/** The least elements that are handed out at a time, 30 µs of work: little of it is the cost of handing them out. */
+const LEAST_ELEMENTS = 16384;
 
-/** What of a layout decides how it is cut into blocks. */
-export interface Extent {
-  readonly inner: number;
-  readonly size: number;
-}
-
-/** The least rows of a block, of `rows` in all; neighbouring columns, which share cache lines, stay together. */
-export function leastRowsOf(rows: number, { inner, size }: Extent): number {
-  const least = Math.ceil((LEAST_BLOCK * rows) / size);
+/**
+ * The least rows that are handed out at a time, of `rows` rows with `size` elements. Neighbouring columns share cache lines, so they are
+ * handed out by eight.
+ */
+export function leastRowsOf(rows: number, size: number, inner: number): number {
+  const least = Math.ceil((LEAST_ELEMENTS * rows) / size);
   return inner === 1 && least < 8 ? least : Math.ceil(least / 8) * 8;
 }
 
-/** How long the caller waits for the last blocks, which take no such time, before it gives the workers that have them up for lost. */
-export const MOST_BLOCK_MS = 5000;
+/** The time after which the caller gives up workers that have not returned from their last rows. No rows take as long. */
+export const MOST_GRAIN_MS = 5000;

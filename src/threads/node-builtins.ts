@@ -1,8 +1,8 @@
-// Modules of Node, without an import that browsers and bundlers would stumble over.
+// Node's built-in modules, got without an import statement, which browsers and bundlers could not resolve.
 
 declare const process: { getBuiltinModule?(name: string): Record<string, unknown> | undefined } | undefined;
 
-/** A module of Node's own, where there is one. */
+/** A built-in module of Node; undefined elsewhere. */
 export function builtin(name: "node:os" | "node:worker_threads"): Record<string, unknown> | undefined {
   return typeof process === "object" ? process.getBuiltinModule?.(name) : undefined;
 }

@@ -1,4 +1,4 @@
-// How many threads a layer is to have, read and checked; what public declarations say of it needs no DOM.
+// The option `threads` of a layer. Its public types need no DOM.
 
 import { checkInteger, typeError } from "../errors.js";
 import { builtin } from "./node-builtins.js";
@@ -6,22 +6,22 @@ import { builtin } from "./node-builtins.js";
 /** The most threads that can be asked for. */
 export const MAX_THREADS = 128;
 
-/** What is used of a Web Worker, or one of node:worker_threads. */
+/** The methods of a worker that the library uses: a Web Worker, or one of node:worker_threads. */
 export interface WorkerLike {
-  /** Hands it a message, of which shared memory is a part. */
+  /** Sends it a message, which contains shared memory. */
   postMessage(message: unknown): void;
   /** Ends it. */
   terminate(): unknown;
 }
 
-/** How many threads share a layer's work. */
+/** The threads of a layer. */
 export interface ThreadOptions {
   /**
-   * How many threads share the rows of a large batch, the calling one among them: 1 (default) to 128, or "auto", one for each processor.
+   * The number of threads that share the rows of a large batch, the calling one among them: 1 (default) to 128, or "auto", one for each processor.
    * Results have the same bits for any number.
    */
   threads?: number | "auto";
-  /** Starts a worker from the module `softmax-wasm/worker`, where a bundler needs it done in a way of its own. */
+  /** Starts a worker from the module `softmax-wasm/worker`, for bundlers that do not recognize the usual way. */
   createWorker?: () => WorkerLike;
 }
 
@@ -30,7 +30,7 @@ function processors(): number {
   return Math.min(available?.() ?? globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
 }
 
-/** Starts a worker in the usual way. */
+/** Starts a worker in the way that bundlers recognize. */
 export function defaultWorker(): WorkerLike {
   const NodeWorker = builtin("node:worker_threads")?.Worker as (new (url: URL) => WorkerLike) | undefined;
   if (NodeWorker) return new NodeWorker(new URL("./worker.js", import.meta.url));
@@ -39,7 +39,7 @@ export function defaultWorker(): WorkerLike {
 
 let hasWarned = false;
 
-/** Whether memory can be shared; says once if it can't. */
+/** Says if memory can be shared; if it can't, warns once. */
 function canShare(): boolean {
   if (typeof SharedArrayBuffer === "function" && globalThis.crossOriginIsolated !== false) return true;
   if (!hasWarned) {
@@ -51,7 +51,7 @@ function canShare(): boolean {
 
 /** ThreadOptions as they were read and checked. */
 export interface Threads {
-  /** As many as are asked for and possible. */
+  /** The number of threads that was asked for, or 1 where memory can't be shared. */
   readonly threads: number;
   readonly createWorker: () => WorkerLike;
 }

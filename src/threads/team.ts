@@ -1,52 +1,53 @@
-// Threads: workers that share the rows of a batch with the calling thread. A call does not depend on them: whoever is there takes blocks,
-// and those who are not mean fewer hands.
+// The threads of a layer: workers that share the rows of a batch with the calling thread. A call does not depend on them: threads that are
+// there take rows, and fewer threads take more rows each.
 
+import type { Extent } from "../tensor/shape.js";
 import type { Kernels } from "../wasm/abi.js";
-import { type Extent, LEAST_OF_HAND, leastRowsOf, MOST_BLOCK_MS } from "./grain.js";
+import { LEAST_ELEMENTS_OF_THREAD, leastRowsOf, MOST_GRAIN_MS } from "./grain.js";
 import { defaultWorker, type Threads, type WorkerLike } from "./options.js";
-import { type Call, Control, ControlBlock, type Message, SHARED_KERNELS } from "./shared-call.js";
+import { type Call, type Message, SHARED_KERNELS, SharedCall, Word } from "./shared-call.js";
 
-/** A memory, as workers are told of it. */
+/** The message that tells workers of a memory. */
 type Attached = Extract<Message, { kind: "attach" }>;
 
 /**
- * Workers that have been told to let go of so many memories are replaced: they do so when they collect garbage, for which they have no reason,
- * and browsers have addresses for a hundred memories or so.
+ * Workers are replaced after they have been told to let go of so many memories. A worker frees a memory when it collects garbage, for which
+ * it has no other reason, and a browser has addresses for about a hundred memories.
  */
 const MOST_DETACHED = 32;
 
 /** The workers of this thread, for all of its memories. */
 class Pool {
-  #block = new ControlBlock();
+  #call = new SharedCall();
   readonly #workers = new Set<WorkerLike>();
   readonly #attached = new Map<number, Attached>();
-  /** How the last ones were. */
+  /** The way the last workers were created. */
   #createWorker = defaultWorker;
-  /** How many memories the workers have let go of. */
+  /** The number of memories that the workers were told to let go of. */
   #detached = 0;
 
   #send(message: Message): void {
     for (const worker of this.#workers) worker.postMessage(message);
-    this.#callBack();
+    this.#recall();
   }
 
-  /** Has workers return to their event loops. */
-  #callBack(): void {
-    Atomics.add(this.#block.words, Control.MAIL, 1);
-    this.#block.ring();
+  /** Makes workers return to their event loops, which deliver messages. */
+  #recall(): void {
+    Atomics.add(this.#call.words, Word.MESSAGE_COUNT, 1);
+    this.#call.wake();
   }
 
   attach(attached: Attached): void {
-    this.#attached.set(attached.arena, attached);
+    this.#attached.set(attached.instance, attached);
     this.#send(attached);
   }
 
-  detach(arena: number): void {
-    if (!this.#attached.delete(arena)) return;
+  detach(instance: number): void {
+    if (!this.#attached.delete(instance)) return;
     if (this.#attached.size === 0) {
-      this.#dismissAll();
+      this.#endAll();
     } else if (++this.#detached < MOST_DETACHED) {
-      this.#send({ kind: "detach", arena });
+      this.#send({ kind: "detach", instance });
     } else {
       this.#replaceAll();
     }
@@ -54,68 +55,68 @@ class Pool {
 
   #replaceAll(): void {
     const { size } = this.#workers;
-    this.#dismissAll();
-    this.recruit(size);
+    this.#endAll();
+    this.start(size);
   }
 
-  #dismissAll(): void {
-    // Chromium ends a worker there at once, elsewhere after seconds.
-    this.#callBack();
+  #endAll(): void {
+    // Chromium ends a worker in its event loop at once, elsewhere after seconds.
+    this.#recall();
     for (const worker of this.#workers) worker.terminate();
     this.#workers.clear();
     this.#detached = 0;
-    // What they may still do is not to be seen by those that come after them.
-    this.#block = new ControlBlock();
+    // Workers that have not ended yet must not meet the workers that follow.
+    this.#call = new SharedCall();
   }
 
-  /** Sees to it that there are so many workers, or are soon: they start while this thread goes on. */
-  recruit(count: number, createWorker = this.#createWorker): void {
+  /** Starts workers until there are `count`. They begin to work later, while this thread goes on. */
+  start(count: number, createWorker = this.#createWorker): void {
     this.#createWorker = createWorker;
     try {
-      while (this.#workers.size < count) this.#start(createWorker());
+      while (this.#workers.size < count) this.#add(createWorker());
     } catch {
-      // A policy that forbids workers: fewer hands.
+      // A policy may forbid workers: then fewer threads work.
     }
   }
 
-  #start(worker: WorkerLike): void {
+  #add(worker: WorkerLike): void {
     const { on, unref, addEventListener } = worker as Partial<NodeWorker & EventTarget>;
-    const dismiss = () => this.#workers.delete(worker);
+    const forget = () => this.#workers.delete(worker);
     if (on) {
-      on.call(worker, "error", dismiss);
-      on.call(worker, "exit", dismiss);
+      on.call(worker, "error", forget);
+      on.call(worker, "exit", forget);
       unref?.call(worker);
     } else {
-      addEventListener?.call(worker, "error", dismiss);
+      addEventListener?.call(worker, "error", forget);
     }
-    const mail = this.#block.load(Control.MAIL);
-    worker.postMessage({ kind: "start", control: this.#block.memory, mail: mail - this.#attached.size } satisfies Message);
+    const messageCount = this.#call.load(Word.MESSAGE_COUNT);
+    worker.postMessage({ kind: "start", call: this.#call.memory, messageCount: messageCount - this.#attached.size } satisfies Message);
     for (const attached of this.#attached.values()) worker.postMessage(attached);
     this.#workers.add(worker);
   }
 
-  /** Has all hands work for a call. Gives how many of them found work; undefined if a worker was lost and has not done its part. */
+  /** Runs a call on all threads. Returns the number of threads that found rows, or undefined if a worker was lost with its rows undone. */
   run(call: Call, kernels: Kernels): number | undefined {
-    const block = this.#block;
-    block.open(call);
+    const shared = this.#call;
+    shared.open(call);
     let isComplete = false;
     try {
-      block.work(kernels, 0);
+      shared.work(kernels, 0);
     } finally {
-      block.close();
+      shared.close();
       isComplete = this.#awaitWorkers();
     }
-    if (block.load(Control.FAILED)) throw new Error("softmax-wasm: a kernel has failed in a worker");
-    return isComplete ? block.load(Control.BUSY) : undefined;
+    if (shared.load(Word.FAILED)) throw new Error("softmax-wasm: a kernel has failed in a worker");
+    return isComplete ? shared.load(Word.BUSY) : undefined;
   }
 
   #awaitWorkers(): boolean {
-    const block = this.#block;
-    const end = performance.now() + MOST_BLOCK_MS;
-    for (let left = MOST_BLOCK_MS; left > 0; left = end - performance.now()) {
-      const active = block.load(Control.ACTIVE);
+    const shared = this.#call;
+    const end = performance.now() + MOST_GRAIN_MS;
+    for (let left = MOST_GRAIN_MS; left > 0; left = end - performance.now()) {
+      const active = shared.load(Word.ACTIVE);
       if (active === 0) return true;
-      block.wait(Control.ACTIVE, active, left);
+      shared.wait(Word.ACTIVE, active, left);
     }
     this.#replaceAll();
     return false;
@@ -124,72 +125,73 @@ class Pool {
 
 let pool: Pool | undefined;
 
-/** What Node's workers have that others have not. */
+/** The methods of Node's workers that web workers do not have. */
 interface NodeWorker {
   on(event: "error" | "exit", listen: () => void): void;
   unref(): void;
 }
 
-let arenas = 0;
+let instances = 0;
 
-/** Lets memories go whose owner is gone without a word. */
+/** Detaches memories whose layer was collected without dispose(). */
 let dropped: FinalizationRegistry<number> | undefined;
 
-/** The hands that visit the batches of one memory. */
-export class Crew {
-  /** How many the last call had. */
-  hands = 1;
-  readonly #threads: number;
+/** The threads that work on one memory. */
+export class Team {
+  /** The number of threads that found rows in the last call. */
+  threads = 1;
+  readonly #mostThreads: number;
   readonly #createWorker: () => WorkerLike;
-  readonly #arena = ++arenas;
+  readonly #instance = ++instances;
   readonly #memory: WebAssembly.Memory;
   readonly #kernels: Kernels;
   #isLost = false;
 
   constructor({ threads, createWorker }: Threads, module: WebAssembly.Module, memory: WebAssembly.Memory, kernels: Kernels) {
-    this.#threads = threads;
+    this.#mostThreads = threads;
     this.#createWorker = createWorker;
     this.#memory = memory;
     this.#kernels = kernels;
     pool ??= new Pool();
-    dropped ??= new FinalizationRegistry((arena) => pool?.detach(arena));
-    pool.attach({ kind: "attach", arena: this.#arena, module, memory });
-    dropped.register(this, this.#arena, this);
+    dropped ??= new FinalizationRegistry((instance) => pool?.detach(instance));
+    pool.attach({ kind: "attach", instance: this.#instance, module, memory });
+    dropped.register(this, this.#instance, this);
   }
 
-  /** The kernels for batches of such an extent: hands share the rows if there are many. Each hand has so much scratch memory. */
-  kernelsFor(extent: Extent, scratchBytes: number): Kernels {
-    this.hands = 1;
-    const mostHands = Math.min(this.#threads, Math.floor(extent.size / LEAST_OF_HAND));
-    if (mostHands < 2) return this.#kernels;
-    pool?.recruit(mostHands - 1, this.#createWorker);
+  /** The kernels for batches of an extent: threads share the rows of large ones. `scratchBytes` is the scratch memory of one thread. */
+  kernelsFor({ outer, classes, inner }: Extent, scratchBytes: number): Kernels {
+    this.threads = 1;
+    const size = outer * classes * inner;
+    const mostThreads = Math.min(this.#mostThreads, Math.floor(size / LEAST_ELEMENTS_OF_THREAD));
+    if (mostThreads < 2) return this.#kernels;
+    pool?.start(mostThreads - 1, this.#createWorker);
     const shared = SHARED_KERNELS.map((kernel) => [
       kernel,
       (...args: number[]): void => {
         const [first, end, scratchPtr] = args.splice(args.length - 3);
-        const leastRows = leastRowsOf(end - first, extent);
-        this.#run({ kernel, args, first, end, leastRows, scratchPtr, scratchBytes, mostHands });
+        const leastRows = leastRowsOf(end - first, size, inner);
+        this.#run({ kernel, args, first, end, leastRows, scratchPtr, scratchBytes, mostThreads });
       },
     ]);
     return { ...this.#kernels, ...Object.fromEntries(shared) };
   }
 
-  #run(call: Omit<Call, "arena" | "memoryBytes">): void {
+  #run(call: Omit<Call, "instance" | "memoryBytes">): void {
     const memoryBytes = this.#memory.buffer.byteLength;
-    const hands = pool?.run({ ...call, arena: this.#arena, memoryBytes }, this.#kernels);
-    if (hands !== undefined) this.hands = hands;
+    const threads = pool?.run({ ...call, instance: this.#instance, memoryBytes }, this.#kernels);
+    if (threads !== undefined) this.threads = threads;
     else this.#isLost = true;
     this.check();
   }
 
-  /** Throws if a worker was lost with a block that it may still write to: nothing is to be read here any more. */
+  /** Throws if a worker was lost in a call. It may still write to the memory, so the memory has no results any more. */
   check(): void {
     if (this.#isLost) throw new Error("softmax-wasm: a worker has stopped in the middle of a call of this layer, which can't go on");
   }
 
-  /** No worker keeps the memory. */
+  /** Makes workers let go of the memory. */
   dispose(): void {
     dropped?.unregister(this);
-    pool?.detach(this.#arena);
+    pool?.detach(this.#instance);
   }
 }

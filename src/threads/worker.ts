@@ -1,78 +1,79 @@
-// A worker: takes part in the calls of every memory that it has been told of, and sleeps in between. threads.ts starts it; it imports
-// nothing of the library but what both sides must agree on.
+// A worker: it takes part in the calls of every memory that it was told of, and sleeps between them. team.ts starts it. It imports only
+// shared-call.ts, which both sides use, and node-builtins.ts.
 
 import type { Kernels } from "../wasm/abi.js";
 import { builtin } from "./node-builtins.js";
-import { Control, ControlBlock, type Message } from "./shared-call.js";
+import { type Message, SharedCall, Word } from "./shared-call.js";
 
 interface Port {
   onmessage?: unknown;
   on?(event: "message", listen: (message: Message) => void): void;
 }
 
-/** A memory, the kernels on it, and how large it is as far as they know. */
-interface Arena {
+/** A memory and the kernels on it. */
+interface Attached {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Kernels;
+  /** The size of the memory as far as this thread knows. */
   bytes: number;
 }
 
-const arenas = new Map<number, Arena>();
-let block: ControlBlock;
-/** How many messages have come. */
-let mail = 0;
+const instances = new Map<number, Attached>();
+let call: SharedCall;
+/** The number of messages that have come. */
+let messageCount = 0;
 
-/** The kernels for the open call, if its memory is known here. */
+/** The kernels for the open call; undefined if this worker was not told of its memory yet. */
 function kernelsOfCall(): Kernels | undefined {
-  const arena = arenas.get(block.arena);
-  // Engines can miss in one thread that another has made a memory grow: growing it by nothing tells them.
-  if (arena && arena.bytes !== block.memoryBytes) {
-    arena.memory.grow(0);
-    arena.bytes = block.memoryBytes;
+  const instance = instances.get(call.instance);
+  // An engine can miss in one thread that another thread has made a memory grow. To grow it by 0 pages brings it up to date.
+  if (instance && instance.bytes !== call.memoryBytes) {
+    instance.memory.grow(0);
+    instance.bytes = call.memoryBytes;
   }
-  return arena?.kernels;
+  return instance?.kernels;
 }
 
-/** Works and sleeps until there is mail, which only the event loop delivers. */
+/** Works and sleeps until there is a message, which only the event loop delivers. */
 function serve(): void {
-  const { words } = block;
+  const { words } = call;
   for (;;) {
-    const bell = block.load(Control.BELL);
+    const wake = call.load(Word.WAKE);
     let isNeeded = true;
-    Atomics.add(words, Control.ACTIVE, 1);
+    Atomics.add(words, Word.ACTIVE, 1);
     try {
-      const kernels = block.load(Control.CALL) ? kernelsOfCall() : undefined;
-      if (kernels) isNeeded = block.join(kernels);
+      const kernels = call.load(Word.IS_OPEN) ? kernelsOfCall() : undefined;
+      if (kernels) isNeeded = call.join(kernels);
     } catch {
-      Atomics.store(words, Control.FAILED, 1);
+      Atomics.store(words, Word.FAILED, 1);
     }
-    if (Atomics.sub(words, Control.ACTIVE, 1) === 1) Atomics.notify(words, Control.ACTIVE);
-    if (block.load(Control.MAIL) !== mail) return;
-    if (isNeeded) block.wait(Control.BELL, bell);
-    else block.sleep(Control.BELL, bell);
+    if (Atomics.sub(words, Word.ACTIVE, 1) === 1) Atomics.notify(words, Word.ACTIVE);
+    if (call.load(Word.MESSAGE_COUNT) !== messageCount) return;
+    if (isNeeded) call.wait(Word.WAKE, wake);
+    else call.sleep(Word.WAKE, wake);
   }
 }
 
-/** What a kernel calls whose assertion has failed; those of the release have none. */
+/** The function that a kernel calls when an assertion fails. Kernels of the release have no assertions. */
 function abort(): void {
   throw new Error("softmax-wasm: an assertion has failed");
 }
 
 function receive(message: Message): void {
   if (message.kind === "start") {
-    block = new ControlBlock(message.control);
-    mail = message.mail;
+    call = new SharedCall(message.call);
+    messageCount = message.messageCount;
   } else {
-    mail++;
+    messageCount++;
     if (message.kind === "detach") {
-      arenas.delete(message.arena);
+      instances.delete(message.instance);
     } else {
-      const { arena, module, memory } = message;
+      const { instance, module, memory } = message;
       const { exports } = new WebAssembly.Instance(module, { env: { memory, abort } });
-      arenas.set(arena, { memory, kernels: exports as unknown as Kernels, bytes: 0 });
+      instances.set(instance, { memory, kernels: exports as unknown as Kernels, bytes: 0 });
     }
   }
-  if (block.load(Control.MAIL) === mail) serve();
+  if (call.load(Word.MESSAGE_COUNT) === messageCount) serve();
 }
 
 const port = (builtin("node:worker_threads")?.parentPort ?? globalThis) as Port;

@@ -1,6 +1,6 @@
-// Instances of the kernels, each with a memory of its own; the module is compiled on first use.
+// Instances of the kernels, each with a memory of its own. The module is compiled on first use.
 
-// First of all.
+// This import must come before that of the loader.
 import "./preflight.js";
 
 import { instantiateSync } from "@assemblyscript/loader";
@@ -10,11 +10,11 @@ import { moduleFor, tolerance } from "./source.js";
 
 export const PAGE_BYTES = 65536;
 export const MAX_PAGES = 65536;
-/** 64 MiB: a shared memory that may not grow to so much is of no use. */
+/** 64 MiB. A shared memory that can't grow to so many pages is of no use. */
 const LEAST_SHARED_PAGES = 1024;
 
-/** Kernels on a memory of their own; they are the instance's exports, without the loader's wrappers. */
-interface Instance {
+/** Kernels on a memory of their own. They are the instance's exports, without the loader's wrappers. */
+interface ModuleInstance {
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
   readonly module: WebAssembly.Module;
@@ -22,8 +22,8 @@ interface Instance {
 
 let isChecked = false;
 
-/** The kernels on a fresh memory; the first time it is checked that they compute what they should. */
-function instantiateOn(module: WebAssembly.Module, memory: WebAssembly.Memory): Instance {
+/** The kernels on a fresh memory. The first time, a self-test checks their results. */
+function instantiateOn(module: WebAssembly.Module, memory: WebAssembly.Memory): ModuleInstance {
   const { instance } = instantiateSync(module, { env: { memory } });
   const kernels = instance.exports as unknown as Kernels;
   if (!isChecked) {
@@ -37,13 +37,13 @@ let plain: WebAssembly.Module | undefined;
 let shared: WebAssembly.Module | undefined;
 
 /** The kernels on a fresh memory of the least size. */
-export function instantiate(): Instance {
+export function instantiate(): ModuleInstance {
   plain ??= moduleFor(false) as WebAssembly.Module;
   return instantiateOn(plain, new WebAssembly.Memory({ initial: 1 }));
 }
 
-/** The same on a memory that threads can share; undefined if there are no addresses for one, or no such module. */
-export function instantiateShared(): Instance | undefined {
+/** The kernels on a fresh memory that threads can share; undefined if there are no addresses for it, or no module. */
+export function instantiateShared(): ModuleInstance | undefined {
   shared ??= moduleFor(true);
   if (!shared) return undefined;
   const memory = sharedMemory();
@@ -51,12 +51,12 @@ export function instantiateShared(): Instance | undefined {
 }
 
 function sharedMemory(): WebAssembly.Memory | undefined {
-  // Its addresses are reserved for as much as it may ever hold: where there are fewer, for less.
+  // Engines reserve addresses for the maximum. Where there are not so many, a smaller maximum is tried.
   for (let maximum = MAX_PAGES; maximum >= LEAST_SHARED_PAGES; maximum /= 4) {
     try {
       return new WebAssembly.Memory({ initial: 1, maximum, shared: true });
     } catch {
-      // Not so much, which engines say in their own ways.
+      // Each engine throws an error of its own for a maximum that is too large.
     }
   }
   return undefined;

@@ -1,4 +1,4 @@
-// What @assemblyscript/loader needs of a scope when it is loaded, else to fail without saying why: this comes before it.
+// Checks what @assemblyscript/loader needs of a scope. It is imported before the loader, which would fail there without naming the cause.
 
 if (typeof TextDecoder === "undefined") {
   throw new Error("softmax-wasm expected a scope with TextDecoder, which audio worklets have not: define globalThis.TextDecoder first");

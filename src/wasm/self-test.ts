@@ -1,4 +1,4 @@
-// What an engine must get right before anything of it is believed: some old ones accept SIMD and compute it wrongly.
+// A self-test of the engine: some old engines accept SIMD and compute it wrongly.
 
 import type { Kernels } from "./abi.js";
 
@@ -10,12 +10,12 @@ const PROBS = [
   0.045109188991095256, 0.9050461825011779,
 ];
 
-/** Throws unless softmax of some logits is what it should be, to within a relative `tolerance`; leaves the memory as it was, fresh. */
+/** Throws unless softmax of some logits is right, to within a relative `tolerance`. Leaves the memory fresh, as it was. */
 export function checkKernels(kernels: Kernels, memory: WebAssembly.Memory, tolerance: number): void {
   const start = Math.ceil(kernels.heapBase() / 16) * 16;
   const values = new Float64Array(memory.buffer, start, 2 * LOGITS.length);
   values.set(LOGITS);
-  const probsPtr = start + 8 * LOGITS.length;
+  const probsPtr = start + values.byteLength / 2;
   kernels.softmax(start, probsPtr, CLASSES, 1, 0, LOGITS.length / CLASSES, start + values.byteLength);
   const got = values.slice(LOGITS.length);
   new Uint8Array(memory.buffer, start).fill(0);

@@ -1,4 +1,4 @@
-// Where the modules of the slim entry come from: its user.
+// The source of the modules in the slim entry: its user gives them to init().
 
 import { typeError, Verbatim } from "../errors.js";
 import { feature, sharedMemory } from "./binary.generated.js";
@@ -7,7 +7,7 @@ import { compile, spliced } from "./compile.js";
 /** WebAssembly.Module, where the types of the platform have it; as an empty interface it would take anything. */
 type Module = typeof globalThis extends { WebAssembly: { Module: { prototype: infer M } } } ? M & object : never;
 
-/** What init() was given: the module, and its binary if that was it. */
+/** The module that init() was given, and its binary if init() was given one. */
 interface Given {
   readonly module: Module;
   readonly binary?: Uint8Array<ArrayBuffer>;
@@ -22,7 +22,7 @@ const MAGIC = [0, 0x61, 0x73, 0x6d];
 
 const isModule = (value: unknown): value is Module => Object.prototype.toString.call(value) === "[object WebAssembly.Module]";
 
-/** A copy, as a source's bytes may change. */
+/** A copy of the bytes of a source, which its owner may change. */
 async function copyOf(source: unknown): Promise<Uint8Array<ArrayBuffer>> {
   if (typeof (source as Response | undefined)?.arrayBuffer === "function") {
     const { ok, bodyUsed, status, url } = source as Response;
@@ -46,21 +46,21 @@ async function read(source: unknown): Promise<Given> {
 }
 
 /**
- * Gives the library its kernels, of the same version of the package. What is called before is an Error; kernels that are given later, when
- * there are some, are let go. A module alone has no threads; bytes do.
+ * Gives the library its kernels, which must be of the same version of the package. A call before that is an Error. Only the first kernels
+ * count; later ones are ignored. Threads need the bytes; a module alone has no threads.
  *
- * @param source What `softmax-wasm/wasm/softmax.wasm` is, in any form, or a promise of it.
+ * @param source The file `softmax-wasm/wasm/softmax.wasm` in any form, or a promise of it.
  * @throws TypeError for anything else; Error for a response that is not ok, an engine without WebAssembly SIMD, or a policy against it.
  */
 export async function init(source: WasmSource | PromiseLike<WasmSource>): Promise<void> {
   const found = await read(await source);
-  if (!WebAssembly.Module.exports(found.module).some(({ name }) => name === "lossWithOptions")) {
+  if (!WebAssembly.Module.exports(found.module).some(({ name }) => name === "loss")) {
     throw typeError("source", "the kernels of softmax-wasm", found.binary ?? found.module);
   }
   given ??= found;
 }
 
-/** Last bits of the self-test: the kernels may be those with relaxed SIMD. */
+/** The tolerance of the self-test: the kernels may be those with relaxed SIMD, whose last bits differ. */
 export const tolerance = 2 ** -51;
 
 export function moduleFor(isShared: boolean): Module | undefined {

@@ -1,5 +1,5 @@
-// Where the module comes from in Cloudflare's workerd, which compiles .wasm files when a worker is deployed and no bytes at run time. There are
-// no threads.
+// The source of the module in Cloudflare's workerd, which compiles .wasm files when a worker is deployed, and no bytes at run time. There
+// are no threads.
 
 import module from "./wasm/softmax.wasm";
 

@@ -1,5 +1,5 @@
-// Where the modules come from: binaries embedded in JavaScript, so that there is nothing to fetch. Entries that get them elsewhere have
-// source-*.ts in its place.
+// The source of the modules: binaries embedded in JavaScript, so that nothing must be fetched. Builds of other entries put source-slim.ts or
+// source-workerd.ts in the place of this file.
 
 import { feature, sharedMemory, wasm } from "./binary.generated.js";
 import { compile, spliced } from "./compile.js";
@@ -12,12 +12,12 @@ function digitAt(i: number): number {
   return (code & 15) + (code >> 6) * 9;
 }
 
-/** The binary, digit by digit: parseInt of pairs takes twice as long, measured. */
+/** The binary, decoded digit by digit: parseInt of pairs of digits takes twice as long (measured). */
 function decoded(): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: wasm.length / 2 }, (_, i) => 16 * digitAt(2 * i) + digitAt(2 * i + 1));
 }
 
-/** The module on a memory of its own, or on one that threads share; undefined if there is none of the kind. */
+/** The module for a memory of its own, or for a memory that threads share; undefined if there is no such module. */
 export function moduleFor(isShared: boolean): WebAssembly.Module | undefined {
   return compile(isShared ? spliced(decoded(), sharedMemory) : decoded(), feature);
 }

@@ -1,0 +1,142 @@
+// The base of both layers: a memory of their own, laid out for a shape, and views of its buffers.
+
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import { checkInteger, rangeError } from "../errors.js";
+import { type BufferSpec, Buffers } from "../memory/buffers.js";
+import { Instance } from "../memory/instance.js";
+import { type Elements, readTensor } from "../tensor/containers.js";
+import { elementsOf, type FloatArray, isFloatArray } from "../tensor/element.js";
+import { checkShape, type Layout, layoutOf, MAX_AXES, type ShapeOptions, showShape } from "../tensor/shape.js";
+import { readThreads, type ThreadOptions } from "../threads/options.js";
+import type { Kernels } from "../wasm/abi.js";
+
+/** The shape that a layer's memory is laid out for, and its threads. */
+export interface SoftmaxOptions extends ShapeOptions, ThreadOptions {
+  /** Axis lengths of the batches; lays the memory out at once. */
+  shape?: readonly number[];
+}
+
+export const LAYER_OPTIONS = ["shape", "axis", "threads", "createWorker"] as const;
+
+export abstract class Layer {
+  #instance: Instance | undefined;
+  #kernels: Kernels | undefined;
+  #shape: readonly number[] | undefined;
+  #layout: Layout | undefined;
+  #buffers: Buffers | undefined;
+  #hasRun = false;
+  protected readonly axis: number;
+
+  constructor({ axis = -1, ...options }: Pick<SoftmaxOptions, "axis" | "threads" | "createWorker">) {
+    this.axis = checkInteger("axis", axis, -MAX_AXES, MAX_AXES - 1);
+    this.#instance = new Instance(readThreads(options));
+  }
+
+  /** The planes of scratch memory that the layer's kernels take. */
+  protected abstract readonly planes: number;
+
+  /** The buffers for a batch, in their order in memory. */
+  protected abstract buffersFor(layout: Layout): readonly BufferSpec[];
+
+  protected get instance(): Instance {
+    if (!this.#instance) throw new Error(`${this.constructor.name} expected no use after dispose()`);
+    this.#instance.check();
+    return this.#instance;
+  }
+
+  /** The kernels for batches of the layer's shape. */
+  protected get kernels(): Kernels {
+    return this.layout && (this.#kernels as Kernels);
+  }
+
+  /** The number of threads that shared the rows of the last call: 1 before a call, for small batches, and until workers have started. */
+  get threads(): number {
+    return this.instance.threads;
+  }
+
+  /** The axis lengths of the batch that the memory is laid out for; undefined before there is one. */
+  get shape(): readonly number[] | undefined {
+    return this.#shape;
+  }
+
+  protected get layout(): Layout {
+    if (this.instance && this.#layout) return this.#layout;
+    throw new Error(`${this.constructor.name} expected a shape first: give options.shape, or arrays to forward()`);
+  }
+
+  /**
+   * Lays the memory out for batches of another shape. The values of the buffers are lost; with the shape that the layer has, weights and
+   * mask of rows and an accumulated gradient stay.
+   *
+   * @param shape Axis lengths, the class axis among them.
+   * @throws TypeError, RangeError for a shape that does not fit the axis, the options or memory; Error after {@link dispose}.
+   */
+  resize(shape: readonly number[]): void {
+    this.layOut(checkShape("shape", shape));
+  }
+
+  protected layOut(shape: readonly number[]): void {
+    const layout = layoutOf(shape, this.axis);
+    const scratchBytes = this.instance.scratchBytes(layout, this.planes);
+    const buffers = this.buffersFor(layout);
+    this.#buffers = new Buffers(this.instance, "shape", [["scratch", "float64", elementsOf("float64", scratchBytes)], ...buffers]);
+    this.#kernels = this.instance.kernelsFor(layout, scratchBytes);
+    this.#shape = Object.freeze([...shape]);
+    this.#layout = layout;
+    this.#hasRun = false;
+  }
+
+  /** The buffers of the memory as it is laid out. */
+  protected get buffers(): Buffers {
+    return this.layout && (this.#buffers as Buffers);
+  }
+
+  protected float64(name: string): FloatArray {
+    return this.buffers.float64(name);
+  }
+
+  protected ptr(name: string): number {
+    return this.buffers.ptr(name);
+  }
+
+  /** Reads a tensor that a user gives. A Float64Array has the layer's shape, or is one vector while there is none. */
+  protected read(argument: string, value: unknown): Elements {
+    const shape = isFloatArray(value) ? this.#shape : undefined;
+    if (shape && (value as FloatArray).length !== this.layout.size) {
+      throw rangeError(argument, `${this.layout.size} elements, the layer having the shape ${showShape(shape)}`, value);
+    }
+    const elements = readTensor(argument, value, shape);
+    return { ...elements, data: this.own(elements.data) };
+  }
+
+  /** The array itself, or a copy if it lies in the layer's memory, which may be laid out anew before the array is used. */
+  protected own<A extends ArrayBufferView & { slice(): unknown }>(array: A): A {
+    return this.instance.mayHold(array) ? (array.slice() as A) : array;
+  }
+
+  /** Says if there are results of a forward. There are none while it runs, or when it has failed. */
+  protected markRun(hasRun: boolean): void {
+    this.#hasRun = hasRun;
+  }
+
+  protected requireForward(use: string): void {
+    if (this.instance && !this.#hasRun) throw new Error(`${this.constructor.name}: ${use} expected a call of forward() first`);
+  }
+
+  /** Lets the memory go. Using the layer afterwards is an Error; disposing it again is not. */
+  dispose(): void {
+    this.#instance?.dispose();
+    this.#instance = undefined;
+    this.#kernels = undefined;
+    this.#buffers = undefined;
+  }
+
+  /** {@link dispose}, for `using`. */
+  declare [Symbol.dispose]: () => void;
+
+  static {
+    // Engines without explicit resource management have no such symbol.
+    if (Symbol.dispose) Layer.prototype[Symbol.dispose] = Layer.prototype.dispose;
+  }
+}

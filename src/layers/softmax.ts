@@ -1,0 +1,118 @@
+// Softmax as a layer.
+
+import { checkOptions, rangeError } from "../errors.js";
+import type { BufferSpec } from "../memory/buffers.js";
+import { type SameAxes, type Tensor, toForm } from "../tensor/containers.js";
+import { FLOAT } from "../tensor/element.js";
+import { type Layout, sameShape, showShape } from "../tensor/shape.js";
+import { PLANES } from "../wasm/abi.js";
+import { LAYER_OPTIONS, Layer, type SoftmaxOptions } from "./layer.js";
+
+/**
+ * Softmax as a layer: p = softmax(x) forward, the product of an upstream gradient with the Jacobian backward.
+ *
+ * With `shape` the views {@link logits} and {@link upstream} can be written, and {@link probs} and {@link gradient} read, in the
+ * layer's own memory, without a copy. Every property gives the memory as it is now; after {@link resize} or a forward of another
+ * shape, ask for it again.
+ *
+ * @throws TypeError for an unknown option, RangeError for a shape or axis that does not fit, or a shape that does not fit in memory.
+ * @example
+ * const layer = new Softmax();
+ * layer.forward([[0, 0], [0, Math.log(3)]]); // → [[0.5, 0.5], [0.25, 0.75]]
+ * layer.backward([[1, 0], [1, 0]]); // → [[0.25, -0.25], [0.1875, -0.1875]]
+ */
+export class Softmax extends Layer {
+  protected readonly planes = PLANES;
+
+  constructor(options?: SoftmaxOptions) {
+    const checked = checkOptions(options, LAYER_OPTIONS);
+    super(checked);
+    const { shape } = checked;
+    if (shape !== undefined) this.resize(shape);
+  }
+
+  protected buffersFor({ size }: Layout): readonly BufferSpec[] {
+    return ["logits", "probs", "upstream", "gradient"].map((name) => [name, FLOAT, size]);
+  }
+
+  /** Input of {@link forward}: the logits, in the layer's memory. */
+  get logits(): Float64Array {
+    return this.float64("logits");
+  }
+
+  /** Result of {@link forward}: p, in the layer's memory. */
+  get probs(): Float64Array {
+    return this.float64("probs");
+  }
+
+  /** Input of {@link backward}: the gradient with respect to p, in the layer's memory. */
+  get upstream(): Float64Array {
+    return this.float64("upstream");
+  }
+
+  /** Result of {@link backward}: the gradient with respect to the logits, in the layer's memory. */
+  get gradient(): Float64Array {
+    return this.float64("gradient");
+  }
+
+  /**
+   * p of the logits in {@link logits}, as the view {@link probs}.
+   *
+   * @throws Error after {@link dispose} or without a shape.
+   */
+  forward(): Float64Array;
+  /**
+   * p of logits of one's own, copied in, as a new container of their kind.
+   *
+   * @param x Logits. A Float64Array has the layer's shape; other containers bring their own, to which the memory adapts.
+   * @throws TypeError, RangeError as {@link softmax}; Error after {@link dispose}.
+   */
+  forward<T extends Tensor>(x: T): SameAxes<T>;
+  forward(x?: Tensor): unknown {
+    const given = x === undefined ? undefined : this.read("x", x);
+    if (given) {
+      if (!this.shape || !sameShape(given.shape, this.shape)) this.layOut(given.shape);
+      this.logits.set(given.data);
+    }
+    const { classes, inner, rows } = this.layout;
+    this.markRun(false);
+    this.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
+    this.markRun(true);
+    return given ? toForm(given.form, this.probs.slice(), given.shape) : this.probs;
+  }
+
+  /**
+   * p ⊙ (g − Σ g p) for the upstream gradient g in {@link upstream}, as the view {@link gradient}.
+   *
+   * @throws Error before {@link forward} and after {@link dispose}.
+   */
+  backward(): Float64Array;
+  /**
+   * The same for an upstream gradient of one's own, copied in, as a new container of its kind.
+   *
+   * @param upstream g, of the shape of the last forward.
+   * @throws TypeError, RangeError as {@link softmax}; Error before {@link forward} and after {@link dispose}.
+   */
+  backward<T extends Tensor>(upstream: T): SameAxes<T>;
+  backward(upstream?: Tensor): unknown {
+    this.requireForward("backward()");
+    const given = upstream === undefined ? undefined : this.read("upstream", upstream);
+    if (given) {
+      const shape = this.shape as readonly number[];
+      if (!sameShape(given.shape, shape)) throw rangeError("upstream", `the shape ${showShape(shape)}`, given.shape);
+      this.upstream.set(given.data);
+    }
+    const { classes, inner, rows } = this.layout;
+    this.kernels.softmaxBackward(
+      this.ptr("upstream"),
+      this.ptr("probs"),
+      this.ptr("gradient"),
+      classes,
+      inner,
+      0,
+      rows,
+      this.ptr("scratch"),
+    );
+    return given ? toForm(given.form, this.gradient.slice(), given.shape) : this.gradient;
+  }
+}

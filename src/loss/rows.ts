@@ -1,0 +1,84 @@
+// The rows of a batch: their weights, and the divisor of their mean.
+
+import type { FloatArray } from "../tensor/element.js";
+import type { Extent, Layout } from "../tensor/shape.js";
+import type { CheckedLabels } from "./labels.js";
+import type { Mask } from "./options.js";
+import type { Terms } from "./terms.js";
+
+/** The weights of a batch. */
+export interface Weighing {
+  /** The number of rows that are not ignored. */
+  readonly validCount: number;
+  /** The divisor of the mean unless another is given. */
+  readonly totalWeight: number;
+  /** True for the mean of no weight: it is emptyMean, and its gradient is 0 whatever the logits are. */
+  readonly isEmpty: boolean;
+  /** The divisor of the sum of the losses. */
+  readonly divisor: number;
+}
+
+/** Says if rows can weigh something else than 1, or be ignored. */
+export function haveWeights({ ignoreIndex }: Terms, hasSampleWeights: boolean, hasMask: boolean): boolean {
+  return ignoreIndex !== undefined || hasSampleWeights || hasMask;
+}
+
+/** The weight of a row that is ignored. */
+export const IGNORED = -1;
+
+/** The number of classes that take part in each row. */
+function openClasses({ values, isShared }: Mask, { outer, classes, inner }: Extent): Uint32Array {
+  const counts = new Uint32Array(outer * inner);
+  if (isShared) return counts.fill(countOpen(values));
+  for (let o = 0; o < outer; o++) {
+    for (let j = 0; j < classes; j++) {
+      for (let i = 0; i < inner; i++) counts[o * inner + i] += values[(o * classes + j) * inner + i];
+    }
+  }
+  return counts;
+}
+
+/** The number of classes that take part. */
+export function countOpen(mask: Uint8Array): number {
+  return mask.reduce((sum, entry) => sum + entry, 0);
+}
+
+/** Weighs the rows of a batch. `to` receives the weight of each row, or IGNORED; it may be left out where `haveWeights` is false. */
+export function weighRows(
+  terms: Terms,
+  labels: CheckedLabels,
+  layout: Layout,
+  sampleWeights: FloatArray | undefined,
+  mask: Mask | undefined,
+  to: FloatArray | undefined,
+): Weighing {
+  const { ignoreIndex, weights } = terms;
+  const { rows } = layout;
+  const indices = labels.kind === "indices" ? labels.values : undefined;
+  if (to === undefined && !(indices && weights)) return weighingOf(terms, rows, rows);
+  const open = mask && openClasses(mask, layout);
+  let validCount = 0;
+  let sum = 0;
+  let lost = 0;
+  for (let row = 0; row < rows; row++) {
+    if (open?.[row] === 0 || (indices && indices[row] === ignoreIndex)) {
+      if (to) to[row] = IGNORED;
+      continue;
+    }
+    const weight = sampleWeights ? sampleWeights[row] : 1;
+    if (to) to[row] = weight;
+    validCount++;
+    const term = indices && weights ? weight * weights[indices[row]] : weight;
+    // Neumaier's sum keeps the rounding error of each addition: no sum is less than its terms.
+    const next = sum + term;
+    lost += sum >= term ? sum - next + term : term - next + sum;
+    sum = next;
+  }
+  return weighingOf(terms, validCount, Number.isFinite(sum) ? sum + lost : sum);
+}
+
+function weighingOf({ reduction, divisor }: Terms, validCount: number, totalWeight: number): Weighing {
+  if (reduction !== "mean") return { validCount, totalWeight, isEmpty: false, divisor: 1 };
+  const isEmpty = divisor === undefined && totalWeight === 0;
+  return { validCount, totalWeight, isEmpty, divisor: isEmpty ? 1 : (divisor ?? totalWeight) };
+}
