@@ -7,7 +7,7 @@
 import { backwardRowPairs, forwardRowPairs } from "./softmax/by-lane";
 import { quotientLow, remainder, twoSumError, upper } from "./number/two-sum";
 import { visit } from "./loss/loss";
-import { Plan } from "./loss/plan";
+import { GRADIENT as DERIVATIVE_GRADIENT, Plan } from "./loss/plan";
 import { backwardRow, forwardRows, jacobianLine, sum } from "./softmax/by-row";
 import { laneScratchBytes, rowScratchBytes } from "./softmax/scratch";
 import { GRADIENT, LOG_PROBS, LOSS, LSE, PROBS } from "./softmax/task";
@@ -59,43 +59,30 @@ export function logSumExp(xPtr: usize, lsePtr: usize, classes: usize, inner: usi
   forward(LSE, false, xPtr, 0, 0, lsePtr, classes, inner, 0, 1, 1, first, end, scratchPtr);
 }
 
-/** losses (outer, inner) for class indices, i32 (outer, inner), each less than `classes`. */
-export function lossOfIndices(
-  xPtr: usize, labelsPtr: usize, lossesPtr: usize, classes: usize, inner: usize, first: usize, end: usize, scratchPtr: usize,
-): void {
-  forward(LOSS, false, xPtr, labelsPtr, 0, lossesPtr, classes, inner, 0, 1, 1, first, end, scratchPtr);
+/** True for a plan that the specialised walks serve. */
+export function isPlain(planPtr: usize): bool {
+  const plan = changetype<Plan>(planPtr);
+  if (plan.rowWeights || plan.weights || plan.mask || plan.vector || plan.targetClasses) return false;
+  if (plan.labelGradient || plan.probs || plan.logProbs || plan.lse || plan.entropy || plan.argmax || plan.ranks) return false;
+  if (plan.zLoss != 0 || plan.scale != 1 || plan.keepHi != 1 || plan.derivative > DERIVATIVE_GRADIENT) return false;
+  return plan.indices ? !plan.targets : !plan.targetsAreShared;
 }
 
-/** losses (outer, inner) for label distributions laid out like x. */
-export function lossOfDistributions(
-  xPtr: usize, labelsPtr: usize, lossesPtr: usize, classes: usize, inner: usize, first: usize, end: usize, scratchPtr: usize,
-): void {
-  forward(LOSS, true, xPtr, labelsPtr, 0, lossesPtr, classes, inner, 0, 1, 1, first, end, scratchPtr);
-}
-
-/**
- * lossOfIndices, and gradient = g ∂loss/∂x, where g = upstream/divisor, or the row's element of upstreamPtr (outer, inner) if that is
- * not 0 (then upstream is 0).
- */
-export function gradientOfIndices(
-  xPtr: usize, labelsPtr: usize, lossesPtr: usize, gradientPtr: usize,
-  classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64, first: usize, end: usize, scratchPtr: usize,
-): void {
-  forward(GRADIENT, false, xPtr, labelsPtr, gradientPtr, lossesPtr, classes, inner, upstreamPtr, upstream, divisor, first, end, scratchPtr);
-}
-
-/** lossOfDistributions, and the gradient as gradientOfIndices has it. */
-export function gradientOfDistributions(
-  xPtr: usize, labelsPtr: usize, lossesPtr: usize, gradientPtr: usize,
-  classes: usize, inner: usize, upstreamPtr: usize, upstream: f64, divisor: f64, first: usize, end: usize, scratchPtr: usize,
-): void {
-  forward(GRADIENT, true, xPtr, labelsPtr, gradientPtr, lossesPtr, classes, inner, upstreamPtr, upstream, divisor, first, end, scratchPtr);
-}
-
-/** What `plan` says for rows [first, end) of its batch; scratch memory for 4 planes. */
-export function lossWithOptions(plan: usize, first: usize, end: usize, scratchPtr: usize): void {
-  const options = changetype<Plan>(plan);
-  visit(options, first, end, isByRow(options.classes, options.inner), scratchPtr);
+export function loss(planPtr: usize, first: usize, end: usize, scratchPtr: usize): void {
+  const plan = changetype<Plan>(planPtr);
+  const classes = plan.classes, inner = plan.inner;
+  if (!isPlain(planPtr)) {
+    visit(plan, first, end, isByRow(classes, inner), scratchPtr);
+    return;
+  }
+  const up = plan.upstreamByRow, u = plan.upstream, d = plan.divisor;
+  if (plan.indices) {
+    if (plan.derivative) forward(GRADIENT, false, plan.logits, plan.indices, plan.exps, plan.losses, classes, inner, up, u, d, first, end, scratchPtr);
+    else forward(LOSS, false, plan.logits, plan.indices, 0, plan.losses, classes, inner, 0, 1, 1, first, end, scratchPtr);
+  } else {
+    if (plan.derivative) forward(GRADIENT, true, plan.logits, plan.targets, plan.exps, plan.losses, classes, inner, up, u, d, first, end, scratchPtr);
+    else forward(LOSS, true, plan.logits, plan.targets, 0, plan.losses, classes, inner, 0, 1, 1, first, end, scratchPtr);
+  }
 }
 
 /** out += a, elements [first, end). */
@@ -192,7 +179,7 @@ export function firstBadIndex(labelsPtr: usize, count: usize, classes: usize): u
 
 /** What kernels write besides their outputs, of any batch of such rows: with 2 planes, or 4 for a plan. */
 export function scratchBytes(classes: usize, inner: usize, planes: usize): f64 {
-  return isByRow(classes, inner) ? rowScratchBytes() : laneScratchBytes(classes, inner, planes);
+  return isByRow(classes, inner) ? rowScratchBytes(classes, planes) : laneScratchBytes(classes, inner, planes);
 }
 
 /** The first address that is free for buffers. */

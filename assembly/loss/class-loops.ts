@@ -157,11 +157,11 @@ export function writeLabelGradient(
   isPair: bool, wPtr: usize, xPtr: usize, outPtr: usize, count: usize, max: v128, logS: v128, g: v128,
 ): void {
   for (let n = <isize>count; n > 0; n -= 2, xPtr += 16, outPtr += 16) {
-    const w = isPair ? v128.load64_splat(wPtr) : loadTail(wPtr, n, 0);
+    const w = !wPtr ? f64x2.splat(1) : isPair ? v128.load64_splat(wPtr) : loadTail(wPtr, n, 0);
     const product = f64x2.mul(g, w);
     const surprise = f64x2.add(f64x2.sub(max, loadTail(xPtr, n, 0)), logS);
     storeTail(outPtr, n, v128.and(f64x2.mul(product, surprise), f64x2.ne(product, f64x2.splat(0))));
-    wPtr += isPair ? 8 : 16;
+    if (wPtr) wPtr += isPair ? 8 : 16;
   }
 }
 

@@ -5,7 +5,7 @@ import { splitGroup } from "../softmax/by-lane";
 import { expFloor } from "../number/exp";
 import { factorLow, gapScale, labelGradient, scaledLess, weightedLogSum } from "../softmax/normalizer";
 import { nextPair, Pair } from "../softmax/tile";
-import { DIAGONAL, FIRST, Plan, PRODUCT } from "./plan";
+import { GRADIENT, HESSIAN_DIAGONAL, HESSIAN_PRODUCT, Plan } from "./plan";
 import { productLow, remainder, total, twoSumError, upper } from "../number/two-sum";
 import { beginRows, scaleRow, scaleRowLessLabels, splitRow } from "../softmax/by-row";
 import { groupBytes, pairsOfGroup, PAIRS, STAGE } from "../softmax/scratch";
@@ -50,7 +50,7 @@ function finishRows(
   const classes = plan.classes;
   const byRow = row << 3;
   const max = pair.max, eMax = pair.eMax, sumHi = pair.hi, sumLo = pair.lo, restHi = pair.restHi, restLo = pair.restLo, logS = pair.logS;
-  const s = loadByRow(plan.rowWeights + byRow, isAlone);
+  const s = weightsOfRows(plan, row, isAlone);
   const isCounted = f64x2.gt(s, zero);
   const isRead = f64x2.ge(s, zero);
   const isRead0 = i64x2.extract_lane(isRead, 0) != 0;
@@ -61,7 +61,7 @@ function finishRows(
 
   // The class that has a mass (aHi, aLo) of its own, at label0 and label1: an index, or of targets the only one that has any.
   const indices = plan.indices;
-  if (t && !plan.isShared) sumTargets(isPair, pair, t, count);
+  if (t && !plan.targetsAreShared) sumTargets(isPair, pair, t, count);
   let aHi = pair.massHi, aLo = pair.massLo;
   let hasLabel = i64x2.splat(-1);
   let y0: usize = 0, y1: usize = 0;
@@ -69,7 +69,7 @@ function finishRows(
     y0 = loadIndex(indices + (row << 2), isRead0, classes);
     y1 = loadIndex(indices + (row << 2) + nextRow, isRead1, classes);
     const keepHi = f64x2.splat(plan.keepHi);
-    const w = loadTwo(plan.weights + (y0 << 3), plan.weights + (y1 << 3));
+    const w = plan.weights ? loadTwo(plan.weights + (y0 << 3), plan.weights + (y1 << 3)) : f64x2.splat(1);
     aHi = f64x2.mul(w, keepHi);
     aLo = productLow(aHi, w, zero, keepHi, f64x2.splat(plan.keepLo));
   } else {
@@ -96,7 +96,7 @@ function finishRows(
   }
   if (t) {
     // A row has the same bits whatever its neighbour is.
-    const isPlain = v128.and(i64x2.splat(-<i64>plan.isPositive), f64x2.eq(gapScale(max), f64x2.splat(1)));
+    const isPlain = v128.and(i64x2.splat(-<i64>plan.allTargetsPositive), f64x2.eq(gapScale(max), f64x2.splat(1)));
     let gap = zero;
     if (v128.any_true(isPlain)) gap = sumPositiveGaps(isPair, t, x, count, max);
     if (!i64x2.all_true(isPlain)) gap = v128.bitselect(gap, sumGaps(isPair, t, x, count, max, f64x2.splat(-Infinity)), isPlain);
@@ -141,7 +141,7 @@ function finishRows(
     storeCounts(plan.argmax + (row << 2), isAlone, v128.bitselect(findFirst(isPair, x, count, max), none, isKnown));
   }
   if (plan.ranks) {
-    const answers = plan.answers + (row << 2);
+    const answers = plan.targetClasses + (row << 2);
     const right0 = loadIndex(answers, isRead0, classes);
     const right1 = loadIndex(answers + nextRow, isRead1, classes);
     const value = loadTwo(x + (right0 << shift), x + (right1 << shift) + otherLane);
@@ -151,8 +151,8 @@ function finishRows(
   if (!plan.derivative) return;
 
   // (gHi, gLo) becomes the upstream gradient of the row's own sum of terms, (cHi, cLo) what p counts in it.
-  if (plan.upstreams) {
-    const upstream = loadByRow(plan.upstreams + byRow, isAlone);
+  if (plan.upstreamByRow) {
+    const upstream = loadByRow(plan.upstreamByRow + byRow, isAlone);
     const scale = f64x2.splat(scaleOf(plan));
     gHi = f64x2.mul(upstream, scale);
     gLo = productLow(gHi, upstream, zero, scale, zero);
@@ -162,14 +162,14 @@ function finishRows(
   const cHi = f64x2.add(massHi, z);
   const cLo = f64x2.add(massLo, twoSumError(massHi, z, cHi));
   const inverse = f64x2.div(f64x2.splat(1), sumHi);
-  if (plan.derivative == FIRST) {
+  if (plan.derivative == GRADIENT) {
     const eLabel = loadTwo(e + label0, e + label1);
     const factorHi = factorOf(g, gLow, cHi, cLo, inverse, sumHi, sumLo, pair);
     const factorLo = pair.factorLow;
     let tLabel = zero;
     if (t) {
       if (indices) tLabel = loadTwo(t + label0, t + label1);
-      if (plan.isPositive) writeGradient(e, t, count, factorHi, factorLo, g);
+      if (plan.allTargetsPositive) writeGradient(e, t, count, factorHi, factorLo, g);
       else scaleRowLessLabels(e, t, count, factorHi, factorLo, g);
     } else {
       scaleRow(e, count, f64x2.add(factorHi, factorLo));
@@ -196,10 +196,10 @@ function finishRows(
     const c = f64x2.add(cHi, cLo);
     const factorHi = factorOf(g, gLow, f64x2.splat(1), zero, inverse, sumHi, sumLo, pair);
     const factor = f64x2.add(factorHi, pair.factorLow);
-    if (plan.derivative == PRODUCT) {
+    if (plan.derivative == HESSIAN_PRODUCT) {
       const mean = f64x2.div(sumProducts(isPair, e, v, count), sumHi);
       writeProduct(e, v, count, factor, c, mean, f64x2.mul(twoZ, mean));
-    } else if (plan.derivative == DIAGONAL) {
+    } else if (plan.derivative == HESSIAN_DIAGONAL) {
       writeDiagonal(e, count, pair, inverse, factor, c, twoZ);
     }
   }
@@ -218,15 +218,22 @@ function factorOf(gHi: v128, gLo: v128, cHi: v128, cLo: v128, inverse: v128, sum
 // @ts-ignore: decorator
 @inline
 function scaleOf(plan: Plan): f64 {
-  return plan.derivative == FIRST ? plan.scale : plan.scale * plan.scale;
+  return plan.derivative == GRADIENT ? plan.scale : plan.scale * plan.scale;
 }
 
 /** (upstream / divisor) of a row or a pair times what it weighs, for labels: without the scale of logits. */
 function labelUpstream(plan: Plan, row: usize, isAlone: bool): v128 {
   const byRow = row << 3;
-  const s = loadByRow(plan.rowWeights + byRow, isAlone);
-  const g = plan.upstreams ? loadByRow(plan.upstreams + byRow, isAlone) : f64x2.splat(plan.upstream / plan.divisor);
+  const s = weightsOfRows(plan, row, isAlone);
+  const g = plan.upstreamByRow ? loadByRow(plan.upstreamByRow + byRow, isAlone) : f64x2.splat(plan.upstream / plan.divisor);
   return v128.and(f64x2.mul(f64x2.mul(g, s), f64x2.splat(plan.keepHi)), f64x2.gt(s, f64x2.splat(0)));
+}
+
+/** The weights of a row or a pair: 1 where there are none. */
+// @ts-ignore: decorator
+@inline
+function weightsOfRows(plan: Plan, row: usize, isAlone: bool): v128 {
+  return plan.rowWeights ? loadByRow(plan.rowWeights + (row << 3), isAlone) : f64x2.splat(1);
 }
 
 /** A row that is ignored: no probability, no loss, nothing read. */
@@ -250,20 +257,15 @@ function skipRow(plan: Plan, row: usize): void {
 
 /** The first row of [row, end) that is not ignored, or end. */
 function nextReadRow(plan: Plan, row: usize, end: usize): usize {
-  while (row < end && load<f64>(plan.rowWeights + (row << 3)) < 0) row++;
+  if (plan.rowWeights) while (row < end && load<f64>(plan.rowWeights + (row << 3)) < 0) row++;
   return row;
 }
 
-/** Where the logits of a contiguous row are as the visit is to see them. */
-function preparedRow(plan: Plan, row: usize): usize {
+/** Copies the logits of a contiguous row, scaled and masked, to `x`. */
+function copyRow(plan: Plan, row: usize, x: usize): void {
   const classes = plan.classes;
-  const at = row * (classes << 3);
-  const logits = plan.logits + at;
-  if (!plan.prepared) return logits;
-  const x = plan.prepared + at;
-  scaleTo(false, logits, x, classes, plan.scale);
+  scaleTo(false, plan.logits + row * (classes << 3), x, classes, plan.scale);
   excludeInRow(plan, row, x, -Infinity);
-  return x;
 }
 
 /** Elements of a contiguous row become `value` where their classes are excluded. */
@@ -271,14 +273,14 @@ function preparedRow(plan: Plan, row: usize): usize {
 @inline
 function excludeInRow(plan: Plan, row: usize, ptr: usize, value: f64): void {
   const classes = plan.classes;
-  if (plan.mask) exclude(ptr, plan.mask + (plan.isMaskShared ? 0 : row * classes), classes, value);
+  if (plan.mask) exclude(ptr, plan.mask + (plan.maskIsShared ? 0 : row * classes), classes, value);
 }
 
 /** The same for rows [group, next) on the stage. */
 function excludeInGroup(plan: Plan, group: usize, next: usize, stage: usize, value: f64): void {
   if (!plan.mask) return;
   const classes = plan.classes, inner = plan.inner;
-  const isShared = plan.isMaskShared != 0;
+  const isShared = plan.maskIsShared != 0;
   const step: usize = isShared ? 1 : inner;
   for (let row = group; row < next; row += 2, stage += classes << 4) {
     const mask0 = plan.mask + (isShared ? 0 : rowOffset(row, classes, inner));
@@ -292,12 +294,10 @@ function visitRows(plan: Plan, first: usize, end: usize, gHi: v128, gLo: v128, s
   const classes = plan.classes;
   const bytes = classes << 3;
   const row = changetype<Pair>(scratchPtr + PAIRS);
+  const copy = scratchPtr + PAIRS + offsetof<Pair>();
+  const copies = plan.scale != 1 || plan.mask || plan.exps == plan.logits;
   let next = nextReadRow(plan, first, end);
-  let following: usize = 0;
-  if (next < end) {
-    following = preparedRow(plan, next);
-    beginRows(following, classes);
-  }
+  if (next < end && !copies) beginRows(plan.logits + next * bytes, classes);
   for (let r = first; r < end; r++) {
     if (r < next) {
       skipRow(plan, r);
@@ -305,9 +305,16 @@ function visitRows(plan: Plan, first: usize, end: usize, gHi: v128, gLo: v128, s
     }
     next = nextReadRow(plan, r + 1, end);
     const at = r * bytes;
-    const x = following;
     const e = plan.exps + at;
-    if (next < end) following = preparedRow(plan, next);
+    let x = plan.logits + at;
+    // After the last row, and where rows are copied, the row itself once more.
+    let following = next < end ? plan.logits + next * bytes : x;
+    if (copies) {
+      copyRow(plan, r, copy);
+      x = copy;
+      following = copy;
+      beginRows(x, classes);
+    }
     splitRow(x, e, row, classes, following, scratchPtr);
     if (plan.probs) {
       writeProbs(e, plan.probs + at, classes, row.hi);
@@ -321,7 +328,7 @@ function visitRows(plan: Plan, first: usize, end: usize, gHi: v128, gLo: v128, s
       const g = labelUpstream(plan, r, true);
       writeLabelGradient(false, plan.weights, x, plan.labelGradient + at, classes, row.max, row.logS, g);
     }
-    const t = plan.targets ? plan.targets + (plan.isShared ? 0 : at) : 0;
+    const t = plan.targets ? plan.targets + (plan.targetsAreShared ? 0 : at) : 0;
     finishRows(plan, row, false, true, r, x, e, t, plan.vector + at, classes, gHi, gLo);
     if (plan.derivative) excludeInRow(plan, r, e, 0);
   }
@@ -339,8 +346,8 @@ function visitPairs(plan: Plan, first: usize, end: usize, gHi: v128, gLo: v128, 
   const tPlane = ePlane + planeBytes;
   const outPlane = tPlane + planeBytes;
   const targets = plan.targets;
-  const tBytes = targets && !plan.isShared ? pairBytes : 0;
-  if (plan.isShared) {
+  const tBytes = targets && !plan.targetsAreShared ? pairBytes : 0;
+  if (plan.targetsAreShared) {
     for (let j: usize = 0; j < classes; j++) v128.store(tPlane + (j << 4), v128.load64_splat(targets + (j << 3)));
   }
   const pairs0 = changetype<Pair>(scratchPtr + PAIRS);
@@ -350,14 +357,14 @@ function visitPairs(plan: Plan, first: usize, end: usize, gHi: v128, gLo: v128, 
     const pairs = (rows + 1) >> 1;
     const at = rowOffset(group, classes, inner) << 3;
     gather(plan.logits + at, xPlane, rows, classes, inner);
-    if (plan.prepared) {
+    if (plan.scale != 1 || plan.mask) {
       scaleTo(false, xPlane, xPlane, pairs * classes << 1, plan.scale);
       excludeInGroup(plan, group, next, xPlane, -Infinity);
     }
     if (tBytes) gather(targets + at, tPlane, rows, classes, inner);
     if (plan.vector) gather(plan.vector + at, outPlane, rows, classes, inner);
     for (let r: usize = 0, x = xPlane; r < rows; r += 2, x += pairBytes) {
-      const isRead = f64x2.ge(loadByRow(plan.rowWeights + ((group + r) << 3), r + 1 == rows), f64x2.splat(0));
+      const isRead = f64x2.ge(weightsOfRows(plan, group + r, r + 1 == rows), f64x2.splat(0));
       if (!i64x2.all_true(isRead)) keepLanes(x, classes << 1, isRead);
     }
     splitGroup(xPlane, ePlane, pairs, classes, scratchPtr);
@@ -404,7 +411,7 @@ function visitPairs(plan: Plan, first: usize, end: usize, gHi: v128, gLo: v128, 
 
 /** An infinite sum in the place of an ignored row's: p = 0, log p = −∞. */
 function unlessIgnored(plan: Plan, row: usize, isAlone: bool, sum: v128): v128 {
-  const isRead = f64x2.ge(loadByRow(plan.rowWeights + (row << 3), isAlone), f64x2.splat(0));
+  const isRead = f64x2.ge(weightsOfRows(plan, row, isAlone), f64x2.splat(0));
   return v128.bitselect(sum, f64x2.splat(Infinity), isRead);
 }
 
@@ -421,7 +428,7 @@ export function visit(plan: Plan, first: usize, end: usize, byRow: bool, scratch
   const classes = plan.classes;
   const pairs: usize = byRow ? 1 : pairsOfGroup(classes, plan.inner);
   let pair = changetype<Pair>(scratchPtr + PAIRS);
-  for (let n = pairs; n; n--, pair = nextPair(pair)) sumTargets(false, pair, plan.targets, plan.isShared ? classes : 0);
+  for (let n = pairs; n; n--, pair = nextPair(pair)) sumTargets(false, pair, plan.targets, plan.targetsAreShared ? classes : 0);
   if (byRow) visitRows(plan, first, end, gHi, gLo, scratchPtr);
   else visitPairs(plan, first, end, gHi, gLo, scratchPtr);
 }

@@ -19,15 +19,13 @@ export class Plan {
 
   classes: usize;
   inner: usize;
-  /** FIRST, PRODUCT or DIAGONAL, which is to be in exps in the end; or 0. */
+  /** GRADIENT, HESSIAN_PRODUCT or HESSIAN_DIAGONAL, which exps receives; or 0. */
   derivative: i32;
-  /** Whether targets are those of every row, (classes), and all above 0. */
-  isShared: u32;
-  isPositive: u32;
-  /** Whether the mask is that of every row, (classes). */
-  isMaskShared: u32;
-  /** Where logits that have a scale or a mask are prepared, perhaps in their own place; 0 if they have none. */
-  prepared: usize;
+  /** 1 if all rows have the same targets, (classes), and if all of these are above 0. */
+  targetsAreShared: u32;
+  allTargetsPositive: u32;
+  /** 1 if all rows have the same mask, (classes). */
+  maskIsShared: u32;
   /** Inputs, tensors: the logits; which classes take part, bytes of 0 or 1; t, or for indices its part that they are not in; what a Hessian is multiplied by. */
   logits: usize;
   mask: usize;
@@ -36,8 +34,8 @@ export class Plan {
   /** Inputs by row: s, or less than 0 for a row that is ignored; class indices, i32; the classes that are right, i32; upstream gradients. */
   rowWeights: usize;
   indices: usize;
-  answers: usize;
-  upstreams: usize;
+  targetClasses: usize;
+  upstreamByRow: usize;
   /** Inputs by class: w. */
   weights: usize;
   /** Outputs, tensors: e_j on the way to the derivative, not where the logits are; the others. */
@@ -55,8 +53,8 @@ export class Plan {
 }
 
 /** g ∂loss/∂x. */
-export const FIRST: i32 = 1;
+export const GRADIENT: i32 = 1;
 /** g ∂²loss/∂x² times a vector. */
-export const PRODUCT: i32 = 2;
+export const HESSIAN_PRODUCT: i32 = 2;
 /** The diagonal of g ∂²loss/∂x². */
-export const DIAGONAL: i32 = 3;
+export const HESSIAN_DIAGONAL: i32 = 3;

@@ -26,8 +26,8 @@ export function groupBytes(classes: usize, inner: usize): usize {
 }
 
 /** All of it where rows are visited one at a time. */
-export function rowScratchBytes(): f64 {
-  return <f64>(PAIRS + offsetof<Pair>());
+export function rowScratchBytes(classes: usize, planes: usize): f64 {
+  return <f64>(PAIRS + offsetof<Pair>()) + (planes > 2 ? 8 * <f64>classes : 0);
 }
 
 /** All of it for groups: a double, as it may be more than there are addresses. */

@@ -209,7 +209,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   get probs(): Float64Array {
     this.requireForward("probs");
     if (!this.#probsAreFresh) {
-      if (this.#terms.scale === 1 && !this.#hasRowWeights) {
+      if (this.#plan?.isPlain(this.kernels)) {
         const { classes, inner, rows } = this.layout;
         this.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
       } else {

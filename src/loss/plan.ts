@@ -121,6 +121,11 @@ export class LossPlan {
     if (isShared) buffers.float64("targets").set(targets.spread);
   }
 
+  /** Says if the plan asks for loss and gradient only, without options. */
+  isPlain(kernels: Kernels): boolean {
+    return kernels.isPlain(this.#buffers.ptr("plan")) !== 0;
+  }
+
   /**
    * Computes what the plan says for the batch in the buffers. The loss's gradient is multiplied by `upstream`, a number, or the values by row
    * in the buffer of that name.

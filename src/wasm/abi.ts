@@ -14,6 +14,8 @@ export interface Kernels {
   softmaxJacobian(probsPtr: number, jacobianPtr: number, classes: number, first: number, lines: number): void;
   /** The loss of a plan (loss/plan.ts), its derivative and its outputs; with scratch memory of LOSS_PLANES planes. */
   loss(planPtr: number, first: number, end: number, scratchPtr: number): void;
+  /** Says if a plan asks for loss and gradient only, without options: 1 or 0. */
+  isPlain(planPtr: number): number;
   /** out += a for the elements [first, end). It ignores scratchPtr. */
   add(aPtr: number, outPtr: number, first: number, end: number, scratchPtr: number): void;
   /** Adds `count` values to the sum at sumPtr, SUM_LENGTH doubles. */
