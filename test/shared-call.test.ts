@@ -4,9 +4,9 @@ import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { seeded } from "../reference/data.js";
 import { crossEntropyWithGradient, SoftmaxCrossEntropy, type WorkerLike } from "../src/index.js";
-import { Control, ControlBlock, type Message } from "../src/threads/shared-call.js";
+import { type Message, SharedCall, Word } from "../src/threads/shared-call.js";
 import { instantiateShared } from "../src/wasm/instantiate.js";
-import { MOST_BLOCK_MS } from "./small-grain.js";
+import { MOST_GRAIN_MS } from "./small-grain.js";
 import { startWorkers, untilHelped } from "./start-workers.js";
 import { expectSameBits } from "./verify.js";
 
@@ -153,7 +153,7 @@ describe("a worker that", () => {
       } catch (error) {
         expect((error as Error).message).toBe(LOST);
       }
-      expect(performance.now() - start).toBeLessThan(MOST_BLOCK_MS + 5000);
+      expect(performance.now() - start).toBeLessThan(MOST_GRAIN_MS + 5000);
       await Promise.all(ended);
       layers.pop()?.dispose();
     }
@@ -166,7 +166,7 @@ describe("a worker that", () => {
     await sleep(200);
     const start = performance.now();
     expect(() => callForSeconds(layer)).toThrow(LOST);
-    expect(performance.now() - start).toBeLessThan(MOST_BLOCK_MS + 5000);
+    expect(performance.now() - start).toBeLessThan(MOST_GRAIN_MS + 5000);
     for (const use of [
       () => layer.forward(),
       () => layer.backward(),
@@ -201,18 +201,18 @@ it("a worker brings its memory up to date for a call that knows of more", async 
   vi.doUnmock("../src/threads/node-builtins.js");
 
   const { module, memory } = instantiateShared()!;
-  const block = new ControlBlock();
-  const grow = vi.spyOn(memory, "grow").mockImplementation(() => Atomics.add(block.words, Control.MAIL, 1));
-  const rows = { first: 0, end: 0, leastRows: 1, scratchPtr: 0, scratchBytes: 0, mostHands: 2 };
-  block.open({ arena: 1, memoryBytes: 2 * memory.buffer.byteLength, kernel: "add", args: [0, 0], ...rows });
-  Atomics.store(block.words, Control.MAIL, 1);
-  receive({ kind: "start", control: block.memory, mail: 0 });
+  const call = new SharedCall();
+  const grow = vi.spyOn(memory, "grow").mockImplementation(() => Atomics.add(call.words, Word.MESSAGE_COUNT, 1));
+  const rows = { first: 0, end: 0, leastRows: 1, scratchPtr: 0, scratchBytes: 0, mostThreads: 2 };
+  call.open({ instance: 1, memoryBytes: 2 * memory.buffer.byteLength, kernel: "add", args: [0, 0], ...rows });
+  Atomics.store(call.words, Word.MESSAGE_COUNT, 1);
+  receive({ kind: "start", call: call.memory, messageCount: 0 });
   // It serves until there is mail, which `grow` says there is; else another thread, so that the test fails.
   const script =
     "const { workerData: { words, bell, mail } } = require('worker_threads');" +
     "setTimeout(() => { Atomics.add(words, mail, 1); Atomics.add(words, bell, 1); Atomics.notify(words, bell); }, 2000);";
-  const other = new Worker(script, { eval: true, workerData: { words: block.words, bell: Control.BELL, mail: Control.MAIL } });
-  receive({ kind: "attach", arena: 1, module, memory });
+  const other = new Worker(script, { eval: true, workerData: { words: call.words, bell: Word.WAKE, mail: Word.MESSAGE_COUNT } });
+  receive({ kind: "attach", instance: 1, module, memory });
   await other.terminate();
   expect(grow).toHaveBeenCalledExactlyOnceWith(0);
 });

@@ -9,6 +9,7 @@ import { type Elements, readTensor } from "../tensor/containers.js";
 import { elementsOf, type FloatArray, isFloatArray } from "../tensor/element.js";
 import { checkShape, type Layout, layoutOf, MAX_AXES, type ShapeOptions, showShape } from "../tensor/shape.js";
 import { readThreads, type ThreadOptions } from "../threads/options.js";
+import { shareInstance } from "../threads/team.js";
 import type { Kernels } from "../wasm/abi.js";
 
 /** The shape that a layer's memory is laid out for, and its threads. */
@@ -30,7 +31,9 @@ export abstract class Layer {
 
   constructor({ axis = -1, ...options }: Pick<SoftmaxOptions, "axis" | "threads" | "createWorker">) {
     this.axis = checkInteger("axis", axis, -MAX_AXES, MAX_AXES - 1);
-    this.#instance = new Instance(readThreads(options));
+    this.#instance = new Instance(shareInstance(readThreads(options)));
+    // Engines without explicit resource management have no such symbol. A static block would keep the class in bundles that do not use it.
+    if (Symbol.dispose) Layer.prototype[Symbol.dispose] ??= Layer.prototype.dispose;
   }
 
   /** The planes of scratch memory that the layer's kernels take. */
@@ -134,9 +137,4 @@ export abstract class Layer {
 
   /** {@link dispose}, for `using`. */
   declare [Symbol.dispose]: () => void;
-
-  static {
-    // Engines without explicit resource management have no such symbol.
-    if (Symbol.dispose) Layer.prototype[Symbol.dispose] = Layer.prototype.dispose;
-  }
 }

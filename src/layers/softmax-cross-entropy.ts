@@ -34,17 +34,8 @@ export interface SoftmaxCrossEntropyOptions<R extends Reduction = Reduction> ext
   topK?: number;
 }
 
-const LOSS_LAYER_OPTIONS = [
-  ...LAYER_OPTIONS,
-  ...TERMS,
-  "labels",
-  "sampleWeights",
-  "mask",
-  "accumulate",
-  "labelGradient",
-  "outputs",
-  "topK",
-] as const;
+const LOSS_LAYER_OPTIONS = /* @__PURE__ */ (() =>
+  [...LAYER_OPTIONS, ...TERMS, "labels", "sampleWeights", "mask", "accumulate", "labelGradient", "outputs", "topK"] as const)();
 
 /** The outputs as properties of a layer: views of its memory, or numbers. They are those of the last forward. */
 // biome-ignore lint/correctness/noUnusedVariables: a merged interface has the type parameters of its class.
@@ -68,7 +59,7 @@ export interface SoftmaxCrossEntropy<R extends Reduction = "mean"> extends Reado
  * loss.forward(); // → 0.180925
  * loss.backward(); // → Float64Array.of(-0.134471, 0.134471, 0.023713, -0.023713)
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the static block below defines a getter for each output.
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: #defineOutputs defines a getter for each output.
 export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Layer {
   protected readonly planes = LOSS_PLANES;
   readonly #terms: Terms;
@@ -104,6 +95,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     const checked = checkOptions(options, LOSS_LAYER_OPTIONS);
     const { shape, labels = "indices", sampleWeights, mask, accumulate, labelGradient, outputs, topK = 5 } = checked;
     super(checked);
+    SoftmaxCrossEntropy.#defineOutputs();
     this.#labelKind = checkOneOf("labels", labels, ["indices", "distribution"]);
     this.#kinds = [this.#labelKind];
     this.#terms = readTerms(checked);
@@ -222,13 +214,15 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     return this.float64("probs");
   }
 
-  static {
+  /** Defines a getter for each output. A static block would do it too, but keep the class in bundles that do not use it. */
+  static #defineOutputs(): void {
+    const { prototype } = SoftmaxCrossEntropy;
     for (const name of OUTPUT_NAMES) {
-      if (name === "losses" || name === "probs") continue;
+      if (name in prototype) continue;
       const get = function (this: SoftmaxCrossEntropy<Reduction>): unknown {
         return this.#output(name);
       };
-      Object.defineProperty(SoftmaxCrossEntropy.prototype, name, { get, configurable: true });
+      Object.defineProperty(prototype, name, { get, configurable: true });
     }
   }
 

@@ -17,7 +17,7 @@ import type { Terms } from "./terms.js";
 export type Derivative = keyof typeof DERIVATIVES;
 
 /** The doubles that a plan takes: two integers share one. */
-const PLAN_LENGTH = PLAN_NUMBERS.length + Math.ceil(PLAN_INTEGERS.length / 2);
+const PLAN_LENGTH = /* @__PURE__ */ (() => PLAN_NUMBERS.length + Math.ceil(PLAN_INTEGERS.length / 2))();
 
 /** A mask, or as much of it as is known before its buffer is filled. */
 type MaskKind = Pick<Mask, "isShared"> & Partial<Mask>;

@@ -2,14 +2,14 @@
 // its kernel has failed.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { Control, ControlBlock } from "../../dist/threads/shared-call.js";
+import { SharedCall, Word } from "../../dist/threads/shared-call.js";
 
-parentPort.once("message", ({ control }) => {
-  const { words } = new ControlBlock(control);
-  while (!Atomics.load(words, Control.CALL));
-  Atomics.add(words, Control.ACTIVE, 1);
+parentPort.once("message", ({ call }) => {
+  const { words } = new SharedCall(call);
+  while (!Atomics.load(words, Word.IS_OPEN));
+  Atomics.add(words, Word.ACTIVE, 1);
   if (workerData === "exit") process.exit();
-  Atomics.store(words, Control.FAILED, 1);
-  Atomics.sub(words, Control.ACTIVE, 1);
-  Atomics.notify(words, Control.ACTIVE);
+  Atomics.store(words, Word.FAILED, 1);
+  Atomics.sub(words, Word.ACTIVE, 1);
+  Atomics.notify(words, Word.ACTIVE);
 });
