@@ -206,7 +206,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
         this.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
       } else {
         this.#checkInputs(this.#labels);
-        this.#planOf(undefined, "probs", ["losses", "probs"]).run(this.kernels, this.#weigh());
+        this.#planOf(undefined, "probs", ["losses", "probs"]).run(this.kernels, this.layout, this.#weigh());
         this.#plan = undefined;
       }
       this.#probsAreFresh = true;
@@ -377,7 +377,8 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     if (needTargets(kind, this.#terms)) this.#targets ??= classTargets(this.#terms, layout.classes, mask);
     const targets = needTargets(kind, this.#terms) ? this.#targets : undefined;
     return new LossPlan(this.buffers, {
-      extent: layout,
+      classes: layout.classes,
+      inner: layout.inner,
       terms: this.#terms,
       kind,
       mask,
@@ -398,7 +399,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
       const labels = this.#givenLabels();
       if (labels.kind === "distribution") this.buffers.int32("targetClasses").set(targetClassesOf(labels.values, this.layout));
     }
-    this.#plan.run(this.kernels, weighing, upstream);
+    this.#plan.run(this.kernels, this.layout, weighing, upstream);
     if (upstream !== "upstreamByRow") this.#upstream = upstream;
   }
 }
