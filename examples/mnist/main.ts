@@ -6,8 +6,8 @@ import { SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import chart from "simple-ascii-chart";
 import { SoftmaxCrossEntropy } from "softmax-wasm";
-import * as plain from "../../bench/plain.js";
 import { seeded } from "../../reference/data.js";
+import { FORMS } from "../../reference/plain-javascript.js";
 import { readDigits } from "./data.js";
 import { CLASSES, shuffle } from "./digits.js";
 import { accuracyOf, confusionOf, descend, forward, zeroWeights } from "./model.js";
@@ -107,7 +107,7 @@ function run({ epochs, batch, rate, seed, require }: Options): void {
       // The same step by hand, on ordinary arrays.
       const [plainLogits, plainLabels, plainGradient] = [logits.slice(), Int32Array.from(labels), new Float64Array(logits.length)];
       const beforePlain = performance.now();
-      plain.crossEntropyWithGradient(plainLogits, plainLabels, plainGradient, rows, CLASSES);
+      FORMS.crossEntropyWithGradient.inPairs(plainLogits, plainLabels, plainGradient, rows, CLASSES);
       plainTime += performance.now() - beforePlain;
 
       descend(weights, training, chosen, gradient, rate / Math.sqrt(epoch));
