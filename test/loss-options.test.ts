@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { seeded } from "../reference/data.js";
-import { type Conditioned, exactTerms, type TermsOfRow } from "../reference/exact-terms.js";
+import type { Conditioned } from "../reference/exact-terms.js";
 import { positionIn } from "../reference/layout.js";
 import { LIMITS } from "../reference/limits.js";
 import type { Exact } from "../reference/oracle.js";
@@ -534,43 +534,6 @@ describe("huge logits", () => {
     expect(gradient[0].map((g) => Number(g.toFixed(15)))).toEqual([0.075, -0.025, -0.025, -0.025]);
     expect(crossEntropy([far], [[0, 0.1, 0, 0]], { outputs: ["losses"] }).losses[0] / 3.4e307).toBeCloseTo(1, 15);
     expect(crossEntropy([far], [1], { weights: [1, 0.1, 1, 1], reduction: "sum" }) / 3.4e307).toBeCloseTo(1, 15);
-  });
-});
-
-describe("the exact results", () => {
-  it("are derivatives of each other, by central differences", () => {
-    const random = seeded(3);
-    for (const label of [1, [0.2, 0, 0.5, 0.7]]) {
-      const terms = {
-        open: [true, true, true, true],
-        weights: [1, 2, 0.5, 3],
-        labelSmoothing: 0.3,
-        zLoss: 0.2,
-        sampleWeight: 1.5,
-        scale: 1,
-      };
-      const logits = Array.from({ length: 4 }, () => 4 * random() - 2);
-      const at = (x: readonly number[], q: TermsOfRow["label"] = label) => exactTerms({ ...terms, logits: x, label: q });
-      const h = 2 ** -20;
-      const slope = (after: Exact, before: Exact) =>
-        after
-          .minus(before)
-          .div(2 * h)
-          .toNumber();
-      const { gradient, labelGradient, diagonal, product } = at(logits);
-      logits.forEach((x, j) => {
-        const [after, before] = [at(logits.with(j, x + h)), at(logits.with(j, x - h))];
-        expect(gradient[j].value.toNumber()).toBeCloseTo(slope(after.loss.value, before.loss.value), 9);
-        expect(diagonal[j].value.toNumber()).toBeCloseTo(slope(after.gradient[j].value, before.gradient[j].value), 9);
-        const unit = logits.map((_, k) => Number(k === j));
-        product(unit).forEach(({ value }, k) => {
-          expect(value.toNumber()).toBeCloseTo(slope(after.gradient[k].value, before.gradient[k].value), 9);
-        });
-        if (typeof label === "number") return;
-        const q = (t: number) => at(logits, label.with(j, label[j] + t)).loss.value;
-        expect(labelGradient[j].toNumber()).toBeCloseTo(slope(q(h), q(-h)), 12);
-      });
-    }
   });
 });
 
