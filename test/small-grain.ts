@@ -1,4 +1,4 @@
-// src/threads/grain.ts for tests: every batch is shared, in the smallest blocks there are, and lost workers are not long awaited.
+// Replaces src/threads/grain.ts in tests: threads share every batch, one row at a time, and wait 0.5 s for a worker that is lost.
 
 export type { Extent } from "../src/threads/grain.js";
 

@@ -1,4 +1,4 @@
-// Threads as users have them: options, sizes, life and death of workers. What workers do to a call is in hands.test.ts.
+// Threads as users see them: options, sizes, start and end of workers. shared-call.test.ts tests calls that workers share.
 
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { instantiateShared } from "../src/wasm/instantiate.js";
 import { startWorkers, untilHelped } from "./start-workers.js";
 import { expectSameBits } from "./verify.js";
 
-/** What test/workers/program.mjs says of a task. */
+/** The exit code of test/workers/program.mjs for a task, and the object that it prints. */
 async function outcomeOf(task: string): Promise<{ code: number; [name: string]: unknown }> {
   const program = fileURLToPath(new URL("workers/program.mjs", import.meta.url));
   try {
@@ -37,11 +37,11 @@ describe("threads", () => {
     expect(() => new Softmax({ threads: threads as never })).toThrow(TypeError);
   });
 
-  it("have a way to create workers that is a function", () => {
+  it("need a createWorker that is a function", () => {
     expect(() => new Softmax({ createWorker: 1 as never })).toThrow('"createWorker" expected a function, got 1');
   });
 
-  it("are one before a call, after a small one, and where one is asked for", async () => {
+  it("are one before a call, after a call with a small batch, and with the option 1", async () => {
     const two = await startWorkers(2);
     expect(two.threads).toBe(2);
     two.resize([64, 10]);
@@ -83,7 +83,7 @@ describe("threads", () => {
     three.dispose();
   });
 
-  it("give the loss that one gives, with options and without", async () => {
+  it("give the same loss as one thread, with and without options", async () => {
     const workers = await startWorkers(4);
     const shape = [2000, 100];
     const logits = noise(200_000);
@@ -108,7 +108,7 @@ describe("threads", () => {
     workers.dispose();
   });
 
-  it("read what lies in the layer's own memory, even where that has grown since", () => {
+  it("read input from the layer's own memory, also from a view of before it grew", () => {
     const layer = new Softmax({ shape: [2, 3], threads: 2 });
     const before = layer.logits;
     before.set([1, 2, 3, 4, 5, 6]);
@@ -119,7 +119,7 @@ describe("threads", () => {
     layer.dispose();
   });
 
-  it("are refused an out-of-memory batch as one thread is", () => {
+  it("refuse a batch that is too large for memory, as one thread does", () => {
     expect(() => new Softmax({ shape: [2 ** 15, 2 ** 15], threads: 2 })).toThrow(
       '"shape" expected a batch that fits in WebAssembly memory',
     );
@@ -127,7 +127,7 @@ describe("threads", () => {
 });
 
 describe("the module for shared memory", () => {
-  it("is that of the target with threads, to the byte", () => {
+  it("has the bytes of the target with threads", () => {
     const own = Buffer.from(wasm, "hex");
     const { start, end, bytes } = sharedMemory;
     const target = readFileSync(new URL(`../build/${process.env.BUILD}-threads.wasm`, import.meta.url));
@@ -140,7 +140,7 @@ describe("the module for shared memory", () => {
     WebAssembly.Memory = Memory;
   });
 
-  /** Reserves shared memories up to `most` pages only. */
+  /** Lets the engine reserve shared memories of up to `most` pages only. */
   const limitMemory = (most: number) => {
     WebAssembly.Memory = class extends Memory {
       constructor(descriptor: WebAssembly.MemoryDescriptor) {
@@ -150,7 +150,7 @@ describe("the module for shared memory", () => {
     };
   };
 
-  it("takes fewer addresses where there are no more", () => {
+  it("reserves fewer addresses where the engine has no more", () => {
     limitMemory(5000);
     const { memory } = instantiateShared() as NonNullable<ReturnType<typeof instantiateShared>>;
     expect(memory.buffer).toBeInstanceOf(SharedArrayBuffer);
@@ -161,7 +161,7 @@ describe("the module for shared memory", () => {
     layer.dispose();
   });
 
-  it("is done without where there are hardly any", () => {
+  it("is not used where the engine has hardly any addresses", () => {
     limitMemory(10);
     const layer = new Softmax({ shape: [1024, 300], threads: 2 });
     expect(layer.logits.buffer).toBeInstanceOf(ArrayBuffer);
@@ -180,7 +180,7 @@ describe("where memory can't be shared", () => {
   it.each([
     ["a page that is not cross-origin isolated", () => vi.stubGlobal("crossOriginIsolated", false)],
     ["an engine without SharedArrayBuffer", () => vi.stubGlobal("SharedArrayBuffer", undefined)],
-  ])("%s: one warning, one thread", async (_, stub) => {
+  ])("as in %s, layers warn once and have one thread", async (_, stub) => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     vi.resetModules();
     const fresh = await import("../src/index.js");
@@ -197,7 +197,7 @@ describe("where memory can't be shared", () => {
 });
 
 describe("a process with threads", () => {
-  it("ends by itself, whatever layers live", async () => {
+  it("ends by itself while layers are alive", async () => {
     expect(await outcomeOf("end")).toMatchObject({ code: 0, alive: 3 });
   });
 
@@ -211,7 +211,7 @@ describe("a process with threads", () => {
     expect(busyMs).toBeLessThan(100);
   });
 
-  it("has no more workers for 200 layers than for one, none when the layers are gone, and their memory back", async () => {
+  it("has as many workers for 200 layers as for one, and frees workers and memory when the layers are collected", async () => {
     const { started, mostAlive, alive, grownMiB } = await outcomeOf("drop");
     expect(started).toBeGreaterThan(1);
     expect(mostAlive).toBeLessThanOrEqual(4);
@@ -223,7 +223,7 @@ describe("a process with threads", () => {
     expect(await outcomeOf("dispose")).toMatchObject({ shared: 2, withOneLeft: 2, alive: 0 });
   });
 
-  it("can be a worker", async () => {
+  it("may itself be a worker", async () => {
     expect(await outcomeOf("inside")).toMatchObject({ isMainThread: false, threads: 2, p: expect.closeTo(0.00307, 5) });
   });
 
