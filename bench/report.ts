@@ -67,7 +67,7 @@ function noise({ workloads, implementations }: BenchRecord): string[] {
   );
 }
 
-/** Up to so many classes, the fixed work of a row shows beside the work of its logits. */
+/** Workloads with at most so many classes have a table of their own, as the fixed work of a row shows there. */
 const FEW_CLASSES = 16;
 
 function tablesOf(op: Op, record: BenchRecord): string[] {

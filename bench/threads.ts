@@ -15,7 +15,7 @@ import { type Batch, batchOf, WORKLOADS, type Workload } from "./workloads.js";
 /** One batch that is too small for threads to share, and two larger ones. */
 const IDS = ["gradient-64x10", "gradient-1024x1000", "gradient-64x32000"];
 
-/** One thread and several take turns so many times; each ratio is of one round. */
+/** The number of rounds, in which one thread and several take turns; each ratio is of one round. */
 const ROUNDS = 5;
 
 /** Numbers of threads: 2, 4 and so on below the number of processors, that number, and twice that number. */

@@ -192,7 +192,7 @@ describe("a worker that", () => {
   });
 });
 
-// In one of some hundred runs, a worker of Node 20, 22 and 24 does not notice that a memory has grown while its message was on the way.
+// In about 1 of 100 runs, a worker of Node 20, 22 and 24 does not notice that a memory has grown while its message was on the way.
 it("a worker refreshes its memory for a call that knows a larger size", async () => {
   let receive = (_message: Message): void => {};
   const parentPort = { on: (_event: string, listen: typeof receive) => (receive = listen) };
@@ -209,9 +209,9 @@ it("a worker refreshes its memory for a call that knows a larger size", async ()
   receive({ kind: "start", control: block.memory, mail: 0 });
   // The worker serves until its message count changes. `grow` changes it; if it is not called, another thread does so after 2 s.
   const script =
-    "const { workerData: { words, bell, mail } } = require('worker_threads');" +
-    "setTimeout(() => { Atomics.add(words, mail, 1); Atomics.add(words, bell, 1); Atomics.notify(words, bell); }, 2000);";
-  const other = new Worker(script, { eval: true, workerData: { words: block.words, bell: Control.BELL, mail: Control.MAIL } });
+    "const { workerData: { words, wake, messageCount } } = require('worker_threads');" +
+    "setTimeout(() => { Atomics.add(words, messageCount, 1); Atomics.add(words, wake, 1); Atomics.notify(words, wake); }, 2000);";
+  const other = new Worker(script, { eval: true, workerData: { words: block.words, wake: Control.BELL, messageCount: Control.MAIL } });
   receive({ kind: "attach", arena: 1, module, memory });
   await other.terminate();
   expect(grow).toHaveBeenCalledExactlyOnceWith(0);

@@ -83,7 +83,7 @@ const naive: Implementation = {
 const careful: Implementation = {
   name: "careful JavaScript",
   version: "",
-  calls: "as a careful hand writes it: loss log Σ exp(x − max) − (x_y − max), gradient p − 1 at the label",
+  calls: "the usual careful form: loss log Σ exp(x − max) − (x_y − max), gradient p − 1 at the label",
   precision: "float64",
   run: byHand((shifted, _prob, sum) => Math.log(sum) - shifted),
 };

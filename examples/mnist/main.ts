@@ -19,7 +19,7 @@ const USAGE = `Trains a softmax classifier on the MNIST digits.
   --epochs N      passes over the 60,000 training digits (default 15)
   --batch N       digits a step (default 100)
   --rate R        learning rate of the first epoch; the e-th has R/√e (default 0.5)
-  --seed N        of the order in which the digits are visited (default 1)
+  --seed N        seed of the random order of the digits (default 1)
   --require P     exit with status 1 if less than P percent of the test digits are right
   --help          this text
 `;

@@ -14,7 +14,7 @@ import { Trainer } from "./trainer.js";
 /** Digits trained on in a frame: about two epochs a second, slow enough to watch. */
 const DIGITS_PER_FRAME = 200;
 const MOST_EPOCHS = 50;
-/** How often in an epoch the curves get a point and all is drawn. */
+/** The number of points that an epoch adds to the curves; all is drawn with each. */
 const POINTS_PER_EPOCH = 6;
 /** Progress is announced after so many epochs. */
 const ANNOUNCED_EPOCHS = 10;
