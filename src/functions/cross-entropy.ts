@@ -377,7 +377,7 @@ export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options
   return { ...rest, gradient: toForm(form, result, shape) };
 }
 
-const GRADIENT_OPTIONS = [...LOSS_OPTIONS, "out", "accumulate", "labelGradient"] as const;
+const GRADIENT_OPTIONS = /* @__PURE__ */ (() => [...LOSS_OPTIONS, "out", "accumulate", "labelGradient"] as const)();
 
 /** The array for a derivative: `out` if it is given. */
 function derivativeArray({ logits, labels, layout }: Batch, out: unknown, vector?: Elements): Float64Array {
@@ -391,7 +391,7 @@ export interface HessianOptions<R extends Reduction = Reduction> extends Omit<Lo
   out?: Float64Array;
 }
 
-const HESSIAN_OPTIONS = [...LOSS_OPTIONS.filter((name) => name !== "outputs" && name !== "topK"), "out"] as const;
+const HESSIAN_OPTIONS = /* @__PURE__ */ (() => [...LOSS_OPTIONS.filter((name) => name !== "outputs" && name !== "topK"), "out"] as const)();
 
 function secondOrder(derivative: Derivative, x: unknown, y: unknown, v: unknown, options: HessianOptions | undefined): unknown {
   const checked = checkOptions(options, HESSIAN_OPTIONS);

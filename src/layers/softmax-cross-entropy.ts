@@ -43,6 +43,7 @@ import {
   toForm,
 } from "../tensor/shape.js";
 import { readThreads, type ThreadOptions } from "../threads/options.js";
+import { shareMemory } from "../threads/team.js";
 import { type Derivative, type Kernels, PLAN_PLANES, PLANES, SUM_ELEMENTS } from "../wasm/abi.js";
 
 type LabelKind = "indices" | "distribution";
@@ -58,8 +59,10 @@ abstract class Layer {
   protected readonly axis: number;
 
   constructor({ axis = -1, ...options }: Pick<SoftmaxOptions, "axis" | "threads" | "createWorker">) {
+    // Engines without explicit resource management have no such symbol. A static block would keep the class in bundles that do not use it.
+    if (Symbol.dispose) Layer.prototype[Symbol.dispose] ??= Layer.prototype.dispose;
     this.axis = checkInteger("axis", axis, -MAX_AXES, MAX_AXES - 1);
-    this.#arena = new Arena(readThreads(options));
+    this.#arena = new Arena(shareMemory(readThreads(options)));
   }
 
   /** The planes of scratch memory that the kernels need. */
@@ -169,11 +172,6 @@ abstract class Layer {
 
   /** {@link dispose}, for `using`. */
   declare [Symbol.dispose]: () => void;
-
-  static {
-    // Engines without explicit resource management have no such symbol.
-    if (Symbol.dispose) Layer.prototype[Symbol.dispose] = Layer.prototype.dispose;
-  }
 }
 
 /** What a layer is laid out for, and by how many it is worked for. */
@@ -309,17 +307,8 @@ export interface SoftmaxCrossEntropyOptions<R extends Reduction = Reduction> ext
   topK?: number;
 }
 
-const LOSS_LAYER_OPTIONS = [
-  ...LAYER_OPTIONS,
-  ...TERMS,
-  "labels",
-  "sampleWeights",
-  "mask",
-  "accumulate",
-  "labelGradient",
-  "outputs",
-  "topK",
-] as const;
+const LOSS_LAYER_OPTIONS = /* @__PURE__ */ (() =>
+  [...LAYER_OPTIONS, ...TERMS, "labels", "sampleWeights", "mask", "accumulate", "labelGradient", "outputs", "topK"] as const)();
 
 /**
  * Softmax cross-entropy as a layer: the loss forward, its gradient with respect to the logits backward. Forward visits the data once

@@ -79,7 +79,7 @@ export interface LossOptions<R extends Reduction = Reduction, O extends Output =
 }
 
 export const TERMS = ["reduction", "divisor", "emptyMean", "weights", "ignoreIndex", "labelSmoothing", "zLoss", "scale"] as const;
-export const LOSS_OPTIONS = ["shape", "axis", ...TERMS, "sampleWeights", "mask", "outputs", "topK"] as const;
+export const LOSS_OPTIONS = /* @__PURE__ */ (() => ["shape", "axis", ...TERMS, "sampleWeights", "mask", "outputs", "topK"] as const)();
 
 /** The terms of a loss as they were read and checked. */
 export interface Terms {

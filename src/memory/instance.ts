@@ -5,10 +5,9 @@
 //   offsets[i] …      the next ones, each on a 64-byte boundary
 
 import { rangeError, Verbatim } from "../errors.js";
-import type { Threads } from "../threads/options.js";
-import { Crew } from "../threads/team.js";
+import type { Crew, Shared } from "../threads/team.js";
 import { type Kernels, PLANES } from "../wasm/abi.js";
-import { instantiate, instantiateShared, MAX_PAGES, PAGE_BYTES } from "../wasm/instantiate.js";
+import { instantiate, MAX_PAGES, PAGE_BYTES } from "../wasm/instantiate.js";
 
 const ALIGNMENT_BYTES = 64;
 
@@ -46,13 +45,17 @@ export class Arena {
   readonly #crew: Crew | undefined;
   readonly #hands: number;
 
-  constructor(threads?: Threads) {
-    const shared = threads && threads.threads > 1 ? instantiateShared() : undefined;
-    const { kernels, memory, module } = shared ?? instantiate();
+  /**
+   * `shared` is a memory with its crew. Without it the calling thread works alone, and bundles leave the threads out.
+   *
+   * @internal Declarations are for programs without the types of WebAssembly, too.
+   */
+  constructor(shared?: Shared) {
+    const { kernels, memory } = shared ?? instantiate();
     this.kernels = kernels;
     this.#memory = memory;
-    this.#crew = threads && shared && new Crew(threads, module, memory, kernels);
-    this.#hands = this.#crew ? (threads as Threads).threads : 1;
+    this.#crew = shared?.crew;
+    this.#hands = shared?.threads ?? 1;
   }
 
   /** How many hands the last call of shared kernels had. */

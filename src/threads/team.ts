@@ -2,6 +2,7 @@
 // and those who are not mean fewer hands.
 
 import type { Kernels } from "../wasm/abi.js";
+import { instantiateShared } from "../wasm/instantiate.js";
 import { type Extent, LEAST_OF_HAND, leastRowsOf, MOST_BLOCK_MS } from "./grain.js";
 import { defaultWorker, type Threads, type WorkerLike } from "./options.js";
 import { type Call, Control, ControlBlock, type Message, SHARED_KERNELS } from "./shared-call.js";
@@ -192,4 +193,21 @@ export class Crew {
     dropped?.unregister(this);
     pool?.detach(this.#arena);
   }
+}
+
+/** Kernels on a memory that threads share, with the crew that works there. */
+export interface Shared {
+  readonly kernels: Kernels;
+  readonly memory: WebAssembly.Memory;
+  readonly crew: Crew;
+  readonly threads: number;
+}
+
+/** A memory for so many threads; undefined for one thread, and where no memory can be shared. */
+export function shareMemory(options: Threads): Shared | undefined {
+  const { threads } = options;
+  const instance = threads > 1 ? instantiateShared() : undefined;
+  if (!instance) return undefined;
+  const { kernels, memory, module } = instance;
+  return { kernels, memory, crew: new Crew(options, module, memory, kernels), threads };
 }

@@ -66,7 +66,7 @@ export const PLAN_INTEGERS = [
 ] as const;
 
 /** In doubles. */
-export const PLAN_ELEMENTS = PLAN_NUMBERS.length + Math.ceil(PLAN_INTEGERS.length / 2);
+export const PLAN_ELEMENTS = /* @__PURE__ */ (() => PLAN_NUMBERS.length + Math.ceil(PLAN_INTEGERS.length / 2))();
 
 export type Plan = Readonly<Record<(typeof PLAN_NUMBERS | typeof PLAN_INTEGERS)[number], number>>;
 
