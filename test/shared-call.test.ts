@@ -160,7 +160,7 @@ describe("a worker that", () => {
   });
 
   it("ends in the middle of a call causes an Error in bounded time, and the layer refuses further use", async () => {
-    const layer = layerOf(2, () => new Worker(saboteurUrl, { workerData: "exit" }));
+    const layer = layerOf(2, () => new Worker(saboteurUrl, { workerData: { act: "exit", Word } }));
     const other = layerOf(2);
     layer.forward();
     await sleep(200);
@@ -184,7 +184,7 @@ describe("a worker that", () => {
   });
 
   it("fails in a call makes that call fail, and no other", async () => {
-    const layer = layerOf(2, () => new Worker(saboteurUrl, { workerData: "fail" }));
+    const layer = layerOf(2, () => new Worker(saboteurUrl, { workerData: { act: "fail", Word } }));
     await sleep(200);
     expect(() => callForSeconds(layer)).toThrow("softmax-wasm: a kernel has failed in a worker");
     expect(() => layer.backward()).toThrow("backward() expected a call of forward() first");
