@@ -36,6 +36,7 @@ const sources = [
   "tsconfig.json",
   "package-lock.json",
   "scripts/constants.ts",
+  "scripts/plan.ts",
   "scripts/embed.ts",
   "scripts/bundle.ts",
   "scripts/entries.ts",
@@ -53,6 +54,7 @@ if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !=
   rmSync("dist", { recursive: true, force: true });
   mkdirSync("build");
   run("npx tsx scripts/constants.ts");
+  run("npx tsx scripts/plan.ts");
   for (const build of ["release", "relaxed", "debug"]) {
     for (const target of [build, `${build}-threads`]) run(`npx asc --config asconfig.json --target ${target}`);
   }
