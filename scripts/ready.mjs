@@ -37,6 +37,7 @@ const sources = [
   "package.json",
   "package-lock.json",
   "scripts/constants.ts",
+  "scripts/plan.ts",
   "scripts/embed.ts",
   "scripts/bundle.ts",
   "scripts/entries.ts",
@@ -55,6 +56,7 @@ if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !=
   mkdirSync("build");
   // Constants → kernels → src/wasm/*.generated.ts → dist.
   run("npx tsx scripts/constants.ts");
+  run("npx tsx scripts/plan.ts");
   for (const build of ["release", "relaxed", "debug"]) {
     for (const target of [build, `${build}-threads`]) run(`npx asc --config asconfig.json --target ${target}`);
   }

@@ -2,13 +2,14 @@
 // byte.
 
 import { expect } from "vitest";
-import { type Kernels, PLAN_NUMBERS, PLAN_PLANES, PLANES } from "../src/wasm/abi.js";
+import { PLAN_NUMBERS } from "../src/loss/plan.generated.js";
+import { type Kernels, LOSS_PLANES, PLANES } from "../src/wasm/abi.js";
 import { instantiate, PAGE_BYTES } from "../src/wasm/instantiate.js";
 
 const CANARY = 0x5afe_c0de;
 const CANARY_WORDS = 8;
 
-type Values = Float64Array | Int32Array;
+export type Values = Float64Array | Int32Array | Uint8Array;
 
 const haveSameBytes = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
@@ -19,18 +20,15 @@ const VISITS = {
   logSumExp: 2,
   softmaxBackward: 3,
   logSoftmaxBackward: 3,
-  lossOfIndices: 3,
-  lossOfDistributions: 3,
-  gradientOfIndices: 4,
-  gradientOfDistributions: 4,
 } as const;
 
 /** The kernels; those that visit rows take outer before classes and inner instead of first, end and scratchPtr. */
-type TestKernels = Omit<Kernels, keyof typeof VISITS | "lossWithOptions"> &
-  Record<keyof typeof VISITS, (...args: number[]) => void> & { lossWithOptions(planPtr: number, first: number, end: number): void };
+type TestKernels = Omit<Kernels, keyof typeof VISITS | "loss"> & Record<keyof typeof VISITS, (...args: number[]) => void>;
 
 export class CanaryArena {
   readonly kernels: TestKernels;
+  /** The kernel `loss` of a plan at an address, for the rows [first, end). */
+  readonly loss: (planPtr: number, first: number, end: number) => void;
   readonly #memory: WebAssembly.Memory;
   readonly #scratchEnd: number;
   /** As much as lies above the tables. */
@@ -49,7 +47,7 @@ export class CanaryArena {
         const [outer, classes, inner] = args.splice(pointers, 3);
         const scratch = this.#scratch(zoneBytes, kernels.scratchBytes(classes, inner, PLANES));
         const rows = outer * inner;
-        // As hands that share a batch would.
+        // As threads that share a batch would.
         for (const [first, end] of [
           [rows >> 1, rows],
           [0, rows >> 1],
@@ -59,17 +57,18 @@ export class CanaryArena {
       };
       return [name, inTwoParts];
     });
-    const lossWithOptions: TestKernels["lossWithOptions"] = (planPtr, first, end) => {
+    this.kernels = { ...kernels, ...Object.fromEntries(wrapped) };
+    this.loss = (planPtr, first, end) => {
       const [classes, inner] = new Uint32Array(memory.buffer, planPtr + PLAN_NUMBERS.length * 8, 2);
-      kernels.lossWithOptions(planPtr, first, end, this.#scratch(zoneBytes, kernels.scratchBytes(classes, inner, PLAN_PLANES)));
+      kernels.loss(planPtr, first, end, this.#scratch(zoneBytes, kernels.scratchBytes(classes, inner, LOSS_PLANES)));
     };
-    this.kernels = { ...kernels, ...Object.fromEntries(wrapped), lossWithOptions };
   }
 
   #scratch(zoneBytes: number, bytes: number): number {
     if (bytes > zoneBytes) throw new Error(`the test needs ${bytes} bytes of scratch memory`);
-    this.#scratchBytes = Math.max(this.#scratchBytes, bytes);
-    return this.#scratchEnd - bytes;
+    const aligned = Math.ceil(bytes / 16) * 16;
+    this.#scratchBytes = Math.max(this.#scratchBytes, aligned);
+    return this.#scratchEnd - aligned;
   }
 
   /** Writes into a buffer while `run` has it: addresses are known only then. */
@@ -96,7 +95,7 @@ export class CanaryArena {
     const ptrs: number[] = [];
     let end = buffer.byteLength;
     for (const array of arrays.toReversed()) {
-      const ptr = Math.floor((end - array.byteLength) / 8) * 8 + (array instanceof Int32Array ? (end - array.byteLength) % 8 : 0);
+      const ptr = Math.floor((end - array.byteLength) / 8) * 8 + (array instanceof Float64Array ? 0 : (end - array.byteLength) % 8);
       ptrs.unshift(ptr);
       end = Math.floor(ptr / 8) * 8 - gap;
     }
@@ -111,9 +110,11 @@ export class CanaryArena {
 
     expect(haveSameBytes(tables, new Uint8Array(buffer, 0, start)), "the tables are untouched").toBe(true);
     const results = views.map((view) => view.slice());
-    views.forEach((view) => {
-      new Int32Array(buffer, view.byteOffset, view.byteLength / 4).fill(CANARY);
-    });
+    const canaries = new Uint8Array(Int32Array.of(CANARY).buffer);
+    for (const { byteOffset, byteLength } of views) {
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+      for (let i = 0; i < byteLength; i++) bytes[i] = canaries[(byteOffset + i) % 4];
+    }
     new Int32Array(buffer, this.#scratchEnd - this.#scratchBytes, this.#scratchBytes / 4).fill(CANARY);
     expect(haveSameBytes(this.#canaries, new Uint8Array(buffer, start)), "no byte outside the buffers has changed").toBe(true);
     return results as unknown as A;

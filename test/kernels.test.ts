@@ -5,9 +5,10 @@ import { distribution, ROWS, seeded } from "../reference/data.js";
 import { layOut, positionIn } from "../reference/layout.js";
 import { LIMITS } from "../reference/limits.js";
 import { type Exact, exact, exactBackward, exactLogBackward, exactRow, exactSum } from "../reference/oracle.js";
-import { PLANES, SUM_ELEMENTS } from "../src/wasm/abi.js";
+import { PLANES, SUM_LENGTH } from "../src/wasm/abi.js";
 import { moduleFor } from "../src/wasm/source.js";
 import { CanaryArena } from "./arena.js";
+import { lossOf } from "./loss-call.js";
 import { expectSameBits, runForward, verifyForward, within } from "./verify.js";
 
 const arena = new CanaryArena();
@@ -66,6 +67,10 @@ it.each([1, 3, 4, 5, 9])("the first of %i indices that is no class is found", (c
 });
 
 describe("rows of several blocks", () => {
+  /** With scratch memory for a copy of the longest row. */
+  const arena = new CanaryArena(2 ** 22);
+  const { kernels } = arena;
+
   /** Rows that end otherwise than their first block lets expect: they are taken once more, relative to their maximum. */
   const longRows = (classes: number) => {
     const random = seeded(classes);
@@ -101,16 +106,11 @@ describe("rows of several blocks", () => {
     const [probsInPlace] = arena.run([x], (xPtr) => kernels.softmax(xPtr, xPtr, ...shape));
     expectSameBits(probsInPlace, probs);
     const losses = new Float64Array(logits.length);
-    const [, , , gradient] = arena.run([x, indices, losses, new Float64Array(x.length)], (xPtr, labels, l, out) =>
-      kernels.gradientOfIndices(xPtr, labels, l, out, ...shape, 0, 1, 3),
-    );
-    const [inPlace] = arena.run([x, indices, losses], (xPtr, labels, l) =>
-      kernels.gradientOfIndices(xPtr, labels, l, xPtr, ...shape, 0, 1, 3),
-    );
+    const fields = { shape, derivative: "GRADIENT", divisor: 3 } as const;
+    const { exps: gradient } = lossOf(arena, { logits: x, indices, losses, exps: new Float64Array(x.length) }, fields);
+    const { logits: inPlace } = lossOf(arena, { logits: x, indices, losses, exps: "logits" }, fields);
     expectSameBits(inPlace, gradient);
-    const [oneHot] = arena.run([x, layOut(distributions, 1), losses], (xPtr, labels, l) =>
-      kernels.gradientOfDistributions(xPtr, labels, l, xPtr, ...shape, 0, 1, 3),
-    );
+    const { logits: oneHot } = lossOf(arena, { logits: x, targets: layOut(distributions, 1), losses, exps: "logits" }, fields);
     expectSameBits(oneHot, gradient);
   });
 });
@@ -248,10 +248,11 @@ describe("batches", () => {
       arena.run([g, x, output], (gPtr, p, out) => kernels.softmaxBackward(gPtr, p, out, rows, classes, 1));
       arena.run([g, x, output], (gPtr, l, out) => kernels.logSoftmaxBackward(gPtr, l, out, rows, classes, 1));
       arena.run([x, new Float64Array(rows * classes ** 2)], (p, out) => kernels.softmaxJacobian(p, out, classes, 0, rows * classes));
-      arena.run([x, byRow, output, indices], (xPtr, l, out, y) => kernels.gradientOfIndices(xPtr, y, l, out, rows, classes, 1, 0, 1, 1));
-      arena.run([x, byRow, output, q], (xPtr, l, out, y) => kernels.gradientOfDistributions(xPtr, y, l, out, rows, classes, 1, 0, 1, 1));
-      arena.run([x, byRow, indices], (xPtr, l, y) => kernels.lossOfIndices(xPtr, y, l, rows, classes, 1));
-      arena.run([x, byRow, q], (xPtr, l, y) => kernels.lossOfDistributions(xPtr, y, l, rows, classes, 1));
+      const shape = [rows, classes, 1] as const;
+      lossOf(arena, { logits: x, losses: byRow, exps: output, indices }, { shape, derivative: "GRADIENT" });
+      lossOf(arena, { logits: x, losses: byRow, exps: output, targets: q }, { shape, derivative: "GRADIENT" });
+      lossOf(arena, { logits: x, losses: byRow, indices }, { shape });
+      lossOf(arena, { logits: x, losses: byRow, targets: q }, { shape });
     }
   });
 
@@ -285,15 +286,10 @@ describe("batches", () => {
         expect(first, name).toEqual(apart);
         expect(second, name).toEqual(apart);
       }
-      for (const [name, labels] of [
-        ["gradientOfIndices", indices],
-        ["gradientOfDistributions", q],
-      ] as const) {
-        const [, , , apart] = arena.run([x, labels, losses, output], (xPtr, y, l, out) =>
-          kernels[name](xPtr, y, l, out, ...shape, 0, 1, 1),
-        );
-        const [inPlace] = arena.run([x, labels, losses], (xPtr, y, l) => kernels[name](xPtr, y, l, xPtr, ...shape, 0, 1, 1));
-        expect(inPlace, name).toEqual(apart);
+      for (const labels of [{ indices }, { targets: q }]) {
+        const { exps: apart } = lossOf(arena, { logits: x, ...labels, losses, exps: output }, { shape, derivative: "GRADIENT" });
+        const { logits: inPlace } = lossOf(arena, { logits: x, ...labels, losses, exps: "logits" }, { shape, derivative: "GRADIENT" });
+        expect(inPlace).toEqual(apart);
       }
     }
   });
@@ -315,12 +311,10 @@ describe("batches", () => {
       const { x, indices } = batchOf("uniform", 3, classes, 1);
       const losses = new Float64Array(3);
       const upstream = Float64Array.of(1, -2, 0.5);
-      const [, , , , got] = arena.run([x, indices, losses, upstream, new Float64Array(x.length)], (xPtr, y, l, g, out) =>
-        kernels.gradientOfIndices(xPtr, y, l, out, 3, classes, 1, g, 0, 1),
-      );
-      const [, , , plain] = arena.run([x, indices, losses, new Float64Array(x.length)], (xPtr, y, l, out) =>
-        kernels.gradientOfIndices(xPtr, y, l, out, 3, classes, 1, 0, 1, 1),
-      );
+      const fields = { shape: [3, classes, 1], derivative: "GRADIENT" } as const;
+      const buffers = { logits: x, indices, losses, exps: new Float64Array(x.length) };
+      const { exps: got } = lossOf(arena, { ...buffers, upstreamByRow: upstream }, { ...fields, upstream: 0 });
+      const { exps: plain } = lossOf(arena, buffers, fields);
       // Powers of two scale exactly.
       expect(got).toEqual(plain.map((value, at) => value * upstream[Math.floor(at / classes)]));
     }
@@ -339,12 +333,9 @@ describe("batches", () => {
       const oneHot = flat(Array.from(indices, (y) => Array.from({ length: classes }, (_, j) => (j === y ? 1 : 0))));
       const losses = new Float64Array(rows);
       const output = new Float64Array(x.length);
-      const [, , l1, g1] = arena.run([x, indices, losses, output], (xPtr, y, l, out) =>
-        kernels.gradientOfIndices(xPtr, y, l, out, outer, classes, inner, 0, -1, rows),
-      );
-      const [, , l2, g2] = arena.run([x, oneHot, losses, output], (xPtr, y, l, out) =>
-        kernels.gradientOfDistributions(xPtr, y, l, out, outer, classes, inner, 0, -1, rows),
-      );
+      const fields = { shape: [outer, classes, inner], derivative: "GRADIENT", upstream: -1, divisor: rows } as const;
+      const { losses: l1, exps: g1 } = lossOf(arena, { logits: x, indices, losses, exps: output }, fields);
+      const { losses: l2, exps: g2 } = lossOf(arena, { logits: x, targets: oneHot, losses, exps: output }, fields);
       expect(l2).toEqual(l1);
       expect(g2).toEqual(g1);
     }
@@ -355,7 +346,7 @@ describe("batches", () => {
     const values = Float64Array.from({ length: 1001 }, (_, i) => (i % 2 ? 1e16 * random() : random()));
     const want = exactSum(values);
     let mean = Number.NaN;
-    arena.run([values, new Float64Array(SUM_ELEMENTS)], (ptr, sum) => {
+    arena.run([values, new Float64Array(SUM_LENGTH)], (ptr, sum) => {
       kernels.accumulate(ptr, 500, sum);
       kernels.accumulate(ptr + 500 * 8, 501, sum);
       mean = kernels.mean(sum, 1001);
@@ -367,13 +358,13 @@ describe("batches", () => {
       [Float64Array.of(3e-323), 1e-9],
       [Float64Array.from({ length: 1001 }, () => 1e-17 * random()).fill(1e-3, 0, 1), 5e-309],
     ] as const) {
-      arena.run([tiny, new Float64Array(SUM_ELEMENTS)], (ptr, sum) => {
+      arena.run([tiny, new Float64Array(SUM_LENGTH)], (ptr, sum) => {
         kernels.accumulate(ptr, tiny.length, sum);
         mean = kernels.mean(sum, divisor);
       });
       within(LIMITS.mean, "mean", mean, exactSum(tiny).div(exact(divisor)));
     }
-    arena.run([Float64Array.of(1, Infinity, 2), new Float64Array(SUM_ELEMENTS)], (ptr, sum) => {
+    arena.run([Float64Array.of(1, Infinity, 2), new Float64Array(SUM_LENGTH)], (ptr, sum) => {
       kernels.accumulate(ptr, 3, sum);
       mean = kernels.mean(sum, 3);
     });

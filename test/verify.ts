@@ -6,6 +6,7 @@ import { layOut, positionIn } from "../reference/layout.js";
 import { LIMITS } from "../reference/limits.js";
 import { type Exact, type ExactRow, exact, exactGradient, exactLoss, exactRow, exactSum, ulpError } from "../reference/oracle.js";
 import type { CanaryArena } from "./arena.js";
+import { lossOf } from "./loss-call.js";
 
 /** Fails unless `got` is within `limit` ulps, of the exact value or of `unit` where that is larger. */
 export function within(limit: number, what: string, got: number, want: Exact, unit?: Exact): void {
@@ -62,14 +63,13 @@ export function runForward(arena: CanaryArena, { logits, indices, distributions 
   const [, probs] = arena.run([x, output], (xPtr, out) => kernels.softmax(xPtr, out, ...shape));
   const [, logProbs] = arena.run([x, output], (xPtr, out) => kernels.logSoftmax(xPtr, out, ...shape));
   const [, lse] = arena.run([x, byRow], (xPtr, out) => kernels.logSumExp(xPtr, out, ...shape));
-  const [, , losses] = arena.run([x, y, byRow], (xPtr, labels, out) => kernels.lossOfIndices(xPtr, labels, out, ...shape));
-  const [, , softLosses] = arena.run([x, q, byRow], (xPtr, labels, out) => kernels.lossOfDistributions(xPtr, labels, out, ...shape));
-  const [, , losses2, gradient] = arena.run([x, y, byRow, output], (xPtr, labels, l, out) =>
-    kernels.gradientOfIndices(xPtr, labels, l, out, ...shape, 0, 1, divisor),
-  );
-  const [, , softLosses2, softGradient] = arena.run([x, q, byRow, output], (xPtr, labels, l, out) =>
-    kernels.gradientOfDistributions(xPtr, labels, l, out, ...shape, 0, 1, divisor),
-  );
+  const ofIndices = { logits: x, indices: y, losses: byRow };
+  const ofDistributions = { logits: x, targets: q, losses: byRow };
+  const { losses } = lossOf(arena, ofIndices, { shape });
+  const { losses: softLosses } = lossOf(arena, ofDistributions, { shape });
+  const gradientFields = { shape, derivative: "GRADIENT", divisor } as const;
+  const { losses: losses2, exps: gradient } = lossOf(arena, { ...ofIndices, exps: output }, gradientFields);
+  const { losses: softLosses2, exps: softGradient } = lossOf(arena, { ...ofDistributions, exps: output }, gradientFields);
   expect(losses2, "the loss with and without gradient").toEqual(losses);
   expect(softLosses2, "the soft loss with and without gradient").toEqual(softLosses);
   return { probs, logProbs, lse, losses, gradient, softLosses, softGradient };

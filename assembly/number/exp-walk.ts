@@ -1,19 +1,20 @@
 // A second entry, compiled for tests only: the shifted exp by itself.
 
-import { expConstant, expFloor, expRound, isFar, shiftedExp } from "./exp";
+import { bytesOf, load2, store2 } from "./storage";
+import { LN2_HI, LN2_LO, P0, P1, P2, SCALE, expFloor, expRound, isLarge, shiftedExp } from "./exp";
 
 const INDICES: usize = memory.data(16, 16);
 
 /** out = shiftedExp of an even number of logits, each of a row with the maximum of the same place in maxPtr, as the kernels take it. */
 export function expWalk(xPtr: usize, maxPtr: usize, outPtr: usize, count: usize): void {
-  const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
-  const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
-  for (let i: usize = 0; i < count << 3; i += 16) {
-    const x = v128.load(xPtr + i);
-    const max = v128.load(maxPtr + i);
+  const scale = SCALE(), ln2Hi = LN2_HI(), ln2Lo = LN2_LO();
+  const p0 = P0(), p1 = P1(), p2 = P2();
+  for (let i: usize = 0; i < bytesOf<f64>(count); i += bytesOf<f64>(2)) {
+    const x = load2<f64>(xPtr + i);
+    const max = load2<f64>(maxPtr + i);
     const top = f64x2.sub(max, max);
     const near = shiftedExp(false, INDICES, x, max, expRound(max), expFloor(max), scale, ln2Hi, ln2Lo, p0, p1, p2);
     const relative = shiftedExp(true, INDICES, x, max, expRound(top), expFloor(top), scale, ln2Hi, ln2Lo, p0, p1, p2);
-    v128.store(outPtr + i, v128.bitselect(relative, near, isFar(max)));
+    store2<f64>(outPtr + i, v128.bitselect(relative, near, isLarge(max)));
   }
 }

@@ -3,6 +3,7 @@
 // as in ARM's optimized-routines.
 
 import { EXP_CONSTANTS, EXP_TABLE, TABLE_BITS } from "./constants.generated";
+import { bytesOf, splat, store2 } from "./storage";
 import { twoDifferenceError } from "./two-sum";
 
 /** 1.5·2^52: adding it rounds to an integer and leaves that integer in the low bits. */
@@ -30,18 +31,18 @@ const EXP_UNBIAS: f64 = reinterpret<f64>(0x27f0000000000000); // 2^-384
 const SMALL: f64 = reinterpret<f64>(0x20b0000000000000); // 2^-500
 
 /**
- * s exp(x) = (e · unbiasFirst(s)) · unbiasLast(s) for e = 2^384 exp(x). Usually 2^-384 goes into s, so that the product is rounded
+ * s exp(x) = (e · unbiasExp(s)) · unbiasScale(s) for e = 2^384 exp(x). Usually 2^-384 goes into s, so that the product is rounded
  * once; for a small s it goes into e.
  */
 // @ts-ignore: decorator
 @inline
-export function unbiasFirst(s: v128): v128 {
+export function unbiasExp(s: v128): v128 {
   return v128.bitselect(f64x2.splat(EXP_UNBIAS), f64x2.splat(1), f64x2.lt(f64x2.abs(s), f64x2.splat(SMALL)));
 }
 
 // @ts-ignore: decorator
 @inline
-export function unbiasLast(s: v128): v128 {
+export function unbiasScale(s: v128): v128 {
   return v128.bitselect(s, f64x2.mul(s, f64x2.splat(EXP_UNBIAS)), f64x2.lt(f64x2.abs(s), f64x2.splat(SMALL)));
 }
 
@@ -53,7 +54,7 @@ export const MAX_LOG_PROB: f64 = 400.0;
 /** Whether logits of a row with this maximum are to be taken relative to it, a mask by lane. */
 // @ts-ignore: decorator
 @inline
-export function isFar(max: v128): v128 {
+export function isLarge(max: v128): v128 {
   return f64x2.gt(f64x2.abs(max), f64x2.splat(LARGE));
 }
 
@@ -72,14 +73,53 @@ export function expFloor(top: v128): v128 {
   return f64x2.sub(top, f64x2.splat(DEPTH));
 }
 
-/**
- * Constant i of the range reduction and polynomial. A kernel loads all six into locals: V8 rebuilds a v128.const wherever a loop
- * uses it.
- */
+/** Element i of EXP_CONSTANTS in both lanes. */
 // @ts-ignore: decorator
 @inline
-export function expConstant(i: usize): v128 {
-  return v128.load64_splat(EXP_CONSTANTS + (i << 3));
+function constant(i: usize): v128 {
+  return splat<f64>(EXP_CONSTANTS + bytesOf<f64>(i));
+}
+
+// The constants of the range reduction and of the polynomial. A kernel loads all six into locals before its loop, because V8 makes a
+// v128.const anew wherever a loop uses it.
+
+/** B / ln 2. */
+// @ts-ignore: decorator
+@inline
+export function SCALE(): v128 {
+  return constant(0);
+}
+
+/** ln 2 / B is LN2_HI + LN2_LO; k LN2_HI is exact up to |k| of LARGE. */
+// @ts-ignore: decorator
+@inline
+export function LN2_HI(): v128 {
+  return constant(1);
+}
+
+// @ts-ignore: decorator
+@inline
+export function LN2_LO(): v128 {
+  return constant(2);
+}
+
+/** P(r) = P0 + P1 r + P2 r². */
+// @ts-ignore: decorator
+@inline
+export function P0(): v128 {
+  return constant(3);
+}
+
+// @ts-ignore: decorator
+@inline
+export function P1(): v128 {
+  return constant(4);
+}
+
+// @ts-ignore: decorator
+@inline
+export function P2(): v128 {
+  return constant(5);
 }
 
 /** a b + c: rounded once by the relaxed build, where the machine can. */
@@ -126,8 +166,8 @@ export function shiftedExp(
   // The low bits of t hold k − E·B, the table index below and the exponent above; whatever t is, the entry lies in the table. Through
   // memory the indices cost no vector instruction: 8 % of the time of a kernel less than by extract_lane (measured).
   v128.store(indices, t);
-  const entry0 = v128.load(<usize>load<u8>(indices) << 4, EXP_TABLE);
-  const entry1 = v128.load(<usize>load<u8>(indices, 8) << 4, EXP_TABLE);
+  const entry0 = v128.load(<usize>load<u8>(indices) << alignof<v128>(), EXP_TABLE);
+  const entry1 = v128.load(<usize>load<u8>(indices, 8) << alignof<v128>(), EXP_TABLE);
   const power = i64x2.add(i64x2.shuffle(entry0, entry1, 0, 2), i64x2.shl(t, <i32>(52 - TABLE_BITS)));
   const remainder = i64x2.shuffle(entry0, entry1, 1, 3);
 

@@ -2,7 +2,8 @@
 // Sun's fdlibm (e_log.c, 1993), where one quotient serves for the ratio and for the argument of atanh.
 
 import { LOG_CONSTANTS } from "./constants.generated";
-import { fastTwoSumError, quotientLow, upper } from "./two-sum";
+import { bytesOf, splat } from "./storage";
+import { fastTwoSumError, highHalf, quotientLow } from "./two-sum";
 
 const HALF_EXPONENT: i64 = 1 << 51;
 const TWO_52: f64 = 4503599627370496.0;
@@ -10,14 +11,14 @@ const TWO_52: f64 = 4503599627370496.0;
 // @ts-ignore: decorator
 @inline
 function constant(i: usize): v128 {
-  return v128.load64_splat(LOG_CONSTANTS + (i << 3));
+  return splat<f64>(LOG_CONSTANTS + bytesOf<f64>(i));
 }
 
 /**
  * log(sum / max) for two lanes, max > 0 and sum = max + rest, both (hi, lo), 0 <= rest < 2^52 max (NaN gives NaN).
  *   sum = 2^k max (1 + f), 0.66 < 1 + f < 1.51;  d = f 2^k max;  s = d / (2^k max + d/2), z = s²
  *   log(sum / max) = k ln 2 + 2 atanh(s/2) = k ln 2 + s + s z L(z)
- * k is the difference of the doubles' bits, whose upper part is their logarithm to 0.09. d = sum − 2^k max is exact (Sterbenz), or rest
+ * k is the difference of the doubles' bits, whose highHalf part is their logarithm to 0.09. d = sum − 2^k max is exact (Sterbenz), or rest
  * for k = 0. s is a pair.
  */
 // @ts-ignore: decorator
@@ -36,7 +37,7 @@ export function logRatio(max: v128, restHi: v128, restLo: v128, sumHi: v128, sum
   const divisorLo = f64x2.add(fastTwoSumError(power, halfD, divisor), f64x2.mul(dLo, half));
   const inverse = f64x2.div(f64x2.splat(1), divisor);
   const s = f64x2.mul(d, inverse);
-  const sHi = upper(s);
+  const sHi = highHalf(s);
   const sLo = quotientLow(sHi, inverse, d, f64x2.sub(dLo, f64x2.mul(s, divisorLo)), divisor);
   const z = f64x2.mul(s, s);
   const w = f64x2.mul(z, z);

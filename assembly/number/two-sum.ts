@@ -46,21 +46,21 @@ export function productLow(product: v128, aHi: v128, aLo: v128, bHi: v128, bLo: 
   return f64x2.add(lost, f64x2.add(f64x2.mul(aHi, bLo), f64x2.mul(aLo, bHi)));
 }
 
-/** The upper half of a double's digits. */
+/** The highHalf half of a double's digits. */
 // @ts-ignore: decorator
 @inline
-export function upper(a: v128): v128 {
+export function highHalf(a: v128): v128 {
   return v128.and(a, i64x2.splat(SPLIT_MASK));
 }
 
 /**
- * The rest of the quotient (hi + lo) / divisor whose first half is q, the upper half of hi inverse; inverse = fl(1/divisor). Products of
+ * The rest of the quotient (hi + lo) / divisor whose first half is q, the highHalf half of hi inverse; inverse = fl(1/divisor). Products of
  * q and halves are exact.
  */
 // @ts-ignore: decorator
 @inline
 export function quotientLow(q: v128, inverse: v128, hi: v128, lo: v128, divisor: v128): v128 {
-  const divisorHi = upper(divisor);
+  const divisorHi = highHalf(divisor);
   const rest = f64x2.sub(f64x2.sub(hi, f64x2.mul(q, divisorHi)), f64x2.mul(q, f64x2.sub(divisor, divisorHi)));
   return f64x2.mul(f64x2.add(rest, lo), inverse);
 }
@@ -91,7 +91,7 @@ export function twoDifferenceError(a: v128, b: v128, difference: v128): v128 {
 /** hi + lo; hi where it is infinite, as lo is then NaN. */
 // @ts-ignore: decorator
 @inline
-export function total(hi: v128, lo: v128): v128 {
+export function collapse(hi: v128, lo: v128): v128 {
   const finite = f64x2.lt(f64x2.abs(hi), f64x2.splat(Infinity));
   return f64x2.add(hi, v128.and(lo, finite));
 }
@@ -103,24 +103,11 @@ export function maxOfLanes(max: v128): v128 {
   return f64x2.pmax(max, i64x2.shuffle(max, max, 1, 0));
 }
 
-/** The maxima of `max` and `count` values, by lane; an odd last one counts for both. Some value or NaN if there is a NaN. */
-export function laneMax(max: v128, xPtr: usize, count: usize): v128 {
-  const end = xPtr + (count << 3);
-  let max1 = max, max2 = max, max3 = max;
-  for (; xPtr + 64 <= end; xPtr += 64) {
-    max = f64x2.pmax(max, v128.load(xPtr));
-    max1 = f64x2.pmax(max1, v128.load(xPtr, 16));
-    max2 = f64x2.pmax(max2, v128.load(xPtr, 32));
-    max3 = f64x2.pmax(max3, v128.load(xPtr, 48));
-  }
-  max = f64x2.pmax(f64x2.pmax(max, max1), f64x2.pmax(max2, max3));
-  for (; xPtr + 16 <= end; xPtr += 16) max = f64x2.pmax(max, v128.load(xPtr));
-  return xPtr < end ? f64x2.pmax(max, v128.load64_splat(xPtr)) : max;
-}
-
-/** The maximum of `count` >= 2 values, in both lanes. */
+/** Of a pair of rows, by lane, hi + lo. Of one row, the sum of both lanes' (hi, lo), rounded, in both lanes. */
 // @ts-ignore: decorator
 @inline
-export function reduceMax(xPtr: usize, count: usize): v128 {
-  return maxOfLanes(laneMax(v128.load(xPtr), xPtr, count));
+export function reducePair(isPair: bool, hi: v128, lo: v128): v128 {
+  if (isPair) return collapse(hi, lo);
+  const sum = reduceAdd(hi, lo);
+  return collapse(splatLane(sum, 0), splatLane(sum, 1));
 }

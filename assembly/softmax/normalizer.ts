@@ -1,9 +1,10 @@
 // What follows from a row's e_j: their sum, also without the maximum, its logarithm, the gradient. Two rows, one a lane, or one row in
 // both lanes; nothing here cancels.
 
-import { expConstant, shiftedExp } from "../number/exp";
+import { splat } from "../number/storage";
+import { LN2_HI, LN2_LO, P0, P1, P2, SCALE, shiftedExp } from "../number/exp";
 import {
-  fastTwoSumError, positiveTwoSumError, quotientLow, total, twoDifferenceError, upper,
+  fastTwoSumError, positiveTwoSumError, quotientLow, collapse, twoDifferenceError, highHalf,
 } from "../number/two-sum";
 
 /**
@@ -28,16 +29,16 @@ export function leastRest(count: usize): v128 {
  * Σ e_j without the maximum, (hi, lo), of a single row where it is next to nothing beside e_max, so that every other e_j is less than
  * half of it. The row is of e_j, or with `areLogits` of logits still.
  */
-export function sumOfOthers(
+export function sumOfOthers<T>(
   areLogits: bool, ptr: usize, classes: usize, classStride: usize, eMax: v128, base: v128, round: v128, floor: v128, scratchPtr: usize,
 ): v128 {
   const limit = f64x2.mul(eMax, f64x2.splat(0.5));
-  const scale = expConstant(0), ln2Hi = expConstant(1), ln2Lo = expConstant(2);
-  const p0 = expConstant(3), p1 = expConstant(4), p2 = expConstant(5);
+  const scale = SCALE(), ln2Hi = LN2_HI(), ln2Lo = LN2_LO();
+  const p0 = P0(), p1 = P1(), p2 = P2();
   let hi = f64x2.splat(0);
   let lo = f64x2.splat(0);
   for (let j: usize = 0; j < classes; j++, ptr += classStride) {
-    let e = v128.load64_splat(ptr);
+    let e = splat<T>(ptr);
     if (areLogits) e = shiftedExp(true, scratchPtr, e, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
     const term = v128.and(e, f64x2.lt(e, limit));
     const next = f64x2.add(hi, term);
@@ -76,10 +77,10 @@ const TINY: f64 = reinterpret<f64>(0x07b0000000000000); // 2^-900
 export function weightedLogSum(
   massHi: v128, massLo: v128, logS: v128, eMax: v128, restHi: v128, restLo: v128,
 ): v128 {
-  const mass = total(massHi, massLo);
+  const mass = collapse(massHi, massLo);
   const inverse = f64x2.div(f64x2.splat(1), eMax);
   const weighted = f64x2.mul(mass, restHi);
-  const q = upper(f64x2.mul(weighted, inverse));
+  const q = highHalf(f64x2.mul(weighted, inverse));
   const tiny = f64x2.add(q, quotientLow(q, inverse, weighted, f64x2.mul(mass, restLo), eMax));
   return v128.bitselect(tiny, f64x2.mul(mass, logS), f64x2.lt(logS, f64x2.splat(TINY)));
 }
@@ -87,7 +88,7 @@ export function weightedLogSum(
 /** e_y below which 1 − p_y is 1: less than 2^-64 of any e_max. */
 const NEGLIGIBLE: f64 = reinterpret<f64>(0x53e0000000000000); // 2^319
 
-/** What is missing from factor, the upper half of g inverse, inverse = fl(1/S), to g/S. */
+/** What is missing from factor, the highHalf half of g inverse, inverse = fl(1/S), to g/S. */
 // @ts-ignore: decorator
 @inline
 export function factorLow(factor: v128, inverse: v128, gHi: v128, gLo: v128, sumHi: v128, sumLo: v128): v128 {

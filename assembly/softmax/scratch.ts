@@ -3,6 +3,7 @@
 //   PAIRS   what a group of pairs of rows has come to (pair.ts)
 //   STAGE   planes of the elements of a group, of a tensor each (stage.ts)
 
+import { bytesOf } from "../number/storage";
 import { Pair } from "./tile";
 
 /** The most pairs of a group: when all have been visited before the first is finished, their chains of dependent operations overlap. */
@@ -16,21 +17,21 @@ export const STAGE: usize = PAIRS + MAX_PAIRS * offsetof<Pair>();
 
 /** The pairs of a group. */
 export function pairsOfGroup(classes: usize, inner: usize): usize {
-  const pairs = min(max(GROUP_BYTES / 16 / max(classes, 1), 4), MAX_PAIRS);
+  const pairs = min(max(GROUP_BYTES / sizeof<v128>() / max(classes, 1), 4), MAX_PAIRS);
   return inner == 1 ? pairs : min(pairs, (inner + 1) / 2);
 }
 
 /** Bytes of the elements of a group. */
 export function groupBytes(classes: usize, inner: usize): usize {
-  return pairsOfGroup(classes, inner) * (classes << 4);
+  return pairsOfGroup(classes, inner) * bytesOf<v128>(classes);
 }
 
 /** All of it where rows are visited one at a time. */
 export function rowScratchBytes(classes: usize, planes: usize): f64 {
-  return <f64>(PAIRS + offsetof<Pair>()) + (planes > 2 ? 8 * <f64>classes : 0);
+  return <f64>(PAIRS + offsetof<Pair>()) + (planes > 2 ? <f64>sizeof<f64>() * <f64>classes : 0);
 }
 
 /** All of it for groups: a double, as it may be more than there are addresses. */
 export function laneScratchBytes(classes: usize, inner: usize, planes: usize): f64 {
-  return <f64>STAGE + <f64>planes * <f64>pairsOfGroup(classes, inner) * 16 * <f64>classes;
+  return <f64>STAGE + <f64>planes * <f64>pairsOfGroup(classes, inner) * <f64>sizeof<v128>() * <f64>classes;
 }

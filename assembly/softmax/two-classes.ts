@@ -1,31 +1,32 @@
 // Rows of two classes, side by side, one a lane: loss and gradient of indices. Relative to the maximum its own e is ONE, so that a row
 // takes a single exp; the bits are those that lanes.ts would give. A last row without a partner is its own.
 
-import { expConstant, expFloor, expRound, shiftedExp, ONE } from "../number/exp";
+import { bytesOf, load2, loadByRow, store2, storeByRow } from "../number/storage";
+import { LN2_HI, LN2_LO, P0, P1, P2, SCALE, expFloor, expRound, shiftedExp, ONE } from "../number/exp";
 import { logRatio } from "../number/log";
 import { factorLow } from "./normalizer";
 import { nextPair, Pair } from "./tile";
-import { fastTwoSumError, upper } from "../number/two-sum";
+import { fastTwoSumError, highHalf } from "../number/two-sum";
 import { MAX_PAIRS, PAIRS } from "./scratch";
-import { groupEnd, loadByRow, rowOffset, storeByRow } from "./transpose";
+import { groupEnd, rowOffset } from "./transpose";
 import { GRADIENT } from "./task";
 
 /** From a pair of rows: its gap and whether the labels are 0 (isZero), and e of the lesser logit (hi). */
 // @ts-ignore: decorator
 @inline
-function visit(pair: Pair, xPtr: usize, labelPtr: usize, inner: usize, isAlone: bool, scratchPtr: usize): void {
+function visit<T>(pair: Pair, xPtr: usize, labelPtr: usize, inner: usize, isAlone: bool, scratchPtr: usize): void {
   let x0: v128;
   let x1: v128;
   if (inner == 1) {
-    const first = v128.load(xPtr);
-    const second = v128.load(xPtr + (isAlone ? 0 : 16));
+    const first = load2<T>(xPtr);
+    const second = load2<T>(xPtr + (isAlone ? 0 : bytesOf<T>(2)));
     x0 = i64x2.shuffle(first, second, 0, 2);
     x1 = i64x2.shuffle(first, second, 1, 3);
   } else {
-    x0 = loadByRow(xPtr, isAlone);
-    x1 = loadByRow(xPtr + (inner << 3), isAlone);
+    x0 = loadByRow<T>(xPtr, isAlone);
+    x1 = loadByRow<T>(xPtr + bytesOf<T>(inner), isAlone);
   }
-  assert(load<u32>(labelPtr) < 2 && load<u32>(labelPtr + (isAlone ? 0 : 4)) < 2);
+  assert(load<u32>(labelPtr) < 2 && load<u32>(labelPtr + (isAlone ? 0 : bytesOf<i32>(1))) < 2);
   const labels = isAlone ? v128.load32_splat(labelPtr) : v128.load64_zero(labelPtr);
   const isZero = i64x2.eq(i64x2.extend_low_i32x4_u(labels), i64x2.splat(0));
   const max = f64x2.pmax(x0, x1);
@@ -36,13 +37,13 @@ function visit(pair: Pair, xPtr: usize, labelPtr: usize, inner: usize, isAlone: 
   const zero = f64x2.splat(0);
   pair.hi = shiftedExp(
     true, scratchPtr, min, max, expRound(zero), expFloor(zero),
-    expConstant(0), expConstant(1), expConstant(2), expConstant(3), expConstant(4), expConstant(5),
+    SCALE(), LN2_HI(), LN2_LO(), P0(), P1(), P2(),
   );
 }
 
 // @ts-ignore: decorator
 @inline
-function finish(
+function finish<T>(
   task: i32, pair: Pair, outPtr: usize, resultPtr: usize, inner: usize, isAlone: bool, gHi: v128, gLo: v128,
 ): void {
   const zero = f64x2.splat(0);
@@ -50,10 +51,10 @@ function finish(
   const rest = pair.hi;
   const sumHi = f64x2.add(one, rest);
   const sumLo = fastTwoSumError(one, rest, sumHi);
-  storeByRow(resultPtr, isAlone, f64x2.add(pair.gap, logRatio(one, rest, zero, sumHi, sumLo)));
+  storeByRow<T>(resultPtr, isAlone, f64x2.add(pair.gap, logRatio(one, rest, zero, sumHi, sumLo)));
   if (task == GRADIENT) {
     const inverse = f64x2.div(f64x2.splat(1), sumHi);
-    const factor = upper(f64x2.mul(gHi, inverse));
+    const factor = highHalf(f64x2.mul(gHi, inverse));
     const low = factorLow(factor, inverse, gHi, gLo, sumHi, sumLo);
     // The other class is all there is beside the label.
     const e = v128.bitselect(rest, one, f64x2.eq(pair.gap, zero));
@@ -62,11 +63,11 @@ function finish(
     const at0 = v128.bitselect(atLabel, atOther, pair.isZero);
     const at1 = v128.bitselect(atOther, atLabel, pair.isZero);
     if (inner == 1) {
-      if (!isAlone) v128.store(outPtr, i64x2.shuffle(at0, at1, 1, 3), 16);
-      v128.store(outPtr, i64x2.shuffle(at0, at1, 0, 2));
+      if (!isAlone) store2<T>(outPtr, i64x2.shuffle(at0, at1, 1, 3), 1);
+      store2<T>(outPtr, i64x2.shuffle(at0, at1, 0, 2));
     } else {
-      storeByRow(outPtr, isAlone, at0);
-      storeByRow(outPtr + (inner << 3), isAlone, at1);
+      storeByRow<T>(outPtr, isAlone, at0);
+      storeByRow<T>(outPtr + bytesOf<T>(inner), isAlone, at1);
     }
   }
 }
@@ -74,24 +75,24 @@ function finish(
 /** Rows [first, end); `task` is LOSS or GRADIENT. Results by row, and upstream gradients if upstreamPtr is not 0. */
 // @ts-ignore: decorator
 @inline
-export function forwardTwo(
+export function forwardTwo<T>(
   task: i32, xPtr: usize, labelPtr: usize, outPtr: usize, resultPtr: usize,
   inner: usize, upstreamPtr: usize, gHi: v128, gLo: v128, first: usize, end: usize, scratchPtr: usize,
 ): void {
-  const pairBytes: usize = inner == 1 ? 32 : 16;
+  const pairBytes: usize = bytesOf<T>(inner == 1 ? 4 : 2);
   for (let group = first, next = first; group < end; group = next) {
     next = groupEnd(group, 2 * MAX_PAIRS, end, inner);
-    const at = rowOffset(group, 2, inner) << 3;
+    const at = bytesOf<T>(rowOffset(group, 2, inner));
     let pair = changetype<Pair>(scratchPtr + PAIRS);
     for (let r = group, x = xPtr + at; r < next; r += 2, x += pairBytes) {
-      visit(pair, x, labelPtr + (r << 2), inner, r + 1 == next, scratchPtr);
+      visit<T>(pair, x, labelPtr + bytesOf<i32>(r), inner, r + 1 == next, scratchPtr);
       pair = nextPair(pair);
     }
     pair = changetype<Pair>(scratchPtr + PAIRS);
     for (let r = group, out = outPtr + at; r < next; r += 2, out += pairBytes) {
       const isAlone = r + 1 == next;
-      if (task == GRADIENT && upstreamPtr) gHi = loadByRow(upstreamPtr + (r << 3), isAlone);
-      finish(task, pair, out, resultPtr + (r << 3), inner, isAlone, gHi, gLo);
+      if (task == GRADIENT && upstreamPtr) gHi = loadByRow<T>(upstreamPtr + bytesOf<T>(r), isAlone);
+      finish<T>(task, pair, out, resultPtr + bytesOf<T>(r), inner, isAlone, gHi, gLo);
       pair = nextPair(pair);
     }
   }
