@@ -9,7 +9,7 @@ const path = (relative: string) => fileURLToPath(new URL(`../${relative}`, impor
 interface Options extends BuildOptions {
   /** The src/wasm/source-*.ts that takes the place of src/wasm/source.ts. */
   readonly source?: "slim" | "workerd";
-  /** Whether threads share every batch. */
+  /** True if threads share every batch. */
   readonly smallGrain?: boolean;
 }
 

@@ -157,7 +157,7 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   return result;
 }
 
-/** What a loss returns for logits of the kind `T`: a number, or one for each row. */
+/** The loss of logits of the kind `T`: a number, or one for each row. */
 export type Loss<T extends Tensor, R extends Reduction | undefined> = R extends "none" ? ByRow<T> : number;
 
 /** A loss with its outputs. */
@@ -172,7 +172,7 @@ export interface GradientResult<T extends Tensor, R extends Reduction | undefine
   gradient: SameAxes<T>;
 }
 
-/** What `labelGradient` adds. */
+/** The result of the option `labelGradient`. */
 export interface LabelGradientResult<T extends Tensor> {
   /** The gradient with respect to the labels. */
   labelGradient: SameAxes<T>;
