@@ -5,7 +5,9 @@ import { type Random, seeded } from "../../reference/data.js";
 import { add, div, exp, log1p, mul, type Pair, twoSum } from "../../reference/double-double.js";
 import { LIMITS } from "../../reference/limits.js";
 import { ulp } from "../../reference/oracle.js";
+import { DERIVATIVES } from "../../src/loss/plan.generated.js";
 import { instantiate } from "../../src/wasm/instantiate.js";
+import { type PlanFields, planOf } from "../loss-call.js";
 
 const RESULTS = {
   probs: LIMITS.probs,
@@ -36,8 +38,15 @@ const ZERO: Pair = [0, 0];
 
 const { kernels, memory } = instantiate();
 const start = Math.ceil(kernels.heapBase() / 64) * 64;
-const [xPtr, outPtr, qPtr, byRowPtr, labelPtr, scratchPtr] = [0, 1, 2, 3, 4, 5].map((i) => start + i * MAX_CLASSES * 8);
+const [xPtr, outPtr, qPtr, byRowPtr, labelPtr, planPtr, scratchPtr] = [0, 1, 2, 3, 4, 5, 6].map((i) => start + i * MAX_CLASSES * 8);
 memory.grow(1);
+
+/** Runs the kernel `loss` on one row. */
+function lossOfPlan(fields: PlanFields): void {
+  const plan = planOf(fields);
+  new Float64Array(memory.buffer, planPtr, plan.length).set(plan);
+  kernels.loss(planPtr, 0, 1, scratchPtr);
+}
 
 /** The error in ulps of the exact value, or of `unitOf` where that is larger; infinite for NaN. */
 function errorOf(got: number, want: Pair, unitOf = 0): number {
@@ -92,7 +101,8 @@ function errorsOf({ values, masses, places, label }: Row): Record<Result, number
   kernels.logSumExp(xPtr, byRowPtr, classes, 1, 0, 1, scratchPtr);
   note("lse", errorOf(byRow[0], add([values[top], 0], logSum), values[top]));
 
-  kernels.gradientOfIndices(xPtr, labelPtr, byRowPtr, outPtr, classes, 1, 0, 1, divisor[0], 0, 1, scratchPtr);
+  const plan = { classes, inner: 1, derivative: DERIVATIVES.GRADIENT, divisor: divisor[0], logits: xPtr, exps: outPtr, losses: byRowPtr };
+  lossOfPlan({ ...plan, indices: labelPtr });
   note("loss", errorOf(byRow[0], add(gaps[places[label]], logSum)));
   const gradients = probs.map((p) => div(p, divisor));
   eachClass((j, k) => {
@@ -100,7 +110,7 @@ function errorsOf({ values, masses, places, label }: Row): Record<Result, number
   });
   note("gradient at the label", errorOf(out[label], negative(div(div(sumWithout(places[label]), s), divisor))));
 
-  kernels.gradientOfDistributions(xPtr, qPtr, byRowPtr, outPtr, classes, 1, 0, 1, divisor[0], 0, 1, scratchPtr);
+  lossOfPlan({ ...plan, targets: qPtr });
   const mass = masses.reduce((sum, value, k) => add(sum, mul([value, 0], [counts[k], 0])), ZERO);
   const softLoss = masses.reduce((sum, value, k) => add(sum, mul(mul([value, 0], [counts[k], 0]), add(gaps[k], logSum))), ZERO);
   note("soft loss", errorOf(byRow[0], softLoss));
