@@ -83,7 +83,8 @@ function visitRows<T>(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr
     at.t = plan.targets ? plan.targets + (plan.targetsAreShared ? 0 : offset) : 0;
     at.v = plan.vector + offset;
     if (copies) {
-      scaleTo<T>(false, logits, copy, classes, plan.scale);
+      if (plan.scale == 1) memory.copy(copy, logits, bytes);
+      else scaleTo<T>(false, logits, copy, classes, plan.scale);
       fillMasked<T>(plan, at, copy, -Infinity);
       beginRows<T>(copy, classes, scratchPtr);
       at.x = copy;
