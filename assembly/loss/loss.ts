@@ -58,13 +58,20 @@ function nextReadRow<T>(plan: Plan, row: usize, end: usize): usize {
   return row;
 }
 
+/** True if the loss is not that of the logits as they are given: they are scaled, or classes are masked. */
+// @ts-ignore: decorator
+@inline
+function changesLogits(plan: Plan): bool {
+  return plan.scale != 1 || plan.mask != 0;
+}
+
 /** Rows [first, end), contiguous, one at a time. */
 function visitRows<T>(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: usize): void {
   const classes = plan.classes;
   const bytes = bytesOf<T>(classes);
   const n = firstState(scratchPtr);
   const copy = rowCopyIn(scratchPtr);
-  const copies = plan.scale != 1 || plan.mask || plan.exps == plan.logits;
+  const copies = changesLogits(plan) || plan.exps == plan.logits;
   at.isAlone = 1;
   at.count = classes;
   let next = nextReadRow<T>(plan, first, end);
@@ -125,7 +132,7 @@ function visitPairs<T>(plan: Plan, at: Rows, first: usize, end: usize, scratchPt
     at.group = group;
     at.end = next;
     gather<T>(plan.logits + offset, xTile, rows, classes, inner);
-    if (plan.scale != 1 || plan.mask) {
+    if (changesLogits(plan)) {
       scaleTo<f64>(false, xTile, xTile, pairs * at.count, plan.scale);
       fillMasked<T>(plan, at, xTile, -Infinity);
     }

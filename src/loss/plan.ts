@@ -86,6 +86,8 @@ export interface LossCall {
   readonly exps: string;
 }
 
+const FIELDS: readonly (keyof LossCall)[] = ["classes", "inner", "terms", "kind", "mask", "targets", "outputs", "derivative", "labels", "exps"];
+
 /** A plan in the buffer "plan". It holds until the buffers are laid out anew, or until another plan is written there. */
 export class LossPlan {
   readonly #buffers: Buffers;
@@ -141,8 +143,8 @@ export class LossPlan {
   /** Says if the plan is that of another call, too. */
   serves(buffers: Buffers, call: LossCall): boolean {
     if (this.#buffers !== buffers) return false;
-    for (const name of Object.keys(call) as (keyof LossCall)[]) if (call[name] !== this.#call[name]) return false;
-    return true;
+    const mine = this.#call;
+    return FIELDS.every((name) => call[name] === mine[name]);
   }
 
   /** Says if the plan asks for loss and gradient only, without options. */

@@ -106,19 +106,24 @@ let instance: Instance | undefined;
 /** The buffers that were laid out last, in the one memory that all batches stream through. */
 let last: { readonly buffers: Buffers; readonly specs: readonly BufferSpec[] } | undefined;
 
-/** Buffers for these specs: those of the last call if it had the same, so that small calls find their views ready. */
-function layOut(streaming: Instance, specs: readonly BufferSpec[]): Buffers {
-  if (last === undefined || !haveSameSpecs(last.specs, specs)) {
+/** The buffers of a chunk: those of the last call if they are the same, so that small calls find their views ready. */
+function layOut(streaming: Instance, planes: number, chunkBuffers: readonly ChunkBuffer[], chunk: Chunk): Buffers {
+  const scratchLength = elementsOf("float64", streaming.scratchBytes(chunk, planes));
+  if (last === undefined || !areTheSame(last.specs, scratchLength, chunkBuffers, chunk)) {
+    const specs: BufferSpec[] = [["scratch", "float64", scratchLength]];
+    for (const { name, type, extent } of chunkBuffers) specs.push([name, type, lengthOf(extent, chunk)]);
     last = undefined;
     last = { buffers: new Buffers(streaming, "shape", specs), specs };
   }
   return last.buffers;
 }
 
-function haveSameSpecs(a: readonly BufferSpec[], b: readonly BufferSpec[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) {
-    if (a[i][0] !== b[i][0] || a[i][1] !== b[i][1] || a[i][2] !== b[i][2]) return false;
+function areTheSame(specs: readonly BufferSpec[], scratchLength: number, chunkBuffers: readonly ChunkBuffer[], chunk: Chunk): boolean {
+  if (specs.length !== chunkBuffers.length + 1 || specs[0][2] !== scratchLength) return false;
+  for (let i = 0; i < chunkBuffers.length; i++) {
+    const [name, type, length] = specs[i + 1];
+    const buffer = chunkBuffers[i];
+    if (name !== buffer.name || type !== buffer.type || length !== lengthOf(buffer.extent, chunk)) return false;
   }
   return true;
 }
@@ -138,9 +143,7 @@ export function forEachChunk(
   let inner = 0;
   for (const chunk of chunksOf(layout)) {
     if (buffers === undefined || inner !== chunk.inner) {
-      const specs: BufferSpec[] = [["scratch", "float64", elementsOf("float64", instance.scratchBytes(chunk, planes))]];
-      for (const { name, type, extent } of chunkBuffers) specs.push([name, type, lengthOf(extent, chunk)]);
-      buffers = layOut(instance, specs);
+      buffers = layOut(instance, planes, chunkBuffers, chunk);
       inner = chunk.inner;
     }
     for (const buffer of chunkBuffers) if (buffer.from) copyIn(buffer, buffer.from, partOf(buffers, buffer, chunk), chunk);
