@@ -10,6 +10,7 @@ const numbers: string[] = [];
 const integers: string[] = [];
 const derivatives: string[] = [];
 let isInPlan = false;
+let isInFunction = false;
 
 for (const [i, line] of source.split("\n").entries()) {
   const fail = (problem: string): never => {
@@ -17,6 +18,10 @@ for (const [i, line] of source.split("\n").entries()) {
   };
   const text = line.replace(/\/\/.*/, "").trim();
   if (text === "") continue;
+  if (isInFunction) {
+    isInFunction = line !== "}";
+    continue;
+  }
   if (isInPlan) {
     if (text === "}") {
       isInPlan = false;
@@ -34,9 +39,10 @@ for (const [i, line] of source.split("\n").entries()) {
     if (numbers.length > 0) fail("this is a second plan");
     isInPlan = true;
   } else if (constant) derivatives.push(`${constant[1]}: ${constant[2]}`);
+  else if (/^export function \w+\(.*\{$/.test(text)) isInFunction = true;
   else if (text !== "@unmanaged") fail("this line can't be understood");
 }
-if (isInPlan || numbers.length === 0 || integers.length === 0 || derivatives.length === 0) {
+if (isInPlan || isInFunction || numbers.length === 0 || integers.length === 0 || derivatives.length === 0) {
   throw new Error("assembly/loss/plan.ts lacks the fields of a plan or the derivatives");
 }
 

@@ -1,25 +1,9 @@
-// What options ask of the classes of a row, or of a pair on the stage: loops over `count` doubles, by lane. Two lanes of a row are still to
-// be added up; those of a pair are its rows.
+// Loops over the classes of a row, or of a pair of rows side by side, for the loss with options. Each takes `count` elements, two in a
+// vector. The result of a sum or a search is by lane for a pair; for one row it is in both lanes.
 
 import { bytesOf, load1, load2, loadTail, splat, store2, storeTail } from "../number/storage";
-import { gapScale } from "../softmax/normalizer";
-import { Pair } from "../softmax/tile";
-import { reduceAdd, reducePair, splatLane, twoSumError } from "../number/two-sum";
-
-/** Sets the mass of `pair`, Σ t. */
-export function sumTargets<T>(isPair: bool, pair: Pair, tPtr: usize, count: usize): void {
-  let hi = f64x2.splat(0);
-  let lo = hi;
-  for (let n = <isize>count; n > 0; n -= 2, tPtr += bytesOf<T>(2)) {
-    const t = loadTail<T>(tPtr, n, 0);
-    const next = f64x2.add(hi, t);
-    lo = f64x2.add(lo, twoSumError(hi, t, next));
-    hi = next;
-  }
-  const sum = reduceAdd(hi, lo);
-  pair.massHi = isPair ? hi : splatLane(sum, 0);
-  pair.massLo = isPair ? lo : splatLane(sum, 1);
-}
+import { gapScale, Normalizer } from "../softmax/normalizer";
+import { reducePair, twoSumError } from "../number/two-sum";
 
 /** Σ a (max − x), where x less than floor counts as floor, and a = 0 counts nothing. */
 export function sumGaps<T>(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128, floor: v128): v128 {
@@ -190,13 +174,13 @@ export function writeProduct<T>(ePtr: usize, vPtr: usize, count: usize, factor: 
 }
 
 /** e becomes e / S factor (a (S − e) + b e), where S − e_max is the rest. */
-export function writeDiagonal<T>(ePtr: usize, count: usize, pair: Pair, inverse: v128, factor: v128, a: v128, b: v128): void {
-  const sumHi = pair.hi, sumLo = pair.lo, rest = pair.restHi, eMax = pair.eMax;
-  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<T>(2)) {
-    const e = loadTail<T>(ePtr, n, 0);
+export function writeDiagonal<T>(ePtr: usize, count: usize, n: Normalizer, inverse: v128, factor: v128, a: v128, b: v128): void {
+  const sumHi = n.hi, sumLo = n.lo, rest = n.restHi, eMax = n.eMax;
+  for (let left = <isize>count; left > 0; left -= 2, ePtr += bytesOf<T>(2)) {
+    const e = loadTail<T>(ePtr, left, 0);
     const others = v128.bitselect(rest, f64x2.add(f64x2.sub(sumHi, e), sumLo), f64x2.eq(e, eMax));
     const inner = f64x2.add(f64x2.mul(a, others), f64x2.mul(b, e));
-    storeTail<T>(ePtr, n, f64x2.mul(f64x2.mul(f64x2.mul(e, inner), inverse), factor));
+    storeTail<T>(ePtr, left, f64x2.mul(f64x2.mul(f64x2.mul(e, inner), inverse), factor));
   }
 }
 
@@ -214,12 +198,12 @@ export function fillWhere<T>(ptr: usize, maskPtr: usize, count: usize, value: f6
   }
 }
 
-/** The same for a pair on the stage: a mask for each lane, the next class `step` bytes further. */
-export function fillWhereInTile<T>(ptr: usize, mask0: usize, mask1: usize, step: usize, count: usize, value: f64): void {
+/** The same for a pair in a tile: each lane has a mask, of which the next class is `step` bytes further. */
+export function fillWhereInTile(ptr: usize, mask0: usize, mask1: usize, step: usize, classes: usize, value: f64): void {
   const values = f64x2.splat(value);
-  for (const end = ptr + bytesOf<T>(count); ptr < end; ptr += bytesOf<T>(2), mask0 += step, mask1 += step) {
+  for (const end = ptr + bytesOf<v128>(classes); ptr < end; ptr += bytesOf<v128>(1), mask0 += step, mask1 += step) {
     const open = i64x2(load<u8>(mask0), load<u8>(mask1));
-    store2<T>(ptr, v128.bitselect(load2<T>(ptr), values, i64x2.ne(open, i64x2.splat(0))));
+    v128.store(ptr, v128.bitselect(v128.load(ptr), values, i64x2.ne(open, i64x2.splat(0))));
   }
 }
 

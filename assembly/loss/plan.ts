@@ -1,54 +1,72 @@
-// What a visit with options is to do.
+// The plan of a loss: what the kernel `loss` is told. scripts/plan.ts makes the wrapper's list of its fields from this file.
 
 /**
- * As src/kernels.ts writes it; addresses of what is not there are 0. Tensors are (outer, classes, inner), results by row (outer, inner).
- *   target t_j = w_y (1 − ε) [j = y] for indices, + targets_j;   T = Σ t
- *   loss = s (−Σ t log p + zLoss lse²)
+ * Addresses of what is not there are 0. Tensors have the shape (outer, classes, inner), results by row (outer, inner).
+ *   target t_j = w_y (1 − ε) [j = y] for an index y, + targets_j;   T = Σ t
+ *   loss = s (−Σ t log p + zLoss lse²), where p = softmax(scale · logits) over the classes of the mask
+ * 64-bit fields come first, so that no field needs padding.
  */
 @unmanaged
 export class Plan {
-  /** 1 − ε as (hi, lo). */
+  /** 1 − ε as (hi, lo), for label smoothing ε. */
   keepHi: f64;
   keepLo: f64;
+  /** The factor of lse² in the loss. */
   zLoss: f64;
-  /** The loss's gradient g is upstream / divisor. */
+  /** Derivatives of the loss are multiplied by g = upstream / divisor. */
   upstream: f64;
   divisor: f64;
-  /** What logits are multiplied by before anything else. */
+  /** Logits are multiplied by this before anything else. */
   scale: f64;
 
   classes: usize;
   inner: usize;
-  /** GRADIENT, HESSIAN_PRODUCT or HESSIAN_DIAGONAL, which exps receives; or 0. */
+  /** GRADIENT, HESSIAN_PRODUCT, HESSIAN_DIAGONAL, or 0 for none. */
   derivative: i32;
-  /** 1 if all rows have the same targets, (classes), and if all of these are above 0. */
+  /** 1 if all rows have the same targets: then targets have the shape (classes). */
   targetsAreShared: u32;
+  /** 1 if targets are shared and each of them is above 0. */
   allTargetsPositive: u32;
-  /** 1 if all rows have the same mask, (classes). */
+  /** 1 if all rows have the same mask: then it has the shape (classes). */
   maskIsShared: u32;
-  /** Inputs, tensors: the logits; which classes take part, bytes of 0 or 1; t, or for indices its part that they are not in; what a Hessian is multiplied by. */
+  /** Input, tensor. */
   logits: usize;
+  /** Input, tensor of bytes: 1 for classes that take part, 0 for others; 0: all take part. */
   mask: usize;
+  /** Input, tensor: distributions; beside indices, the part of t that the indices do not give. */
   targets: usize;
+  /** Input, tensor: the vector of HESSIAN_PRODUCT. */
   vector: usize;
-  /** Inputs by row: s, or less than 0 for a row that is ignored; class indices, i32; the classes that are right, i32; upstream gradients. */
+  /** Input by row: s; a row with s < 0 is ignored, and of its inputs nothing else is read; 0: every row weighs 1. */
   rowWeights: usize;
+  /** Input by row, i32: the class y, less than `classes`. */
   indices: usize;
+  /** Input by row, i32: the class of which `ranks` tells the rank. */
   targetClasses: usize;
+  /** Input by row: g, in the place of upstream / divisor, where this is not 0; then upstream is 0. */
   upstreamByRow: usize;
-  /** Inputs by class: w. */
+  /** Input by class: w; 0: every class weighs 1. */
   weights: usize;
-  /** Outputs, tensors: e_j on the way to the derivative, not where the logits are; the others. */
+  /**
+   * Output, tensor: the derivative, for which e_j are written here on the way; without a derivative, e_j may remain. It may be the
+   * address of the logits, or of probs.
+   */
   exps: usize;
+  /** Output, tensor: p; 0 for classes that are masked, and for ignored rows. */
   probs: usize;
+  /** Output, tensor: log p; −∞ for classes that are masked, and for ignored rows. */
   logProbs: usize;
+  /** Output, tensor: g times the gradient of the loss with respect to the distribution; 0 for ignored rows. */
   labelGradient: usize;
-  /** Outputs by row. */
+  /** Output by row: the loss; 0 for ignored rows. */
   losses: usize;
+  /** Output by row: log Σ exp; −∞ for ignored rows. */
   lse: usize;
+  /** Output by row: −Σ p log p; 0 for ignored rows. */
   entropy: usize;
-  /** i32: the class of the maximum; how many classes come before the right one in the order of p. −1 where p is NaN or the row ignored. */
+  /** Output by row, i32: the first class of the maximum; −1 where p is NaN, and for ignored rows. */
   argmax: usize;
+  /** Output by row, i32: the number of classes before the target class in the order of p; −1 where p is NaN, and for ignored rows. */
   ranks: usize;
 }
 
@@ -58,3 +76,11 @@ export const GRADIENT: i32 = 1;
 export const HESSIAN_PRODUCT: i32 = 2;
 /** The diagonal of g ∂²loss/∂x². */
 export const HESSIAN_DIAGONAL: i32 = 3;
+
+/** True if the specialised walks (softmax/forward.ts) serve for a plan: loss and gradient of indices or of distributions, and no option. */
+export function isPlain(plan: Plan): bool {
+  if (plan.rowWeights || plan.weights || plan.mask || plan.vector || plan.targetClasses) return false;
+  if (plan.probs || plan.logProbs || plan.labelGradient || plan.lse || plan.entropy || plan.argmax || plan.ranks) return false;
+  if (plan.zLoss != 0 || plan.scale != 1 || plan.keepHi != 1 || plan.derivative > GRADIENT) return false;
+  return plan.indices ? !plan.targets : !plan.targetsAreShared;
+}

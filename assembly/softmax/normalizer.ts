@@ -1,23 +1,94 @@
-// What follows from a row's e_j: their sum, also without the maximum, its logarithm, the gradient. Two rows, one a lane, or one row in
-// both lanes; nothing here cancels.
+// The state of a row: its maximum, the sum of its e_j, and what follows from these. e_j is 2^384 exp(x_j − base) times a power of 2 that is
+// the same for the row (number/exp.ts). A vector holds two rows, one in each lane, or one row in both lanes. Sums are pairs (hi, lo).
+// No function here subtracts numbers that are nearly equal and rounded.
 
-import { splat } from "../number/storage";
-import { LN2_HI, LN2_LO, P0, P1, P2, SCALE, shiftedExp } from "../number/exp";
 import {
-  fastTwoSumError, positiveTwoSumError, quotientLow, collapse, twoDifferenceError, highHalf,
+  expFloor, expRound, isLarge, LN2_HI, LN2_LO, P0, P1, P2, SCALE, shiftedExp,
+} from "../number/exp";
+import { TABLE_BITS } from "../number/constants.generated";
+import { splat } from "../number/storage";
+import {
+  collapse, fastTwoSumError, highHalf, positiveTwoSumError, quotientLow, splatLane, twoDifferenceError, twoSumError,
 } from "../number/two-sum";
 
+@unmanaged
+export class Normalizer {
+  /** The maximum of the logits; during a walk by row, that of the blocks so far. */
+  max: v128;
+  /** e of the maximum. */
+  eMax: v128;
+  /** S = Σ e_j as (hi, lo). */
+  hi: v128;
+  lo: v128;
+  /** After the task STATE: S without e of the maximum as (hi, lo), and log(S / eMax). */
+  restHi: v128;
+  restLo: v128;
+  logSum: v128;
+  /** Of a walk by row: the arguments of shiftedExp, and the number from which the sum of a block starts. */
+  base: v128;
+  round: v128;
+  floor: v128;
+  seed: v128;
+  /** Of a walk by row: the maximum of the block that comes next, by lane. */
+  nextMax: v128;
+}
+
 /**
- * What a sum of e_j starts from, a power of 2 that is not less than any of them: then what an addition loses is plain to have,
- * e − (next − sum) (Dekker), and taking it out again is exact. e_max is near 2^384.
+ * A power of 2 from which a sum of e_j starts. It is not less than any e_j, so that an addition loses e − (next − sum) exactly (Dekker),
+ * and it can be subtracted again without an error. e of the maximum is near 2^384.
  */
 // @ts-ignore: decorator
 @inline
 export const SEED: f64 = reinterpret<f64>(0x5800000000000000); // 2^385
 
+/** How far, as a power of 2, e of the maximum may lie above e of the first block's maximum. */
+const HEADROOM: f64 = 32;
+
+/** Begins a row: e_j will be relative to `base`, for a maximum of max. */
+// @ts-ignore: decorator
+@inline
+export function begin(n: Normalizer, max: v128, base: v128): void {
+  const top = f64x2.sub(max, base);
+  n.max = max;
+  n.base = base;
+  n.round = expRound(top);
+  n.floor = expFloor(top);
+  n.seed = f64x2.splat(SEED);
+  n.hi = f64x2.splat(0);
+  n.lo = f64x2.splat(0);
+}
+
+/** True if base = 0 does not serve for a row of this maximum: logits are large, or the maximum is far above the one of `begin`. */
+// @ts-ignore: decorator
+@inline
+export function isOutOfReach(n: Normalizer, max: v128): bool {
+  const rise = f64x2.sub(n.round, expRound(max));
+  return v128.any_true(v128.or(isLarge(max), f64x2.gt(rise, f64x2.splat(HEADROOM * <f64>(1 << TABLE_BITS)))));
+}
+
+/** Takes a maximum into account that is above the one of `begin`, but not out of reach, for base = 0: SEED has to lie above e of it. */
+// @ts-ignore: decorator
+@inline
+export function raise(n: Normalizer, max: v128): void {
+  n.max = max;
+  n.seed = i64x2.add(f64x2.splat(SEED), i64x2.shl(i64x2.sub(n.round, expRound(max)), <i32>(52 - TABLE_BITS)));
+}
+
+/** Adds the sum (hi, lo) of a block's e_j, in the two lanes of one vector, to the sum of the row. */
+// @ts-ignore: decorator
+@inline
+export function add(n: Normalizer, part: v128): void {
+  const hi = n.hi;
+  const term = splatLane(part, 0);
+  const sum = f64x2.add(hi, term);
+  n.lo = f64x2.add(n.lo, f64x2.add(splatLane(part, 1), twoSumError(hi, term, sum)));
+  n.hi = sum;
+}
+
 /**
- * Where little is beside the maximum, such a sum (hi, lo) of n terms is good to n² 2^-105 of e_max at worst: to 2^-59 of what is beside
- * the maximum if that is at least this times e_max. Not more than a quarter: below it, every other e_j is less than half of e_max.
+ * The relative error of Σ_{j≠max} e_j is at most 2^-59 when that sum is >= leastRest · e_max; below it, sumOfOthers recomputes it.
+ * A sum of `count` terms is good to count² 2^-105 of e_max. leastRest is at most 1/4, so that below it every other e_j is less than
+ * e_max / 2.
  */
 // @ts-ignore: decorator
 @inline
@@ -26,18 +97,20 @@ export function leastRest(count: usize): v128 {
 }
 
 /**
- * Σ e_j without the maximum, (hi, lo), of a single row where it is next to nothing beside e_max, so that every other e_j is less than
- * half of it. The row is of e_j, or with `areLogits` of logits still.
+ * Σ_{j≠max} e_j as (hi, lo) in the two lanes of one vector, for a row where every other e_j is less than e_max / 2. The elements, each
+ * `stride` bytes after the one before, are e_j, or with `areLogits` logits, for which `n` tells how e_j is made.
  */
 export function sumOfOthers<T>(
-  areLogits: bool, ptr: usize, classes: usize, classStride: usize, eMax: v128, base: v128, round: v128, floor: v128, scratchPtr: usize,
+  areLogits: bool, ptr: usize, classes: usize, stride: usize, eMax: v128, n: Normalizer, scratchPtr: usize,
 ): v128 {
+  const zero = f64x2.splat(0);
   const limit = f64x2.mul(eMax, f64x2.splat(0.5));
+  const base = areLogits ? n.base : zero, round = areLogits ? n.round : zero, floor = areLogits ? n.floor : zero;
   const scale = SCALE(), ln2Hi = LN2_HI(), ln2Lo = LN2_LO();
   const p0 = P0(), p1 = P1(), p2 = P2();
-  let hi = f64x2.splat(0);
-  let lo = f64x2.splat(0);
-  for (let j: usize = 0; j < classes; j++, ptr += classStride) {
+  let hi = zero;
+  let lo = zero;
+  for (let j: usize = 0; j < classes; j++, ptr += stride) {
     let e = splat<T>(ptr);
     if (areLogits) e = shiftedExp(true, scratchPtr, e, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
     const term = v128.and(e, f64x2.lt(e, limit));
@@ -49,8 +122,9 @@ export function sumOfOthers<T>(
 }
 
 /**
- * e times a factor (hi, lo), less g q, which goes to the low part: rounded once more after the product. Otherwise a small term could
- * take the difference to the next binade, where what was rounded before weighs double. For q = 0 what an index has.
+ * e times a factor (hi, lo), less g q. The difference with g q is made in the low part, so that the result is rounded once after the
+ * product e · factor. Otherwise a small g q could move the result to the next binade, where the error of the product weighs double.
+ * For q = 0 the result is that of a row with an index.
  */
 // @ts-ignore: decorator
 @inline
@@ -61,34 +135,37 @@ export function scaledLess(e: v128, factor: v128, factorLo: v128, q: v128, g: v1
 
 const HUGE: f64 = reinterpret<f64>(0x7830000000000000); // 2^900
 
-/** What logits are multiplied by so that a difference that is to be weighted stays finite: 1, or 1/4 under a huge maximum. */
+/** A factor of logits that keeps a weighted difference of two logits finite: 1, or 1/4 where the maximum is huge. */
 // @ts-ignore: decorator
 @inline
 export function gapScale(max: v128): v128 {
   return v128.bitselect(f64x2.splat(0.25), f64x2.splat(1), f64x2.gt(max, f64x2.splat(HUGE)));
 }
 
-/** R below which R² is nothing even to a double's low part: log(1 + R) is R, to the bit. */
+/** For R below this, log(1 + R) is R to the bit, because R² is beneath the low part of a double. */
 const TINY: f64 = reinterpret<f64>(0x07b0000000000000); // 2^-900
 
-/** Q log S for label mass Q = (massHi, massLo) and logS = log(S / e_max); where R is tiny, Q times it before R could underflow. */
+/**
+ * Q log(S / e_max) for a label mass Q = (massHi, massLo), where logSum = log(S / e_max). If R = rest / e_max is tiny, the result is
+ * Q rest / e_max, multiplied first, so that R does not underflow before.
+ */
 // @ts-ignore: decorator
 @inline
 export function weightedLogSum(
-  massHi: v128, massLo: v128, logS: v128, eMax: v128, restHi: v128, restLo: v128,
+  massHi: v128, massLo: v128, logSum: v128, eMax: v128, restHi: v128, restLo: v128,
 ): v128 {
   const mass = collapse(massHi, massLo);
   const inverse = f64x2.div(f64x2.splat(1), eMax);
   const weighted = f64x2.mul(mass, restHi);
   const q = highHalf(f64x2.mul(weighted, inverse));
   const tiny = f64x2.add(q, quotientLow(q, inverse, weighted, f64x2.mul(mass, restLo), eMax));
-  return v128.bitselect(tiny, f64x2.mul(mass, logS), f64x2.lt(logS, f64x2.splat(TINY)));
+  return v128.bitselect(tiny, f64x2.mul(mass, logSum), f64x2.lt(logSum, f64x2.splat(TINY)));
 }
 
-/** e_y below which 1 − p_y is 1: less than 2^-64 of any e_max. */
+/** For e_y below this, 1 − p_y is 1: e_y is less than 2^-64 of any e_max. */
 const NEGLIGIBLE: f64 = reinterpret<f64>(0x53e0000000000000); // 2^319
 
-/** What is missing from factor, the highHalf half of g inverse, inverse = fl(1/S), to g/S. */
+/** The low part of g / S, whose high part is `factor`, the high half of g · inverse; inverse = fl(1 / sumHi). */
 // @ts-ignore: decorator
 @inline
 export function factorLow(factor: v128, inverse: v128, gHi: v128, gLo: v128, sumHi: v128, sumLo: v128): v128 {
@@ -96,8 +173,8 @@ export function factorLow(factor: v128, inverse: v128, gHi: v128, gLo: v128, sum
 }
 
 /**
- * The gradient at a row's only label y, g (p_y − 1), as −g Σ_{j≠y} p_j: the sum of the others is rest for the maximum, and S − e_y,
- * at least half of S, else. Exactly −g where p_y is negligible. (factor, factorLo) is g / S.
+ * The gradient at the only label y of a row, g (p_y − 1), as −g Σ_{j≠y} e_j / S. The sum of the others is rest if y is the maximum,
+ * else S − e_y, which is at least S / 2. The result is exactly −g where p_y is negligible. (factor, factorLo) is g / S.
  */
 // @ts-ignore: decorator
 @inline

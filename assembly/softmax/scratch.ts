@@ -1,37 +1,73 @@
-// The memory that kernels write besides their outputs, `scratchBytes` from a 16-byte boundary on. What it held does not matter.
-//   0       table indices on their way from vectors to addresses, 16 bytes for each of two vectors
-//   PAIRS   what a group of pairs of rows has come to (pair.ts)
-//   STAGE   planes of the elements of a group, of a tensor each (stage.ts)
+// The memory that kernels write besides their outputs: `scratchBytes` bytes from a 16-byte boundary on. It may hold anything before.
+//
+//   0         table indices on their way from vectors to addresses: 16 bytes for each of two vectors
+//   ROW_TASK  the arguments of the walk by row (task.ts)
+//   ROWS      the arguments of the loss with options (loss/rows.ts)
+//   STATES    the states of the pairs of a group (loss/targets.ts); of the walk by row, a single one
+//   TILE      planes, each the elements of a group from one tensor (transpose.ts)
+//
+// Where rows are visited one at a time, a single state is there, and behind it, for the loss, the copy of a row.
 
-import { bytesOf } from "../number/storage";
-import { Pair } from "./tile";
+import { Rows } from "../loss/rows";
+import { Targets } from "../loss/targets";
+import { RowTask } from "./task";
+import { MAX_PAIRS, pairsOfGroup } from "./tile";
 
-/** The most pairs of a group: when all have been visited before the first is finished, their chains of dependent operations overlap. */
-export const MAX_PAIRS: usize = 32;
+const ROW_TASK: usize = 2 * sizeof<v128>();
+const ROWS: usize = ROW_TASK + offsetof<RowTask>();
+export const STATES: usize = ROWS + offsetof<Rows>();
+export const TILE: usize = STATES + MAX_PAIRS * offsetof<Targets>();
 
-/** A group's elements fill at most this, half a first-level cache, but a group has four pairs at least: on a strided axis, a cache line. */
-const GROUP_BYTES: usize = 16384;
+/** Contiguous rows of more classes than this are visited one at a time, others two at a time. */
+const MAX_LANE_CLASSES: usize = 40;
 
-export const PAIRS: usize = 32;
-export const STAGE: usize = PAIRS + MAX_PAIRS * offsetof<Pair>();
-
-/** The pairs of a group. */
-export function pairsOfGroup(classes: usize, inner: usize): usize {
-  const pairs = min(max(GROUP_BYTES / sizeof<v128>() / max(classes, 1), 4), MAX_PAIRS);
-  return inner == 1 ? pairs : min(pairs, (inner + 1) / 2);
+/** True if rows are visited one at a time. */
+// @ts-ignore: decorator
+@inline
+export function isByRow(classes: usize, inner: usize): bool {
+  return inner == 1 && classes > MAX_LANE_CLASSES;
 }
 
-/** Bytes of the elements of a group. */
-export function groupBytes(classes: usize, inner: usize): usize {
-  return pairsOfGroup(classes, inner) * bytesOf<v128>(classes);
+// @ts-ignore: decorator
+@inline
+export function rowTaskIn(scratchPtr: usize): RowTask {
+  return changetype<RowTask>(scratchPtr + ROW_TASK);
 }
 
-/** All of it where rows are visited one at a time. */
-export function rowScratchBytes(classes: usize, planes: usize): f64 {
-  return <f64>(PAIRS + offsetof<Pair>()) + (planes > 2 ? <f64>sizeof<f64>() * <f64>classes : 0);
+// @ts-ignore: decorator
+@inline
+export function rowsIn(scratchPtr: usize): Rows {
+  return changetype<Rows>(scratchPtr + ROWS);
 }
 
-/** All of it for groups: a double, as it may be more than there are addresses. */
-export function laneScratchBytes(classes: usize, inner: usize, planes: usize): f64 {
-  return <f64>STAGE + <f64>planes * <f64>pairsOfGroup(classes, inner) * <f64>sizeof<v128>() * <f64>classes;
+/** The state of a row, or that of the first pair of a group. */
+// @ts-ignore: decorator
+@inline
+export function firstState(scratchPtr: usize): Targets {
+  return changetype<Targets>(scratchPtr + STATES);
+}
+
+/** The state of the next pair of a group. */
+// @ts-ignore: decorator
+@inline
+export function nextState(n: Targets): Targets {
+  return changetype<Targets>(changetype<usize>(n) + offsetof<Targets>());
+}
+
+/** Where the copy of a row is. */
+// @ts-ignore: decorator
+@inline
+export function rowCopyIn(scratchPtr: usize): usize {
+  return scratchPtr + STATES + offsetof<Targets>();
+}
+
+/** The planes of the kernels that copy no row; `loss` takes more, and its walk by row copies one. */
+const PLANES: usize = 2;
+
+/** The bytes of scratch memory: as a double, because they may be more than there are addresses. */
+export function scratchBytesOf(classes: usize, inner: usize, planes: usize): f64 {
+  if (isByRow(classes, inner)) {
+    return <f64>(STATES + offsetof<Targets>()) + (planes > PLANES ? <f64>sizeof<f64>() * <f64>classes : 0);
+  }
+  return <f64>TILE + <f64>planes * <f64>pairsOfGroup(classes, inner) * <f64>sizeof<v128>() * <f64>classes;
 }

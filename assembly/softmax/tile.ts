@@ -1,33 +1,40 @@
-/** Two rows on their way through a kernel, a lane each: what a visit leaves for the finish. Or one row, in both lanes. */
-@unmanaged
-export class Pair {
-  /** Where on the stage, from the pair's first element, each row has the only label that it has, where it has only one. */
-  label0: usize;
-  label1: usize;
-  isIndex0: bool;
-  isIndex1: bool;
-  max: v128;
-  /** Of two classes: lanes whose label is the first. */
-  isZero: v128;
-  /** e_max, and Σ e_j as (hi, lo); of two classes, hi is e of the lesser logit. */
-  eMax: v128;
-  hi: v128;
-  lo: v128;
-  /** Σ e_j without e_max as (hi, lo), and log(Σ e_j / e_max): of PARTS only. */
-  restHi: v128;
-  restLo: v128;
-  logS: v128;
-  /** What factorOf gives besides its result. */
-  factorLow: v128;
-  /** Σ q (max − x), and Σ q as (hi, lo). */
-  gap: v128;
-  massHi: v128;
-  massLo: v128;
+// Groups of rows, which lie side by side in a tile while they are worked on (transpose.ts): which rows are a group.
+
+import { bytesOf } from "../number/storage";
+
+/** The most pairs of a group. All pairs are visited before the first one is finished, so that their chains of dependent operations overlap. */
+export const MAX_PAIRS: usize = 32;
+
+/**
+ * The elements of a group fill at most this, half of a first-level cache. A group has at least four pairs even so: on a strided axis,
+ * a cache line.
+ */
+const GROUP_BYTES: usize = 16384;
+
+/** The pairs of a group. */
+export function pairsOfGroup(classes: usize, inner: usize): usize {
+  const pairs = min(max(GROUP_BYTES / sizeof<v128>() / max(classes, 1), 4), MAX_PAIRS);
+  return inner == 1 ? pairs : min(pairs, (inner + 1) / 2);
 }
 
-/** The next pair of a group. */
+/** The bytes of a tile: of the elements of a group from one tensor. */
+export function tileBytes(classes: usize, inner: usize): usize {
+  return pairsOfGroup(classes, inner) * bytesOf<v128>(classes);
+}
+
+/** The end of the group that begins at `row`: it has at most `rows` rows, all of one slice, and does not go beyond `end`. */
 // @ts-ignore: decorator
 @inline
-export function nextPair(pair: Pair): Pair {
-  return changetype<Pair>(changetype<usize>(pair) + offsetof<Pair>());
+export function groupEnd(row: usize, rows: usize, end: usize, inner: usize): usize {
+  if (inner != 1) end = min(end, row - row % inner + inner);
+  return row + min(rows, end - row);
+}
+
+/** The number of elements before row `row` of a tensor. */
+// @ts-ignore: decorator
+@inline
+export function rowOffset(row: usize, classes: usize, inner: usize): usize {
+  if (inner == 1) return row * classes;
+  const column = row % inner;
+  return (row - column) * classes + column;
 }

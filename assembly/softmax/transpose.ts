@@ -3,23 +3,6 @@
 
 import { bytesOf, load2, loadTwo, splat, store2, storeLane } from "../number/storage";
 
-/** Where row `row` of a tensor begins, in elements. */
-// @ts-ignore: decorator
-@inline
-export function rowOffset(row: usize, classes: usize, inner: usize): usize {
-  if (inner == 1) return row * classes;
-  const column = row % inner;
-  return (row - column) * classes + column;
-}
-
-/** The end of the group that begins at `row`: at most `rows` rows of one slice, and not beyond `end`. */
-// @ts-ignore: decorator
-@inline
-export function groupEnd(row: usize, rows: usize, end: usize, inner: usize): usize {
-  if (inner != 1) end = min(end, row - row % inner + inner);
-  return row + min(rows, end - row);
-}
-
 /**
  * Brings `rows` rows of a tensor to the stage; `from` is the first one's first element. For inner = 1 they follow each other, else they
  * are neighbouring columns.

@@ -1,20 +1,21 @@
-// Rows of two classes, side by side, one a lane: loss and gradient of indices. Relative to the maximum its own e is ONE, so that a row
-// takes a single exp; the bits are those that lanes.ts would give. A last row without a partner is its own.
+// The walk of rows of two classes, side by side, one in each lane: loss and gradient of indices. Relative to the maximum, e of the maximum
+// is ONE, so that a row takes a single exp. The bits are those that the walk by lane would give. A last row without a partner is in both
+// lanes.
 
-import { bytesOf, load2, loadByRow, store2, storeByRow } from "../number/storage";
-import { LN2_HI, LN2_LO, P0, P1, P2, SCALE, expFloor, expRound, shiftedExp, ONE } from "../number/exp";
+import { Targets } from "../loss/targets";
+import { expFloor, expRound, LN2_HI, LN2_LO, ONE, P0, P1, P2, SCALE, shiftedExp } from "../number/exp";
 import { logRatio } from "../number/log";
-import { factorLow } from "./normalizer";
-import { nextPair, Pair } from "./tile";
+import { bytesOf, load2, loadByRow, store2, storeByRow } from "../number/storage";
 import { fastTwoSumError, highHalf } from "../number/two-sum";
-import { MAX_PAIRS, PAIRS } from "./scratch";
-import { groupEnd, rowOffset } from "./transpose";
-import { GRADIENT } from "./task";
+import { factorLow } from "./normalizer";
+import { firstState, nextState } from "./scratch";
+import { LOSS_AND_GRADIENT } from "./task";
+import { groupEnd, MAX_PAIRS, rowOffset } from "./tile";
 
-/** From a pair of rows: its gap and whether the labels are 0 (isZero), and e of the lesser logit (hi). */
+/** Sets the gap and isZero of a pair of rows; `hi` of the state becomes e of the lesser logit. */
 // @ts-ignore: decorator
 @inline
-function visit<T>(pair: Pair, xPtr: usize, labelPtr: usize, inner: usize, isAlone: bool, scratchPtr: usize): void {
+function visit<T>(n: Targets, xPtr: usize, labelPtr: usize, inner: usize, isAlone: bool, scratchPtr: usize): void {
   let x0: v128;
   let x1: v128;
   if (inner == 1) {
@@ -30,12 +31,12 @@ function visit<T>(pair: Pair, xPtr: usize, labelPtr: usize, inner: usize, isAlon
   const labels = isAlone ? v128.load32_splat(labelPtr) : v128.load64_zero(labelPtr);
   const isZero = i64x2.eq(i64x2.extend_low_i32x4_u(labels), i64x2.splat(0));
   const max = f64x2.pmax(x0, x1);
-  pair.gap = f64x2.sub(max, v128.bitselect(x0, x1, isZero));
-  pair.isZero = isZero;
+  n.gap = f64x2.sub(max, v128.bitselect(x0, x1, isZero));
+  n.isZero = isZero;
   // pmin and pmax, their operands swapped, do not lose the same NaN; max − max is one for an infinity.
   const min = f64x2.add(f64x2.pmin(x1, x0), f64x2.sub(max, max));
   const zero = f64x2.splat(0);
-  pair.hi = shiftedExp(
+  n.hi = shiftedExp(
     true, scratchPtr, min, max, expRound(zero), expFloor(zero),
     SCALE(), LN2_HI(), LN2_LO(), P0(), P1(), P2(),
   );
@@ -44,24 +45,24 @@ function visit<T>(pair: Pair, xPtr: usize, labelPtr: usize, inner: usize, isAlon
 // @ts-ignore: decorator
 @inline
 function finish<T>(
-  task: i32, pair: Pair, outPtr: usize, resultPtr: usize, inner: usize, isAlone: bool, gHi: v128, gLo: v128,
+  task: i32, n: Targets, outPtr: usize, resultPtr: usize, inner: usize, isAlone: bool, gHi: v128, gLo: v128,
 ): void {
   const zero = f64x2.splat(0);
   const one = f64x2.splat(ONE);
-  const rest = pair.hi;
+  const rest = n.hi;
   const sumHi = f64x2.add(one, rest);
   const sumLo = fastTwoSumError(one, rest, sumHi);
-  storeByRow<T>(resultPtr, isAlone, f64x2.add(pair.gap, logRatio(one, rest, zero, sumHi, sumLo)));
-  if (task == GRADIENT) {
+  storeByRow<T>(resultPtr, isAlone, f64x2.add(n.gap, logRatio(one, rest, zero, sumHi, sumLo)));
+  if (task == LOSS_AND_GRADIENT) {
     const inverse = f64x2.div(f64x2.splat(1), sumHi);
     const factor = highHalf(f64x2.mul(gHi, inverse));
     const low = factorLow(factor, inverse, gHi, gLo, sumHi, sumLo);
     // The other class is all there is beside the label.
-    const e = v128.bitselect(rest, one, f64x2.eq(pair.gap, zero));
+    const e = v128.bitselect(rest, one, f64x2.eq(n.gap, zero));
     const atOther = f64x2.mul(e, f64x2.add(factor, low));
     const atLabel = f64x2.sub(zero, f64x2.add(f64x2.mul(e, factor), f64x2.mul(e, low)));
-    const at0 = v128.bitselect(atLabel, atOther, pair.isZero);
-    const at1 = v128.bitselect(atOther, atLabel, pair.isZero);
+    const at0 = v128.bitselect(atLabel, atOther, n.isZero);
+    const at1 = v128.bitselect(atOther, atLabel, n.isZero);
     if (inner == 1) {
       if (!isAlone) store2<T>(outPtr, i64x2.shuffle(at0, at1, 1, 3), 1);
       store2<T>(outPtr, i64x2.shuffle(at0, at1, 0, 2));
@@ -72,7 +73,7 @@ function finish<T>(
   }
 }
 
-/** Rows [first, end); `task` is LOSS or GRADIENT. Results by row, and upstream gradients if upstreamPtr is not 0. */
+/** Rows [first, end); `task` is LOSS or LOSS_AND_GRADIENT. Results by row, and upstream gradients if upstreamPtr is not 0. */
 // @ts-ignore: decorator
 @inline
 export function forwardTwo<T>(
@@ -83,17 +84,17 @@ export function forwardTwo<T>(
   for (let group = first, next = first; group < end; group = next) {
     next = groupEnd(group, 2 * MAX_PAIRS, end, inner);
     const at = bytesOf<T>(rowOffset(group, 2, inner));
-    let pair = changetype<Pair>(scratchPtr + PAIRS);
+    let n = firstState(scratchPtr);
     for (let r = group, x = xPtr + at; r < next; r += 2, x += pairBytes) {
-      visit<T>(pair, x, labelPtr + bytesOf<i32>(r), inner, r + 1 == next, scratchPtr);
-      pair = nextPair(pair);
+      visit<T>(n, x, labelPtr + bytesOf<i32>(r), inner, r + 1 == next, scratchPtr);
+      n = nextState(n);
     }
-    pair = changetype<Pair>(scratchPtr + PAIRS);
+    n = firstState(scratchPtr);
     for (let r = group, out = outPtr + at; r < next; r += 2, out += pairBytes) {
       const isAlone = r + 1 == next;
-      if (task == GRADIENT && upstreamPtr) gHi = loadByRow<T>(upstreamPtr + bytesOf<T>(r), isAlone);
-      finish<T>(task, pair, out, resultPtr + bytesOf<T>(r), inner, isAlone, gHi, gLo);
-      pair = nextPair(pair);
+      if (task == LOSS_AND_GRADIENT && upstreamPtr) gHi = loadByRow<T>(upstreamPtr + bytesOf<T>(r), isAlone);
+      finish<T>(task, n, out, resultPtr + bytesOf<T>(r), inner, isAlone, gHi, gLo);
+      n = nextState(n);
     }
   }
 }
