@@ -1,30 +1,33 @@
-// npm run bench:options: what each option and output costs, as a ratio to the plain loss with gradient, resident and copying, in rounds in
-// which all take turns. With `-- --record` the table goes to README and results/options-node-<major>.json.
+// npm run bench:options: the time of loss with gradient with each option and output, over that of the plain loss with gradient.
+//
+//   --record   writes results/options-node-<major>.json and the table of costs
+//
+// Resident and copying are measured each by itself. All variants take turns in each round; the ratios are of one round.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { crossEntropyWithGradient, type LossWithGradientOptions, type Output, type Reduction, SoftmaxCrossEntropy } from "softmax-wasm";
 import { exactTerms } from "../reference/exact-terms.js";
-import { commit, versionsOf } from "./entrants.js";
-import { type OptionsRecord, withOptions } from "./readme.js";
-import { median, sink } from "./timing.js";
+import { median } from "../reference/median.js";
+import { type OptionsRecord, writeRecord } from "./record.js";
+import { costsTable, writeTable } from "./tables-in-docs.js";
+import { sink } from "./timing.js";
+import { provenance } from "./versions.js";
 import { batchOf } from "./workloads.js";
 
 const { values: flags } = parseArgs({ options: { record: { type: "boolean", default: false } } });
 
-/** [outer, classes]: long rows one at a time, short ones in pairs. */
+/** [rows, classes]: long rows, which kernels walk one at a time, and short ones, which they walk in pairs. */
 const SHAPES = [
   [1024, 1000],
   [8192, 10],
 ] as const;
 const ROUNDS = 15;
-/** A call of the plain loss, or as many as take about this long, make a sample. */
+/** A sample is one call of the plain loss, or as many calls as take about this long. */
 const SAMPLE_MS = 10;
 
 type Options = Omit<LossWithGradientOptions<Reduction, Output>, "shape" | "out">;
 
-/** What is timed beside the plain loss, by name. */
+/** The variants that are timed beside the plain loss, by name. */
 function variantsOf(rows: number, classes: number): Record<string, Options> {
   const weights = Array.from({ length: classes }, (_, j) => 0.5 + (j % 7) / 4);
   return {
@@ -43,7 +46,7 @@ function variantsOf(rows: number, classes: number): Record<string, Options> {
   };
 }
 
-/** The loss and gradient of the first row, exactly, to verify what is timed. */
+/** Holds a variant's loss and gradient of the first row against the exact ones. */
 function verify(name: string, options: Options, classes: number, logits: Float64Array, labels: Int32Array): void {
   const { weights = new Array(classes).fill(1), labelSmoothing = 0, zLoss = 0, scale = 1, mask, sampleWeights } = options;
   const given = Array.from(weights as ArrayLike<number>);
@@ -68,7 +71,7 @@ function verify(name: string, options: Options, classes: number, logits: Float64
   }
 }
 
-function timesOf([rows, classes]: readonly [number, number]): OptionsRecord["shapes"][number] {
+function costsOf([rows, classes]: readonly [number, number]): OptionsRecord["shapes"][number] {
   const { logits, labels } = batchOf({ outer: rows, classes, inner: 1 });
   const shape = [rows, classes];
   const runs = Object.entries({ plain: {}, ...variantsOf(rows, classes) }).map(([name, options]: [string, Options]) => {
@@ -88,7 +91,7 @@ function timesOf([rows, classes]: readonly [number, number]): OptionsRecord["sha
       copying: () => crossEntropyWithGradient(logits, labels, { ...options, shape, out }),
     };
   });
-  // The first call finds the caches as another left them.
+  // The first call, outside the time, fills the caches, which another variant has used.
   const secondsOf = (run: () => unknown, calls: number): number => {
     sink.value = run();
     const start = performance.now();
@@ -115,21 +118,9 @@ function timesOf([rows, classes]: readonly [number, number]): OptionsRecord["sha
   return { title: shape.join("×"), costs: Object.fromEntries(costs) };
 }
 
-const { node } = versionsOf(process.execPath);
-const record: OptionsRecord = {
-  date: new Date().toISOString().slice(0, 10),
-  cpu: cpus()[0].model.trim(),
-  node,
-  commit: commit(),
-  rounds: ROUNDS,
-  shapes: SHAPES.map(timesOf),
-};
-const readme = new URL("../README.md", import.meta.url);
-const text = withOptions(readFileSync(readme, "utf8"), record);
-console.log(/<!-- costs -->([\s\S]*)<!-- end of costs -->/.exec(text)?.[1]);
+const record: OptionsRecord = { ...provenance(), rounds: ROUNDS, shapes: SHAPES.map(costsOf) };
+console.log(costsTable(record));
 if (flags.record) {
-  writeFileSync(readme, text);
-  mkdirSync(new URL("results/", import.meta.url), { recursive: true });
-  const file = `results/options-node-${node.split(".")[0]}.json`;
-  writeFileSync(new URL(file, import.meta.url), `${JSON.stringify(record, null, 2)}\n`);
+  writeRecord("options-", record);
+  writeTable("costs", costsTable(record));
 }

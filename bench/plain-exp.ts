@@ -1,13 +1,13 @@
-// exp written out in JavaScript, of a table and a cubic: about twice as fast as Math.exp, and nothing one would write by hand.
+// The forms of plain JavaScript with an exp of their own, by a table and a cubic: about twice as fast as Math.exp.
 
-import { type Forms, formsBy } from "./plain.js";
+import { type Forms, formsBy } from "../reference/plain-javascript.js";
 
 const STEPS = 2048;
 /** 2^(-i / STEPS) and 2^-i. */
 const FRACTIONS = Float64Array.from({ length: STEPS }, (_, i) => 2 ** (-i / STEPS));
 const POWERS = Float64Array.from({ length: 1076 }, (_, i) => 2 ** -i);
 const PER_LN2 = -STEPS / Math.LN2;
-/** ln 2 / STEPS, of whose first part every multiple by an n of 21 bits is exact; the parts of ln 2 are fdlibm's. */
+/** ln 2 / STEPS = HI + LO, with the parts of ln 2 from fdlibm. n · HI is exact for integers n of 21 bits. */
 const HI = 0.6931471803691238 / STEPS;
 const LO = 1.9082149292705877e-10 / STEPS;
 

@@ -1,53 +1,94 @@
-// What a run of the benchmark leaves: bench/results/node-<major>.json.
+// The records that runs of the benchmarks leave in bench/results.
 
-import type { Contestant } from "./timing.js";
+import { mkdirSync, writeFileSync } from "node:fs";
+import type { Implementation } from "./task.js";
 import type { Op, Workload } from "./workloads.js";
 
+/** The fields that all records begin with. */
+export interface Provenance {
+  readonly date: string;
+  readonly cpu: string;
+  readonly node: string;
+  readonly commit: string;
+}
+
 export interface Time {
-  readonly dtype: Contestant["dtype"];
-  /** The median over the rounds, and the rounds' own medians. */
+  readonly dtype: Implementation["dtype"];
+  /** The median over the rounds, and the median of each round. */
   readonly nsPerLogit: number;
   readonly rounds: readonly number[];
 }
 
 export interface Timed extends Workload {
   readonly bytesPerLogit: number;
-  /** By contestant. */
+  /** By implementation. */
   readonly times: Readonly<Record<string, Time>>;
 }
 
 export interface Skipped {
-  readonly contestant: string;
+  readonly implementation: string;
   readonly reason: string;
   /** Ids. */
   readonly workloads: string[];
 }
 
-export interface BenchRecord {
-  readonly date: string;
-  readonly cpu: string;
-  readonly node: string;
+/** node-<major>.json of bench/all.ts, suites-node-<major>.json of bench/main.ts. */
+export interface BenchRecord extends Provenance {
   readonly v8: string;
-  /** Of what else took part. */
+  /** Of the other implementations. */
   readonly versions: Readonly<Record<string, string>>;
-  readonly commit: string;
   readonly rounds: number;
-  /** Contestants by name: as they are called in tables, and what is to be said of them. */
-  readonly contestants: Readonly<Record<string, { readonly title: string; readonly note: string }>>;
+  /** By name: the name in tables, and a remark. */
+  readonly implementations: Readonly<Record<string, { readonly title: string; readonly note: string }>>;
   readonly workloads: readonly Timed[];
   readonly skipped: readonly Skipped[];
 }
 
-export const logitsOf = ({ outer, classes, inner }: Workload): number => outer * classes * inner;
-
-/** Adds to what has been skipped. */
-export function addSkipped(skipped: Skipped[], contestant: string, reason: string, id: string): void {
-  const before = skipped.find((other) => other.contestant === contestant && other.reason === reason);
-  if (before) before.workloads.push(id);
-  else skipped.push({ contestant, reason, workloads: [id] });
+/** options-node-<major>.json of bench/options.ts. */
+export interface OptionsRecord extends Provenance {
+  readonly rounds: number;
+  readonly shapes: readonly {
+    readonly title: string;
+    /** By option: its time over that of the plain loss with gradient. */
+    readonly costs: Readonly<Record<string, { readonly resident: number; readonly copying: number }>>;
+  }[];
 }
 
-/** A contestant's time over that of this library: of the resident layer, or where it has none of the function. */
+/** threads-node-<major>.json of bench/main.ts. */
+export interface ThreadsRecord extends Provenance {
+  readonly processors: number;
+  readonly rounds: number;
+  readonly shapes: readonly {
+    readonly title: string;
+    /** By the number of threads: how many times as fast as one. */
+    readonly speedups: Readonly<Record<string, number>>;
+  }[];
+}
+
+const results = new URL("results/", import.meta.url);
+
+/** Writes a record to bench/results, as `prefix` and the major version of its Node. */
+export function writeRecord(prefix: string, record: Provenance): void {
+  mkdirSync(results, { recursive: true });
+  const [major] = record.node.split(".");
+  writeFileSync(new URL(`${prefix}node-${major}.json`, results), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** Writes a figure to bench/results. */
+export function writeFigure(name: string, svg: string): void {
+  writeFileSync(new URL(`${name}.svg`, results), svg);
+}
+
+export const logitsOf = ({ outer, classes, inner }: Workload): number => outer * classes * inner;
+
+/** Adds a workload that an implementation did not do, and the reason. */
+export function addSkipped(skipped: Skipped[], implementation: string, reason: string, id: string): void {
+  const before = skipped.find((other) => other.implementation === implementation && other.reason === reason);
+  if (before) before.workloads.push(id);
+  else skipped.push({ implementation, reason, workloads: [id] });
+}
+
+/** The time of this library that others are compared with: that of the resident layer, or of the function where no layer does the op. */
 export function baselineOf({ times }: Timed): { readonly name: string; readonly nsPerLogit: number } | undefined {
   const name = ["resident", "copying"].find((candidate) => candidate in times);
   return name === undefined ? undefined : { name, nsPerLogit: times[name].nsPerLogit };

@@ -1,4 +1,4 @@
-// The tables of a run: of each operation, what a contestant takes for a logit, and that over what this library takes.
+// The tables of a run for the terminal: for each operation, ns per logit by implementation, and its ratio to the time of this library.
 
 import Table from "cli-table3";
 import { type BenchRecord, baselineOf, logitsOf, OP_TITLES, type Timed } from "./record.js";
@@ -7,7 +7,7 @@ import type { Op } from "./workloads.js";
 const OPS: readonly Op[] = ["gradient", "softmax", "loss"];
 const LIBRARY = ["resident", "relaxed", "copying"];
 
-/** To three digits. */
+/** A number with three digits. */
 export const number = (value: number) => value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
 
 function ratioOf(name: string, workload: Timed): number | undefined {
@@ -16,7 +16,7 @@ function ratioOf(name: string, workload: Timed): number | undefined {
   return baseline && time && time.nsPerLogit / baseline.nsPerLogit;
 }
 
-/** The fastest first, by the geometric mean of the ratios. */
+/** Names from the fastest to the slowest, by the geometric mean of the ratios. */
 function ranking(workloads: readonly Timed[]): string[] {
   const names = [...new Set(workloads.flatMap(({ times }) => Object.keys(times)))];
   const rank = (name: string) => {
@@ -29,7 +29,7 @@ function ranking(workloads: readonly Timed[]): string[] {
   return names.sort((a, b) => rank(a) - rank(b));
 }
 
-function table(title: string, workloads: readonly Timed[], { contestants }: BenchRecord, unitOf: (workload: Timed) => number): string {
+function table(title: string, workloads: readonly Timed[], { implementations }: BenchRecord, unitOf: (workload: Timed) => number): string {
   const drawn = new Table({
     head: ["", ...workloads.map((workload) => workload.title)],
     colAligns: ["left", ...workloads.map(() => "right" as const)],
@@ -43,31 +43,31 @@ function table(title: string, workloads: readonly Timed[], { contestants }: Benc
       const ratio = ratioOf(name, workload);
       return `${number(time.nsPerLogit * unitOf(workload))}${ratio === undefined ? "" : `${number(ratio).padStart(6)}×`}`;
     });
-    drawn.push([contestants[name].title, ...cells]);
+    drawn.push([implementations[name].title, ...cells]);
   }
   for (const name of LIBRARY.filter((candidate) => names.includes(candidate) && !workloads[0].isTiny)) {
     const cells = workloads.map(({ times, bytesPerLogit }) => (times[name] ? number(bytesPerLogit / times[name].nsPerLogit) : ""));
-    drawn.push([`${contestants[name].title}, GB/s`, ...cells]);
+    drawn.push([`${implementations[name].title}, GB/s`, ...cells]);
   }
   return `${title}\n${drawn}`;
 }
 
 const perLogit = () => 1;
 
-/** Rounds that are further apart than this say that the machine did other things. */
+/** Rounds whose times differ by a larger factor show that the machine did other things. */
 const MAX_SPREAD = 1.25;
 
-/** Contestants of which some rounds were much slower than others. */
-function noise({ workloads, contestants }: BenchRecord): string[] {
+/** A line for each implementation and workload whose rounds differ by more than that. */
+function noise({ workloads, implementations }: BenchRecord): string[] {
   return workloads.flatMap(({ id, times }) =>
     Object.entries(times).flatMap(([name, { rounds }]) => {
       const [least, most] = [Math.min(...rounds), Math.max(...rounds)];
-      return most > MAX_SPREAD * least ? [`  ${contestants[name].title}, ${id}: ${number(least)} to ${number(most)}`] : [];
+      return most > MAX_SPREAD * least ? [`  ${implementations[name].title}, ${id}: ${number(least)} to ${number(most)}`] : [];
     }),
   );
 }
 
-/** Up to so many classes, the work of a row shows beside that of its logits. */
+/** Workloads with at most so many classes have a table of their own, as the fixed work of a row shows there. */
 const FEW_CLASSES = 16;
 
 function tablesOf(op: Op, record: BenchRecord): string[] {
@@ -81,31 +81,31 @@ function tablesOf(op: Op, record: BenchRecord): string[] {
     .filter(([, workloads]) => workloads.length)
     .map(([title, workloads]) => {
       const baseline = baselineOf(workloads[0]);
-      const ratios = baseline ? `, and × ${record.contestants[baseline.name].title}` : "";
+      const ratios = baseline ? `, and × ${record.implementations[baseline.name].title}` : "";
       return table(`${title}: ns per logit${ratios}; ${workloads[0].bytesPerLogit} bytes a logit at least`, workloads, record, perLogit);
     });
 }
 
-/** All there is to read of a run. */
+/** The whole report of a run. */
 export function report(record: BenchRecord): string {
-  const { workloads, contestants, skipped, versions } = record;
+  const { workloads, implementations, skipped, versions } = record;
   const tables = OPS.flatMap((op) => tablesOf(op, record));
   const tiny = workloads.filter(({ isTiny }) => isTiny);
   const titled = tiny.map((workload) => ({ ...workload, title: `${OP_TITLES[workload.op]}, ${workload.title}` }));
   if (tiny.length) tables.push(table("One row: ns per call", titled, record, logitsOf));
 
-  const shown = Object.entries(contestants).filter(([name]) => workloads.some(({ times }) => name in times));
+  const shown = Object.entries(implementations).filter(([name]) => workloads.some(({ times }) => name in times));
   const notes = shown.filter(([, { note }]) => note).map(([, { title, note }]) => `  ${title}: ${note}`);
-  const absences = skipped.map(({ contestant, reason, workloads: ids }) => {
+  const absences = skipped.map(({ implementation, reason, workloads: ids }) => {
     const where = ids.length === workloads.length ? "" : ` (${ids.join(", ")})`;
-    return `  ${contestants[contestant].title}: ${reason}${where}`;
+    return `  ${implementations[implementation].title}: ${reason}${where}`;
   });
   const noisy = noise(record);
   const others = Object.entries(versions).map((entry) => entry.join(" "));
   const rounds = record.rounds === 1 ? "one round" : `medians of ${record.rounds} rounds`;
   return [
     ...tables,
-    `Contestants\n${notes.join("\n")}`,
+    `Implementations\n${notes.join("\n")}`,
     ...(absences.length ? [`Skipped\n${absences.join("\n")}`] : []),
     ...(noisy.length ? [`Noisy: ns per logit from round to round\n${noisy.join("\n")}`] : []),
     `${record.cpu}, Node ${record.node}, V8 ${record.v8}; commit ${record.commit}, ${record.date}; ${rounds}\n${others.join(", ")}`,

@@ -1,6 +1,6 @@
-// The runner of contestants.ts for npm run bench:all. timing.ts has the protocol.
+// The runner of implementations.ts, for npm run bench:all.
 
-import { CONTESTANTS } from "./contestants.js";
-import { serve } from "./timing.js";
+import { IMPLEMENTATIONS } from "./implementations.js";
+import { serve } from "./runner-child.js";
 
-await serve((task) => CONTESTANTS[task.contestant]?.(task) ?? `there is no ${task.contestant} here`);
+await serve((task) => IMPLEMENTATIONS[task.implementation]?.(task) ?? `there is no ${task.implementation} here`);

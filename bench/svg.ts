@@ -1,9 +1,9 @@
-// What the figures have in common: SVG by hand, its frame, ink and type.
+// SVG for the figures: elements, text, and their common frame and colours.
 
 export const WIDTH = 860;
 export const INK = "#1f2933";
 export const FAINT = "#e1e5ea";
-/** Of text over lines. */
+/** Attributes of text over lines: a white outline. */
 export const HALO = { stroke: "#ffffff", "stroke-width": 4, "stroke-linejoin": "round", "paint-order": "stroke" };
 
 type Attributes = Record<string, string | number>;
@@ -15,14 +15,14 @@ export function tag(name: string, attributes: Attributes, ...content: string[]):
   return `<${name}${written.join("")}${content.length ? `>${content.join("")}</${name}>` : "/>"}`;
 }
 
-/** Content is markup: {@link escaped} if it may hold what is not meant so. */
+/** `content` is markup; plain text goes through {@link escaped} first. */
 export function text(content: string, [x, y]: readonly [x: number, y: number], attributes: Attributes = {}): string {
   return tag("text", { x, y, ...attributes }, content);
 }
 
 export const escaped = (content: string) => content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
-/** A figure of some height, on a white ground. */
+/** A figure with a title, on a white ground. */
 export function figure(title: string, height: number, ...content: string[]): string {
   return `${tag(
     "svg",

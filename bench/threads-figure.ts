@@ -1,18 +1,18 @@
-// The figure of a threads record: how many times as fast as one thread, a line a shape.
+// The figure of threads: the speed by the number of threads over that of one thread, a line a shape.
 //
-// Drawn by `npm run bench -- --record`; of a record alone by `tsx bench/threads-figure.ts bench/results/threads-node-20.json`.
+// `npm run bench -- --record` draws it; `tsx bench/threads-figure.ts bench/results/threads-node-20.json` draws it from a record.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
+import { type ThreadsRecord, writeFigure } from "./record.js";
 import { escaped, FAINT, figure, INK, tag, text } from "./svg.js";
-import type { ThreadsRecord } from "./threads.js";
 
 const HEIGHT = 340;
 const PLOT = { left: 60, top: 78, width: 580, height: 200 };
 const COLORS = ["#8a5a00", "#0b5cb8", "#14532d"];
-/** Between the names of lines that end at about the same height. */
+/** The least distance between the names of two lines. */
 const LINE_HEIGHT = 17;
 
 type Point = readonly [threads: number, speedup: number];
@@ -32,7 +32,7 @@ export function draw({ cpu, node, date, processors, shapes }: ThreadsRecord): st
     .y(([, speedup]) => y(speedup))
     .digits(1);
 
-  // Names stand right of the last points, from the highest to the lowest, apart from each other.
+  // The name of a line stands right of its last point. From the highest name to the lowest, each keeps its distance from the one above.
   let above = Number.NEGATIVE_INFINITY;
   const named = lines
     .map((each) => ({ ...each, end: each.points[each.points.length - 1][1] }))
@@ -86,5 +86,5 @@ export function draw({ cpu, node, date, processors, shapes }: ThreadsRecord): st
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [path] = process.argv.slice(2);
   if (!path) throw new TypeError("expected the path of a record");
-  writeFileSync(new URL("results/threads.svg", import.meta.url), draw(JSON.parse(readFileSync(path, "utf8"))));
+  writeFigure("threads", draw(JSON.parse(readFileSync(path, "utf8"))));
 }

@@ -1,44 +1,31 @@
-// What threads bring: a benny suite for each shape, loss with gradient of resident layers that differ in their number of threads alone.
-// Called by main.ts.
+// The speed of threads: a benny suite for each shape, loss with gradient by resident layers that differ in their number of threads alone.
+// main.ts runs it.
 
-import { availableParallelism, cpus } from "node:os";
+import { availableParallelism } from "node:os";
 import b from "benny";
 import { SoftmaxCrossEntropy } from "softmax-wasm";
-import { withLoss } from "./contestants.js";
-import { commit, versionsOf } from "./entrants.js";
-import { median, sink } from "./timing.js";
+import { median } from "../reference/median.js";
+import type { ThreadsRecord } from "./record.js";
+import { lossThenGradient } from "./task.js";
+import { sink } from "./timing.js";
 import { Reference } from "./verify.js";
+import { provenance } from "./versions.js";
 import { type Batch, batchOf, WORKLOADS, type Workload } from "./workloads.js";
 
-/** One that is too small to be shared, and two that are not. */
+/** One batch that is too small for threads to share, and two larger ones. */
 const IDS = ["gradient-64x10", "gradient-1024x1000", "gradient-64x32000"];
 
-/** One thread and more take turns so many times; the ratios are of one round. */
+/** The number of rounds, in which one thread and several take turns; each ratio is of one round. */
 const ROUNDS = 5;
 
-/** What the suites leave: bench/results/threads-node-<major>.json. */
-export interface ThreadsRecord {
-  readonly date: string;
-  readonly cpu: string;
-  readonly node: string;
-  readonly commit: string;
-  readonly processors: number;
-  readonly rounds: number;
-  readonly shapes: readonly {
-    readonly title: string;
-    /** By the number of threads: how many times as fast as one. */
-    readonly speedups: Readonly<Record<string, number>>;
-  }[];
-}
-
-/** 2, 4 … threads, to twice as many as there are processors. */
+/** Numbers of threads: 2, 4 and so on below the number of processors, that number, and twice that number. */
 function counts(processors: number): number[] {
   const found = [];
   for (let threads = 2; threads < processors; threads *= 2) found.push(threads);
   return [...found, processors, 2 * processors].filter((threads) => threads > 1);
 }
 
-/** A layer with a batch, its results verified, and as many threads at work as come within a second. */
+/** A layer with a batch and verified results; its workers had a second to start. */
 async function layerOf(workload: Workload, batch: Batch, reference: Reference, threads: number): Promise<SoftmaxCrossEntropy> {
   const layer = new SoftmaxCrossEntropy({ shape: [workload.outer, workload.classes], threads });
   layer.logits.set(batch.logits);
@@ -47,7 +34,7 @@ async function layerOf(workload: Workload, batch: Batch, reference: Reference, t
   do {
     await new Promise((resolve) => setTimeout(resolve, 1));
     layer.gradient.fill(Number.NaN);
-    const flaw = reference.flawOf(withLoss(layer.forward(), layer.backward()), "float64");
+    const flaw = reference.flawOf(lossThenGradient(layer.forward(), layer.backward()), "float64");
     if (flaw) throw new Error(`${threads} threads, ${workload.id}: ${flaw}`);
   } while (layer.threads < threads && performance.now() < end);
   return layer;
@@ -82,7 +69,5 @@ export async function threadsRecord(): Promise<ThreadsRecord> {
   const processors = availableParallelism();
   const shapes = [];
   for (const workload of WORKLOADS.filter(({ id }) => IDS.includes(id))) shapes.push(await speedupsOf(workload, processors));
-  const { node } = versionsOf(process.execPath);
-  const date = new Date().toISOString().slice(0, 10);
-  return { date, cpu: cpus()[0].model.trim(), node, commit: commit(), processors, rounds: ROUNDS, shapes };
+  return { ...provenance(), processors, rounds: ROUNDS, shapes };
 }

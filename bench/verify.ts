@@ -1,20 +1,17 @@
-// The results that contestants are held to before they are timed: of every row in careful Float64, which itself is held to the exact
-// results of the first and the last row.
+// The results that implementations must agree with before they are timed. They are computed in careful Float64; the first and the last row
+// are checked against exact arithmetic.
 
 import { add, exp, log1p, type Pair, twoSum } from "../reference/double-double.js";
 import { positionIn } from "../reference/layout.js";
 import { exactLoss, exactRow } from "../reference/oracle.js";
-import type { Contestant } from "./timing.js";
+import type { Implementation } from "./task.js";
 import type { Batch, Workload } from "./workloads.js";
 
-/**
- * How far a result may be off, relative to what is right. At the label a gradient is (p − 1)/N: one who subtracts loses the digits that
- * cancel, and is held to a share of 1/N there.
- */
-const TOLERANCES: Readonly<Record<Contestant["dtype"], number>> = { float64: 1e-12, float32: 1e-4 };
+/** The largest relative error of a result. At a label, where p − 1 may cancel, the error of a gradient (p − 1)/N is relative to 1/N. */
+const TOLERANCES: Readonly<Record<Implementation["dtype"], number>> = { float64: 1e-12, float32: 1e-4 };
 const TOLERANCE_OF_REFERENCE = 1e-13;
 
-/** Decimal arithmetic is too slow for longer rows. */
+/** Rows with more classes are checked in pairs of doubles, as decimal arithmetic is too slow for them. */
 const MAX_DECIMAL_CLASSES = 1000;
 
 interface RowResults {
@@ -40,7 +37,7 @@ function exactly(logits: Float64Array, label: number): RowResults {
   return { probs: exps.map((e) => e / total), loss: add(log1p(add(sum, [-1, 0])), twoSum(max, -logits[label]))[0] };
 }
 
-/** A sum that keeps what additions lose, after Neumaier. */
+/** A compensated sum, after Neumaier. */
 class Sum {
   #sum = 0;
   #lost = 0;
@@ -56,7 +53,7 @@ class Sum {
   }
 }
 
-/** Writes the probabilities of the row that begins at `start` and goes on in steps of `inner`; gives back its loss. */
+/** Writes the probabilities of the row that begins at `start` and goes on in steps of `inner`; returns its loss. */
 function carefully(logits: Float64Array, probs: Float64Array, start: number, classes: number, inner: number, label: number): number {
   const end = start + classes * inner;
   let max = -Infinity;
@@ -71,17 +68,17 @@ function carefully(logits: Float64Array, probs: Float64Array, start: number, cla
   return max - logits[start + label * inner] + Math.log(total);
 }
 
-/** What results of a batch are held to. */
+/** The right results of a batch. */
 export class Reference {
   readonly #workload: Workload;
   readonly #batch: Batch;
   readonly #at: (r: number, j: number) => number;
   readonly #rows: number;
-  /** Of the operation; of a gradient without the loss before it. */
+  /** Probabilities, or the gradient. */
   readonly #want: Float64Array;
   readonly #loss: number;
 
-  /** @throws Error if it is wrong itself. */
+  /** @throws Error if a checked row of the reference is wrong. */
   constructor(workload: Workload, batch: Batch) {
     const { op, outer, classes, inner } = workload;
     const { logits, labels } = batch;
@@ -125,8 +122,8 @@ export class Reference {
     return this.#batch.labels[row] === Math.floor(i / inner) % classes;
   }
 
-  /** What is wrong with a result: probs; the loss; or the loss, then the gradient. */
-  flawOf(got: Float64Array, dtype: Contestant["dtype"]): string | undefined {
+  /** Describes an error of a result (probs; the loss; or the loss, then the gradient); undefined if there is none. */
+  flawOf(got: Float64Array, dtype: Implementation["dtype"]): string | undefined {
     const tolerance = TOLERANCES[dtype];
     const { op } = this.#workload;
     const hasLoss = op !== "softmax";

@@ -1,11 +1,11 @@
-// What is timed: an operation on a batch of some shape, and why of that shape.
+// The workloads that are timed: an operation on a batch of a shape, and the reason for that shape.
 
 import { seeded } from "../reference/data.js";
-import type { Task } from "./timing.js";
+import type { Task } from "./task.js";
 
 export type Op = Task["op"];
 
-/** Logits (outer, classes, inner), softmax being over the middle axis; labels (outer, inner). */
+/** The shape of logits (outer, classes, inner), with softmax over the middle axis, and of labels (outer, inner). */
 export interface Shape {
   readonly outer: number;
   readonly classes: number;
@@ -18,11 +18,11 @@ export interface Workload extends Shape {
   /** The shape as it is written in tables: 8192×10. */
   readonly title: string;
   readonly reason: string;
-  /** Of one row, so that what is timed is the call. */
+  /** The batch is one row, so that the time is that of a call. */
   readonly isTiny: boolean;
 }
 
-/** What any implementation moves at least, in bytes a logit: reading the logits, and writing what has their shape. */
+/** The least memory traffic of an implementation, in bytes a logit: it reads the logits and writes the results of their shape. */
 export const BYTES_PER_LOGIT: Readonly<Record<Op, number>> = { softmax: 8 + 8, loss: 8, gradient: 8 + 8 };
 
 function workload(op: Op, shape: readonly [outer: number, classes: number, inner?: number], reason: string): Workload {

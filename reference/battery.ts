@@ -1,4 +1,4 @@
-// The inputs that break others: groups of rows of one length, with labels.
+// Rows on which softmax code goes wrong, in groups of one length, with labels.
 
 import { distribution, type Random, ROWS, type Rows, seeded } from "./data.js";
 
@@ -6,7 +6,7 @@ export interface Group extends Rows {
   readonly name: string;
 }
 
-/** To both sides of the step between the two kernel shapes, and of their blocks. */
+/** Numbers of classes on both sides of the changes of kernel and of inner loop. */
 const LENGTHS = [2, 3, 10, 17, 40];
 const SCALES = [1e-8, 1e-4, 0.01, 1, 30, 300, 800, 5000];
 const OFFSETS = [0, 1e3, -1e3, -7e3, 1.7e4, -1e5, 1e12, 1e300];
@@ -22,7 +22,7 @@ function group(name: string, random: Random, logits: number[][], indices?: numbe
   };
 }
 
-/** A row of `classes` logits 0 but for one at `gap`, to both sides of which there are some where there is room. */
+/** A row of `classes` logits of 0, but one in the middle is `gap`. */
 const confident = (classes: number, gap: number) => range(classes).map((j) => (j === classes >> 1 ? gap : 0));
 
 const MAX = 1.7e308;
@@ -47,7 +47,7 @@ export function battery(): Group[] {
     const wrong = rows.map(() => 0);
     groups.push(group("confident", random, rows, right), group("confidently wrong", random, rows, wrong));
 
-    // R is rounded, and R² near what that leaves out.
+    // The others' share R of the sum is so small that R² is near the rounding error of R.
     const apart = range(24).map((i) => range(classes).map((j) => (j === classes >> 1 ? 0 : -30 - 2 * i - random())));
     groups.push(
       group(
@@ -58,7 +58,7 @@ export function battery(): Group[] {
       ),
     );
 
-    // Every probability but one between the least normal number and nothing.
+    // All probabilities but one are near or below the least normal number, down to 0.
     const fading = range(40).map((i) => range(classes).map((j) => (j === 1 ? 0.25 : -700 - 1.3 * i - random())));
     groups.push(group("gradual underflow", random, fading));
 
@@ -93,7 +93,7 @@ export function battery(): Group[] {
   return groups;
 }
 
-/** Long rows of few distinct values: the exact sum needs few exponentials. */
+/** Makers of long rows with few distinct values, so that the exact sum needs few exponentials. */
 export const LONG_ROWS = {
   equal: () => () => 0.7,
   "of four values": (random: Random) => () => [0.3, -1.1, 2.7, -9.3][Math.floor(4 * random())],

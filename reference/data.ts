@@ -1,8 +1,8 @@
-// Seeded logits that bite: every element different, peaked rows, ties, large common offsets.
+// Seeded random rows of logits: all elements different, peaked rows, ties, large common offsets.
 
 export type Random = () => number;
 
-/** Uniform numbers in [0, 1) with all 53 bits, from two outputs each of Tommy Ettinger's mulberry32. */
+/** Uniform numbers in [0, 1) with 53 random bits, each from two outputs of Tommy Ettinger's mulberry32. */
 export function seeded(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {
@@ -33,7 +33,7 @@ export const ROWS = {
   "offset -1e5": (random: Random, classes: number) => Array.from({ length: classes }, () => -1e5 + 10 * random()),
   "offset +1e12": (random: Random, classes: number) => Array.from({ length: classes }, () => 1e12 + 30 * random()),
   "offset -1e12": (random: Random, classes: number) => Array.from({ length: classes }, () => -1e12 + 30 * random()),
-  /** Far apart, with maxima on both sides of where logits are taken relative to them; x − max is not exact for all of them. */
+  /** Far apart, with maxima on both sides of the one from which on kernels subtract it; x − max is not exact for all of them. */
   "wide and large": (random: Random, classes: number) => {
     const offset = (random() < 0.3 ? -1 : 1) * (39000 + 2000 * random());
     return Array.from({ length: classes }, () => offset + 800 * random());
@@ -45,7 +45,7 @@ export const ROWS = {
   },
 } satisfies Record<string, (random: Random, classes: number) => number[]>;
 
-/** A distribution over the classes with some exact zeros; every third one is one-hot. */
+/** Non-negative label masses of a row, some of them 0; every third row is one-hot. */
 export function distribution(random: Random, classes: number, row: number): number[] {
   const hot = Math.floor(random() * classes);
   if (row % 3 === 0) return Array.from({ length: classes }, (_, j) => (j === hot ? 1 : 0));

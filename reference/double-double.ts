@@ -1,5 +1,5 @@
-// Exact results to some 80 bits, in pairs of doubles after Dekker (1971) and Knuth (TAOCP 2, 4.2.2): for walks over more points than
-// decimal arithmetic can follow. Checked against oracle.ts, and used where that is too slow only.
+// Arithmetic to about 80 bits in pairs of doubles, after Dekker (1971) and Knuth (TAOCP 2, 4.2.2). It is used where decimal arithmetic is too
+// slow; test/reference.test.ts checks it against oracle.ts.
 
 import { Decimal } from "decimal.js";
 import { exact } from "./oracle.js";
@@ -57,7 +57,7 @@ export function div(a: Pair, b: Pair): Pair {
 const STEPS = 32;
 const step = D.ln(2).div(STEPS);
 const perStep = 1 / step.toNumber();
-/** ln 2 / 32 in three parts; the first two times an integer below 2^22 are exact. */
+/** ln 2 / 32 in three parts. The first two, times an integer below 2^22, are exact. */
 const [step0, step1, step2] = (() => {
   const cut = (value: Decimal) => {
     const unit = D.pow(2, D.log2(value).floor().minus(30));
@@ -70,7 +70,7 @@ const [step0, step1, step2] = (() => {
 const powers = Array.from({ length: STEPS }, (_, i) => pairOf(D.pow(2, new D(i).div(STEPS))));
 const sixth = pairOf(new D(1).div(6));
 
-/** exp(x) = mantissa · 2^exponent for |x| <= 50000, to 2^-80 of itself. */
+/** exp(x) = mantissa · 2^exponent for |x| <= 50000, with a relative error of at most 2^-80. */
 export function exp(x: Pair): { mantissa: Pair; exponent: number } {
   const n = Math.round(x[0] * perStep);
   const r = add(add(add([x[0] - n * step0, 0], [-n * step1, 0]), twoProduct(-n, step2)), [x[1], 0]);
@@ -89,7 +89,7 @@ export function log1p(r: Pair): Pair {
     const square = mul(r, r);
     return add(r, [-square[0] / 2 + r[0] ** 3 / 3, -square[1] / 2]);
   }
-  // One step of Newton's from the host's result.
+  // One Newton step from Math.log1p.
   const guess = Math.log1p(r[0]);
   const { mantissa, exponent } = exp([-guess, 0]);
   const power = 2 ** exponent;

@@ -1,10 +1,10 @@
-// The exact loss of a row with every option, its derivatives, and how far each is conditioned; from the formulas in README.
+// The exact loss of a row with every option, its derivatives, and the condition of each; by the formulas of the documentation.
 
 import { type Exact, type ExactRow, exact, exactRow } from "./oracle.js";
 
 /** One row and the terms of its loss. */
 export interface TermsOfRow {
-  /** Scaled and rounded already; those of excluded classes are not looked at. */
+  /** Scaled and rounded; those of excluded classes are not read. */
   readonly logits: readonly number[];
   readonly open: readonly boolean[];
   /** A class index, or a distribution. */
@@ -16,7 +16,7 @@ export interface TermsOfRow {
   readonly scale: number;
 }
 
-/** A value, and the sum of its terms without their signs: how much of an error in a term may come to be one in the value. */
+/** A value, and the sum of the absolute values of its terms. A relative error e of the terms is an error e · size of the value at most. */
 export interface Conditioned {
   readonly value: Exact;
   readonly size: Exact;
@@ -36,7 +36,7 @@ const ZERO = exact(0);
 const ONE = exact(1);
 const INFINITE = exact(Infinity);
 
-/** What a row weighs comes last, so that everything before is of its own sum of terms. */
+/** The row's own weight is multiplied last, so that all else is of the unweighted row. */
 export function exactTerms(given: TermsOfRow): ExactTerms {
   const { open, label, sampleWeight } = given;
   const row = exactRow(given.logits.map((x, j) => (open[j] ? x : -Infinity)));
@@ -54,7 +54,7 @@ export function exactTerms(given: TermsOfRow): ExactTerms {
   const mass = target.reduce((a, b) => a.plus(b));
   const spreadMass = spread.reduce((a, b) => a.plus(b));
   const zGradient = z.times(row.lse).times(2);
-  // An error in lse is one of its maximum.
+  // The error of lse is relative to the row's maximum where that is larger.
   const zSize = z.times(row.lse.abs().gt(row.max.abs()) ? row.lse.abs() : row.max.abs()).times(2);
 
   const surprise = row.logProbs.map((logProb) => logProb?.neg() ?? INFINITE);
@@ -81,7 +81,7 @@ export function exactTerms(given: TermsOfRow): ExactTerms {
       }
       const rest = mass.minus(target[j]);
       const value = rest.times(p).minus(target[j].times(others)).plus(zGradient.times(p));
-      // The only class of a distribution is as good as an index: nothing cancels.
+      // A distribution with one class is like an index: nothing cancels.
       const isOnly = typeof label !== "number" && rest.isZero();
       const size = isOnly ? target[j].times(others) : mass.times(p).plus(target[j]);
       return { value: first.times(value), size: first.times(size.plus(zSize.times(p))) };

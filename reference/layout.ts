@@ -1,11 +1,11 @@
-// Where the rows of a tensor (outer, classes, inner) lie.
+// The positions of a row's elements in a tensor (outer, classes, inner).
 
-/** The position of class j of row r. */
+/** A function that gives the position of class j of row r. */
 export function positionIn(classes: number, inner: number): (r: number, j: number) => number {
   return (r, j) => (Math.floor(r / inner) * classes + j) * inner + (r % inner);
 }
 
-/** Rows as a tensor (outer, classes, inner). */
+/** A tensor (outer, classes, inner) of rows. */
 export function layOut(rows: readonly ArrayLike<number>[], inner: number): Float64Array {
   const classes = rows[0]?.length ?? 0;
   const at = positionIn(classes, inner);

@@ -1,7 +1,7 @@
-// Every error bound, in units in the last place of the exact result; the docblocks and README quote these.
+// All error bounds, in units in the last place of the exact result. Docblocks and documents quote them.
 
 export const LIMITS = {
-  /** the shifted exp: the walk over its domain finds 0.588, at EXP_WITNESS */
+  /** the shifted exp: the largest error over its domain is 0.588, at EXP_WITNESS */
   exp: 0.59,
   /** softmax */
   probs: 4,
@@ -9,17 +9,20 @@ export const LIMITS = {
   logProbs: 4,
   /** log-sum-exp, in ulps of max(|max x|, |lse|) */
   lse: 4,
-  /** loss of a row, and entropy; distributions, here and for the gradient, have no negative entries */
+  /** loss of a row, and entropy; for distributions without negative entries */
   loss: 4,
-  /** gradient of a row's loss, and of its labels; for distributions times (Q p + q) / |Q p − q|; with options see exact-terms.ts */
+  /**
+   * gradient of a row's loss, and of its labels; for distributions without negative entries times (Q p + q) / |Q p − q|; exact-terms.ts has
+   * the factor with options
+   */
   gradient: 4,
-  /** second derivatives, products of two such results, p and 1 − p, or p and a difference to a mean over p; times their condition */
+  /** second derivatives, which are products of two results of 4 ulp: p and 1 − p, or p and v − Σ v p; times their condition */
   secondOrder: 8,
-  /** what the mean over rows adds */
+  /** the mean over rows, in addition to the losses */
   mean: 1,
   /** softmax backward, times (|g| + Σ|g p|) / |g − Σ g p|, and log-softmax backward, times (|g| + p |Σ g|) / |g − p Σ g| */
   backward: 4,
 } as const;
 
-/** Where the shifted exp is furthest off: the logit, and the maximum of its row. */
+/** The logit, and the maximum of its row, at which the shifted exp has its largest error. */
 export const EXP_WITNESS = { x: 1112.4998709956249, max: 1112.4998709956249 };

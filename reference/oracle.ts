@@ -1,8 +1,8 @@
-// The exact results, in decimal arithmetic: independent of the kernels and better than they are.
+// The exact results, in decimal arithmetic: independent of the kernels, and more accurate.
 
 import { Decimal } from "decimal.js";
 
-/** 100 digits; what cancels here cancels nowhere near that many. */
+/** 100 digits. Cancellation loses far fewer. */
 const D = Decimal.clone({ precision: 100, toExpNeg: -9e15, toExpPos: 9e15, minE: -9e15, maxE: 9e15 });
 export type Exact = Decimal;
 
@@ -11,7 +11,7 @@ const ZERO = new D(0);
 const scratch = new DataView(new ArrayBuffer(8));
 const powersOf2 = new Map<number, Exact>();
 
-/** A double's own value (the Decimal constructor takes its shortest decimal form instead). */
+/** The exact value of a double. (The Decimal constructor takes the shortest decimal form that rounds to it.) */
 export function exact(x: number): Exact {
   if (!Number.isFinite(x)) return new D(x);
   scratch.setFloat64(0, x);
@@ -38,14 +38,14 @@ function log1p(r: Exact): Exact {
   return sum;
 }
 
-/** How often each value occurs: what is equal need be computed once only, however long a row is. */
+/** The number of times that each value occurs, so that equal values are computed once, however long a row is. */
 function counts<T>(values: Iterable<T>): Map<T, number> {
   const result = new Map<T, number>();
   for (const value of values) result.set(value, (result.get(value) ?? 0) + 1);
   return result;
 }
 
-/** What one row of logits, each finite or −∞ and one at least finite, leads to; equal logits share their results. */
+/** The results of a row of logits, each finite or −∞, at least one finite. Equal logits share their results. */
 export interface ExactRow {
   readonly max: Exact;
   readonly lse: Exact;
@@ -87,7 +87,7 @@ export function exactRow(logits: ArrayLike<number>): ExactRow {
   };
 }
 
-/** Loss of a class index, or of a distribution. */
+/** The loss of a class index, or of a distribution. */
 export function exactLoss(row: ExactRow, label: number | ArrayLike<number>): Exact {
   const term = (logProb: Exact | undefined, q: Exact) => {
     if (q.isZero()) return ZERO;
@@ -102,7 +102,7 @@ export function exactLoss(row: ExactRow, label: number | ArrayLike<number>): Exa
   return Array.from(masses).reduce((sum, [logProb, q]) => sum.plus(term(logProb, exactSum(q))), ZERO);
 }
 
-/** ∂loss/∂x_j: p_j − [j = y], or Q p_j − q_j, for some classes or all. */
+/** ∂loss/∂x_j: p_j − [j = y], or Q p_j − q_j; for the given classes, or all. */
 export function exactGradient(row: ExactRow, label: number | ArrayLike<number>, classes?: readonly number[]): Exact[] {
   const at = classes ?? row.probs.map((_, j) => j);
   if (typeof label === "number") return at.map((j) => (j === label ? row.others[j].neg() : row.probs[j]));
@@ -131,14 +131,14 @@ export function exactSum(values: ArrayLike<number>): Exact {
   return Array.from(counts(Array.from(values))).reduce((sum: Exact, [value, n]) => sum.plus(exact(value).times(n)), ZERO);
 }
 
-/** Distance from |x| to the next double above it: 2^-1074 for a subnormal. */
+/** The distance from |x| to the next double above it; 2^-1074 for a subnormal. */
 export function ulp(x: number): number {
   scratch.setFloat64(0, Math.abs(x));
   const exponent = Math.max(scratch.getUint16(0) >> 4, 1) - 1075;
   return exponent >= -1022 ? 2 ** exponent : 2 ** -1074 * 2 ** (exponent + 1074);
 }
 
-/** How many units in the last place of the exact value, or of `unitOf` where that is larger, `got` is off. */
+/** The error of `got` in units in the last place of the exact value, or of `unitOf` where that is larger. */
 export function ulpError(got: number, want: Exact, unitOf: Exact = want): number {
   if (!Number.isFinite(got)) return got === want.toNumber() ? 0 : Number.POSITIVE_INFINITY;
   const unit = Math.max(ulp(want.toNumber()), ulp(unitOf.toNumber()));

@@ -1,24 +1,62 @@
-// What the package has besides dist/index.js, which tsc has compiled: entries that get their kernels elsewhere, each bundled with a source of
-// its own (src/wasm/source*.ts); the file that pages load from a CDN; the binaries themselves.
+// Writes dist/: the entries of the package, each a file of its own with one build of the kernels, their declarations, and the binaries.
+//
+// Entries share no file: they differ in the source of their kernels (src/wasm/source*.ts), and each has a memory and threads of its own.
 
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type Plugin, rollup } from "rollup";
+import { dts } from "rollup-plugin-dts";
 import { bundle } from "./bundle.js";
 
-const path = (relative: string) => new URL(`../${relative}`, import.meta.url);
+const path = (relative: string) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
 
-mkdirSync(path("dist/wasm"), { recursive: true });
-copyFileSync(path("build/release.wasm"), path("dist/wasm/softmax.wasm"));
-copyFileSync(path("build/relaxed.wasm"), path("dist/wasm/softmax-relaxed.wasm"));
+const LOADER = [
+  "Contains @assemblyscript/loader, copyright The AssemblyScript Authors,",
+  "Apache-2.0 licence: https://www.apache.org/licenses/LICENSE-2.0",
+];
 
-const options = { importsLoader: true, external: ["*.wasm"], sourcemap: true, sourcesContent: false };
-await bundle("src/threads/worker.ts", "dist/worker.js", "release", options);
-await bundle("src/index.ts", "dist/relaxed.js", "relaxed", options);
-await bundle("src/slim.ts", "dist/slim.js", "release", { ...options, source: "slim" });
-await bundle("src/index.ts", "dist/workerd.js", "release", { ...options, source: "workerd" });
+async function writePrograms(): Promise<void> {
+  const { version, license } = JSON.parse(readFileSync(path("package.json"), "utf8"));
+  const lines = [`softmax-wasm ${version}, ${license} licence.`, ...LOADER];
+  const options = { banner: { js: lines.map((line) => `// ${line}`).join("\n") } };
+  await bundle("src/index.ts", "dist/index.js", "release", options);
+  await bundle("src/index.ts", "dist/relaxed.js", "relaxed", options);
+  await bundle("src/slim.ts", "dist/slim.js", "release", { ...options, source: "slim" });
+  await bundle("src/index.ts", "dist/workerd.js", "release", { ...options, source: "workerd", external: ["*.wasm"] });
+  await bundle("src/threads/worker.ts", "dist/worker.js", "release");
+  // Pages load this file from a CDN, without a bundler of their own.
+  await bundle("src/index.ts", "dist/softmax-wasm.min.js", "release", { minify: true, banner: { js: `/*! ${lines.join("\n *  ")} */` } });
+}
 
-const { version, license } = JSON.parse(readFileSync(path("package.json"), "utf8"));
-const banner = [
-  `/*! softmax-wasm ${version}, ${license} licence.`,
-  " *  Contains @assemblyscript/loader, copyright The AssemblyScript Authors, Apache-2.0 licence: https://www.apache.org/licenses/LICENSE-2.0 */",
-].join("\n");
-await bundle("src/index.ts", "dist/softmax-wasm.min.js", "release", { minify: true, banner: { js: banner } });
+/** References to libraries of types count at the top of a file only. */
+const referencesFirst: Plugin = {
+  name: "references-first",
+  renderChunk: (code) => {
+    const references = code.match(/^\/\/\/ <reference .*\n/gm) ?? [];
+    return [...references, ...references.reduce((rest, line) => rest.replace(line, ""), code)].join("");
+  },
+};
+
+/** slim.d.ts takes what it has in common with index.d.ts from there, so that the types of the entries are the same. */
+async function writeDeclarations(): Promise<void> {
+  const declarations = await rollup({
+    input: { index: path("src/index.ts"), slim: path("src/slim.ts"), worker: path("src/threads/worker.ts") },
+    plugins: [dts({ tsconfig: path("tsconfig.json") }), referencesFirst],
+    onwarn: (warning) => {
+      if (warning.code !== "EMPTY_BUNDLE") throw new Error(warning.message);
+    },
+  });
+  await declarations.write({ dir: path("dist"), entryFileNames: "[name].d.ts" });
+  await declarations.close();
+}
+
+/** slim and workerd take the kernels from these files. */
+function copyBinaries(): void {
+  mkdirSync(path("dist/wasm"), { recursive: true });
+  copyFileSync(path("build/release.wasm"), path("dist/wasm/softmax.wasm"));
+  copyFileSync(path("build/relaxed.wasm"), path("dist/wasm/softmax-relaxed.wasm"));
+}
+
+copyBinaries();
+await writePrograms();
+await writeDeclarations();

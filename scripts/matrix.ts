@@ -6,7 +6,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { type Build, bundle } from "./bundle.js";
+import { bundle } from "./bundle.js";
+import type { Build } from "./embed.js";
 import { nodeOf } from "./nodes.js";
 
 const NODES = ["20", "22", "24", "26"];

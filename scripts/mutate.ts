@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { MUTANTS, type Mutant } from "../test/mutants.js";
-import { embedded } from "./bundle.js";
+import { embedded } from "./embed.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** In the order in which they are likely to kill soon. */

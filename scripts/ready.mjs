@@ -34,6 +34,7 @@ function* filesUnder(folder) {
 const sources = [
   "asconfig.json",
   "tsconfig.json",
+  "package.json",
   "package-lock.json",
   "scripts/constants.ts",
   "scripts/plan.ts",
@@ -47,12 +48,13 @@ const digest = hash.digest("hex");
 
 const stamp = "build/sources.sha256";
 const modules = ["binary", "binary-relaxed", "binary-debug"].map((name) => `src/wasm/${name}.generated.ts`);
-const results = [stamp, "dist/index.js", "dist/softmax-wasm.min.js", ...modules];
+const results = [stamp, "dist/index.js", "dist/index.d.ts", ...modules];
 if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !== digest) {
   console.log("Building …");
   rmSync("build", { recursive: true, force: true });
   rmSync("dist", { recursive: true, force: true });
   mkdirSync("build");
+  // Constants → kernels → src/wasm/*.generated.ts → dist.
   run("npx tsx scripts/constants.ts");
   run("npx tsx scripts/plan.ts");
   for (const build of ["release", "relaxed", "debug"]) {

@@ -1,5 +1,5 @@
-// Prints the bytes on the heap that a call on resident buffers leaves, as JSON. To be run with --expose-gc and a young generation that
-// CALLS of up to 1 KiB do not fill, so that nothing is collected while it counts.
+// Prints, as JSON, the bytes that a call on resident buffers leaves on the heap. Run it with --expose-gc and a young generation that CALLS
+// objects of 1 KiB do not fill, so that the engine collects nothing between two counts.
 
 import { Softmax, SoftmaxCrossEntropy } from "../dist/index.js";
 
@@ -8,7 +8,7 @@ const ROUNDS = 5;
 
 declare const gc: () => void;
 
-/** Bytes per call, the least of some rounds: what a call leaves it leaves every time, what the engine's compilers leave but once. */
+/** Bytes per call, the least of several rounds: a call leaves the same bytes each time, the engine's compilers leave theirs once. */
 function bytesPerCall(call: () => void): number {
   let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < CALLS; i++) call();

@@ -1,4 +1,4 @@
-// The loss and its gradient: the textbook's numbers, labels, reductions, and functions against layers.
+// The loss and its gradient: the numbers of a textbook, labels, reductions, and functions against layers.
 
 import { describe, expect, it } from "vitest";
 import { distribution, ROWS, seeded } from "../reference/data.js";
@@ -35,7 +35,7 @@ describe("the textbook", () => {
   });
 
   it("normalizes its batches over axis 0 and divides by N", () => {
-    // The textbook's code on a batch (N, C): exp and sums down the columns, the loss of each column at a row, over N.
+    // The textbook's code takes a batch (N, C), sums exp down each column, takes the loss of a column at a row, and divides by N.
     const [rows, classes] = [5, 4];
     const batch = Array.from({ length: rows }, (_, r) => ROWS.uniform(seeded(r), classes));
     const labels = [0, 2, 4, 1];
@@ -80,7 +80,7 @@ describe("labels", () => {
     expect(crossEntropy([1, 2, 3], 1)).toBe(crossEntropy([[1, 2, 3]], [1]));
   });
 
-  it("may be distributions in any container, one-hot ones to the bit like indices", () => {
+  it("may be distributions in any container; one-hot ones give the same bits as indices", () => {
     const oneHot = indices.map((y) => [0, 1, 2].map((j) => (j === y ? 1 : 0)));
     expect(crossEntropyWithGradient(x, oneHot, { shape })).toEqual(want);
     for (const Container of [Uint8Array, Int32Array, Float32Array, Float64Array]) {
@@ -106,7 +106,7 @@ describe("labels", () => {
     });
   });
 
-  it("are read before the gradient is written, wherever they lie", () => {
+  it("are read before the gradient is written, also from the memory of out", () => {
     const out = new Float64Array(12);
     const inside = new Int32Array(out.buffer, 8, 4);
     inside.set(indices);
@@ -156,7 +156,7 @@ describe("rows that came out wrong once", () => {
     }
   });
 
-  it("are infinite where they overflow, not NaN", () => {
+  it("have an infinite loss where it overflows, not NaN", () => {
     expect(crossEntropy([[1e308, 0]], [1], { divisor: 0.5 })).toBe(Infinity);
     expect(crossEntropy([[3, 0]], [1], { divisor: 1e-309 })).toBe(Infinity);
     expect(crossEntropy([[1e-5, 0]], [0], { divisor: 1e-309 })).toBe(Infinity);

@@ -1,4 +1,4 @@
-// Prints the digests of every way to get results, as JSON: what the matrix of engines runs, bundled.
+// Prints the digests of every way to get results, as JSON. scripts/matrix.ts bundles it and runs it on every engine.
 
 import { digestsOf, WAYS, type Way } from "./digests.js";
 import { startWorkers } from "./start-workers.js";

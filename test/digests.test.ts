@@ -1,4 +1,4 @@
-// The same bits in every way to get them, and as they were committed. `npm run test:matrix -- --write` takes new ones.
+// All ways to get results give the same bits, those in digests.json. `npm run test:matrix -- --write` writes new digests.
 
 import { expect, it, vi } from "vitest";
 import { byThreads, digestsOf, WAYS, type Way } from "./digests.js";

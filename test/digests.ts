@@ -1,4 +1,4 @@
-// Digests of results, got in every way there is: a row's bits depend on that row and the options alone. Runs in any engine.
+// Digests of results, in every way to get them: the bits of a row depend on that row and the options alone. Runs on any engine.
 
 import { battery } from "../reference/battery.js";
 import { distribution, ROWS, seeded } from "../reference/data.js";
@@ -18,7 +18,7 @@ import {
   softmaxJacobian,
 } from "../src/index.js";
 
-/** A tensor (outer, classes, inner) of logits with all that an operation may want beside it. */
+/** Logits (outer, classes, inner), and the other inputs of all operations. */
 interface Input {
   readonly outer: number;
   readonly classes: number;
@@ -35,7 +35,7 @@ type Results = Record<string, Float64Array>;
 
 const DIVISOR = 7;
 
-/** Shapes (outer, classes, inner) to both sides of every change of kernel and of the staging area's blocks. */
+/** Shapes (outer, classes, inner) on both sides of every change of kernel, and of one and more than one chunk. */
 const SHAPES = [
   [7, 1, 1],
   [5000, 2, 1],
@@ -55,7 +55,7 @@ const SHAPES = [
   [1, 33_001, 2],
 ] as const;
 
-/** Infinite and undefined among finite rows. */
+/** Rows with infinities and NaN among finite rows. */
 const BROKEN = [
   [1, 2, 3, 4],
   [-Infinity, -Infinity, -Infinity, -Infinity],
@@ -113,7 +113,7 @@ function gather(tensor: Float64Array, { classes, inner }: Layout, r: number): Fl
 
 const layoutOf = ({ outer, classes, inner }: Input) => ({ shape: [outer, classes, inner], axis: 1 });
 
-/** Terms of a loss with options, all of them at once. */
+/** All terms of the loss at once. */
 const termsOf = ({ classes }: Input) => ({
   weights: Array.from({ length: classes }, (_, j) => (j % 5) / 2),
   labelSmoothing: 0.1,
@@ -122,10 +122,10 @@ const termsOf = ({ classes }: Input) => ({
   divisor: DIVISOR,
 });
 
-/** Targets above 0 that all rows share have loops of their own. */
+/** Smoothing alone: kernels have loops of their own for targets above 0 that all rows share. */
 const SMOOTHED = { labelSmoothing: 0.1, divisor: DIVISOR };
 
-/** What options say of each row: of the same row the same, wherever it is. */
+/** The options by row. They depend on the row, not on its place. */
 const rowOptionsOf = ({ upstream, upstreamByRow }: Input) => ({
   sampleWeights: upstreamByRow.map((u) => Math.max(u, 0)),
   mask: Uint8Array.from(upstream, (u) => Number(u > -0.8)),
@@ -137,13 +137,13 @@ const OUTPUTS = [...ROW_OUTPUTS, ...TENSOR_OUTPUTS, "argmax"] as const;
 
 type Outputs = Record<(typeof ROW_OUTPUTS)[number] | (typeof TENSOR_OUTPUTS)[number], Float64Array> & { argmax: Int32Array };
 
-/** Results of a loss with options by the names of digests. */
+/** The results of a loss with options, by the names of digests. */
 function named(prefix: string, gradient: Float64Array, outputs: Outputs): Results {
   const rest = Object.fromEntries([...ROW_OUTPUTS, ...TENSOR_OUTPUTS].map((name) => [`${prefix}.${name}`, outputs[name].slice()]));
   return { [`${prefix}.gradient`]: gradient.slice(), ...rest, [`${prefix}.argmax`]: Float64Array.from(outputs.argmax) };
 }
 
-/** The loss with options by functions. */
+/** The results of the loss with options by functions. */
 function optionsByFunctions(input: Input): Results {
   const { x, indices, distributions, upstream } = input;
   const soft = { ...layoutOf(input), ...termsOf(input), ...rowOptionsOf(input) };
@@ -162,7 +162,7 @@ function optionsByFunctions(input: Input): Results {
   };
 }
 
-/** The loss with options by layers. */
+/** The results of the loss with options by layers. */
 function optionsByLayers(input: Input, threads: number): Results {
   const { x, indices, distributions } = input;
   const rows = rowOptionsOf(input);
@@ -191,7 +191,7 @@ function optionsByLayers(input: Input, threads: number): Results {
   return results;
 }
 
-/** What functions make of a batch; `outFor` gives an array to write to, or undefined. */
+/** The results of functions for a batch; `outFor` gives an array to write to, or undefined. */
 function byFunctions(input: Input, outFor: (x: Float64Array) => Float64Array | undefined): Results {
   const { x, indices, distributions, upstream } = input;
   const layout = layoutOf(input);
@@ -217,7 +217,7 @@ function byFunctions(input: Input, outFor: (x: Float64Array) => Float64Array | u
   };
 }
 
-/** What functions reduce a whole batch to, and write out. */
+/** The results of functions that depend on the whole batch, and the Jacobian. */
 function wholeByFunctions(input: Input): Results {
   const { x, indices, distributions, outer, inner, classes } = input;
   const layout = layoutOf(input);
@@ -239,7 +239,7 @@ const BY_ROW = new Set([
   ...["options", "softOptions"].flatMap((prefix) => [...ROW_OUTPUTS, "argmax"].map((name) => `${prefix}.${name}`)),
 ]);
 
-/** The rows of a batch in the given pieces, a call for each, put together again. */
+/** The results of functions for the given pieces of a batch, a call for each piece, put together in the order of the batch. */
 function byPieces(input: Input, pieces: readonly (readonly number[])[]): Results {
   const { classes } = input;
   const results: Results = {};
@@ -273,7 +273,7 @@ function byPieces(input: Input, pieces: readonly (readonly number[])[]): Results
   return results;
 }
 
-/** Row numbers cut into pieces of the given sizes, over and over; of two at least on a strided axis, which is what makes it one. */
+/** Row numbers cut into pieces of the given sizes, again and again. On a strided axis a piece has at least two rows: one would be contiguous. */
 function cut(rows: readonly number[], inner: number, sizes: readonly number[]): number[][] {
   const pieces: number[][] = [];
   for (let start = 0, i = 0; start < rows.length; i++) {
@@ -297,14 +297,14 @@ const makeLayers = (threads: number) => ({
 
 const layersByThreads = new Map<number, ReturnType<typeof makeLayers>>();
 
-/** Layers that serve all inputs, of so many threads. */
+/** The layers with a number of threads, which serve all inputs. */
 function layersOf(threads: number): ReturnType<typeof makeLayers> {
   const layers = layersByThreads.get(threads) ?? makeLayers(threads);
   layersByThreads.set(threads, layers);
   return layers;
 }
 
-/** What layers make of a batch in their memory. */
+/** The results of layers for a batch in their memory. */
 function byResidentLayers(input: Input, threads = 1): Results {
   const { shape } = layoutOf(input);
   const { softmax, gradient, softGradient, mean, sum, byRow } = layersOf(threads);
@@ -337,7 +337,7 @@ function byResidentLayers(input: Input, threads = 1): Results {
   };
 }
 
-/** What layers make of arrays that they copy in. */
+/** The results of layers for arrays that they copy. */
 function byCopyingLayers(input: Input): Results {
   const { shape } = layoutOf(input);
   const logits = { data: input.x, shape };
@@ -373,7 +373,7 @@ export const WAYS = {
 
 export type Way = keyof typeof WAYS;
 
-/** The bits of doubles, those of a NaN, which WebAssembly leaves open, as one pattern. */
+/** The bytes of doubles. All NaN have one bit pattern, as WebAssembly does not define their bits. */
 function bytesOf(values: Float64Array): Uint8Array<ArrayBuffer> {
   const bits = new BigUint64Array(values.slice().buffer as ArrayBuffer);
   values.forEach((value, i) => {
@@ -382,10 +382,10 @@ function bytesOf(values: Float64Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bits.buffer);
 }
 
-/** The way of the layers for another number of threads. */
+/** Resident layers with another number of threads. */
 export const byThreads = (threads: number) => (input: Input) => byResidentLayers(input, threads);
 
-/** SHA-256 of the bytes of all results of an operation over all inputs, in hexadecimal, by operation; with a pause before each input. */
+/** By operation: SHA-256, in hexadecimal, of the bytes of its results for all inputs. Awaits `pause` before each input. */
 export async function digestsOf(way: Way | ((input: Input) => Results), pause = async () => {}): Promise<Record<string, string>> {
   const resultsOf: (input: Input) => Results = typeof way === "string" ? WAYS[way] : way;
   const bytes = new Map<string, Uint8Array[]>();

@@ -1,29 +1,54 @@
-// Every example of README and of the public docblocks, run. A line that ends in `// → value` is checked against that value, each number
-// to the digits that are written.
+// Runs every example of README, docs/*.md and the public docblocks. A line that ends in `// → value` is checked against that value, each
+// number to the digits that are written.
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import * as library from "../src/index.js";
 
-const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+const root = new URL("..", import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, root), "utf8");
 
-/** The statements of an example, its imports left out, with a call of $check behind each that shows a value. */
+/** The names and the module of an import, which must be of the form `import { a, b } from "module"`. */
+function importOf(statement: ts.ImportDeclaration): { readonly names: string; readonly from: string } {
+  const bindings = statement.importClause?.namedBindings;
+  if (!bindings || !ts.isNamedImports(bindings)) throw new Error(`expected an import of names: ${statement.getText()}`);
+  return { names: bindings.getText(), from: statement.moduleSpecifier.getText() };
+}
+
+/** The statements of an example, with calls in place of imports, and a call of $check after each statement that shows a value. */
 function instrument(example: string): string {
   const source = ts.createSourceFile("example.ts", example, ts.ScriptTarget.Latest, true);
-  return source.statements
-    .filter((statement) => !ts.isImportDeclaration(statement))
-    .map((statement) => {
-      const text = statement.getText();
-      const [comment] = ts.getTrailingCommentRanges(example, statement.end) ?? [];
-      const [, value] = /^\/\/ → (.*)$/.exec(comment ? example.slice(comment.pos, comment.end) : "") ?? [];
-      if (value === undefined) return text;
-      if (ts.isExpressionStatement(statement)) return `$check(${statement.expression.getText()}, ${value});`;
-      if (ts.isVariableStatement(statement))
-        return `${text}\n$check(${statement.declarationList.declarations[0].name.getText()}, ${value});`;
-      throw new Error(`no value to show: ${text}`);
-    })
-    .join("\n");
+  const statements = source.statements.map((statement) => {
+    if (ts.isImportDeclaration(statement)) {
+      const { names, from } = importOf(statement);
+      return `const ${names} = await $import(${from});`;
+    }
+    const text = statement.getText();
+    const [comment] = ts.getTrailingCommentRanges(example, statement.end) ?? [];
+    const [, value] = /^\/\/ → (.*)$/.exec(comment ? example.slice(comment.pos, comment.end) : "") ?? [];
+    if (value === undefined) return text;
+    if (ts.isExpressionStatement(statement)) return `$check(${statement.expression.getText()}, ${value});`;
+    if (ts.isVariableStatement(statement)) {
+      return `${text}\n$check(${statement.declarationList.declarations[0].name.getText()}, ${value});`;
+    }
+    throw new Error(`no value to show: ${text}`);
+  });
+  return statements.join("\n").replaceAll("import.meta.resolve", "$resolve");
+}
+
+/** The module of the package or of Node that an example imports. The main entry is the source, with the kernels of the build under test. */
+async function load(specifier: string): Promise<object> {
+  if (specifier === "softmax-wasm") return library;
+  return import(specifier.startsWith("softmax-wasm/") ? resolve(specifier) : specifier);
+}
+
+/** The address of an entry of the package, as package.json exports it. */
+function resolve(specifier: string): string {
+  const entry = specifier.replace("softmax-wasm", ".");
+  const { exports } = JSON.parse(read("package.json"));
+  const target = entry.endsWith(".wasm") ? exports["./wasm/*.wasm"].replace("*.wasm", entry.split("/").pop()) : exports[entry].default;
+  return new URL(target, root).href;
 }
 
 /** Compares as deep as arrays go; a number must round to the digits of the expected one. */
@@ -42,39 +67,52 @@ function check(got: unknown, want: unknown): void {
   for (const [key, value] of Object.entries(want)) check((got as Record<string, unknown>)[key], value);
 }
 
-/** Runs an example and checks every value it shows. */
-function run(example: string): void {
+type Check = (got: unknown, want: unknown) => void;
+const AsyncFunction = (async () => {}).constructor as new (...parameters: string[]) => (...args: unknown[]) => Promise<void>;
+
+/** Runs an example and checks every value it shows. An example of a docblock imports nothing and knows all names. */
+async function run(example: string): Promise<void> {
   let shown = 0;
   const { outputText, diagnostics } = ts.transpileModule(instrument(example), {
     compilerOptions: { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext },
     reportDiagnostics: true,
   });
   expect(diagnostics).toEqual([]);
-  const names = Object.keys(library);
-  new Function(...names, "$check", outputText)(...Object.values(library), (got: unknown, want: unknown) => {
+  const count: Check = (got, want) => {
     check(got, want);
     shown++;
-  });
+  };
+  const known: Record<string, unknown> = { $import: load, $resolve: resolve, $check: count };
+  if (!example.includes("import ")) Object.assign(known, library);
+  await new AsyncFunction(...Object.keys(known), outputText)(...Object.values(known));
   expect(shown).toBe(example.split("// →").length - 1);
   expect(shown).toBeGreaterThan(0);
 }
 
-const readme = Array.from(read("README.md").matchAll(/```ts\n([\s\S]*?)```/g), ([, example]) => example);
-const docblocks = ["cross-entropy", "functions", "layers"].flatMap((file) =>
-  Array.from(read(`src/${file}.ts`).matchAll(/@example\n([\s\S]*?)\n \*\//g), ([, example]) => example.replace(/^ \* ?/gm, "")),
+const filesOf = (folder: string, ending: string) =>
+  readdirSync(new URL(folder, root))
+    .filter((name) => name.endsWith(ending))
+    .map((name) => `${folder}/${name}`);
+const documents = ["README.md", ...filesOf("docs", ".md")];
+const sources = [...filesOf("src/functions", ".ts"), ...filesOf("src/layers", ".ts")];
+
+const inDocuments = documents.flatMap((path) => Array.from(read(path).matchAll(/```ts\n([\s\S]*?)```/g), ([, example]) => [path, example]));
+const inDocblocks = sources.flatMap((path) =>
+  Array.from(read(path).matchAll(/@example\n([\s\S]*?)\n \*\//g), ([, example]) => [path, example.replace(/^ \* ?/gm, "")]),
 );
 
 describe("examples", () => {
   it("are found", () => {
-    expect(readme.length).toBe(5);
-    expect(docblocks.length).toBe(13);
+    expect(inDocuments.filter(([path]) => path === "README.md").length).toBe(3);
+    expect(inDocuments.length).toBe(10);
+    expect(inDocblocks.length).toBe(13);
   });
 
-  it.each(readme)("of README are true: %s", (example) => {
-    run(example);
+  it.each(inDocuments)("of %s are true: %s", async (_, example) => {
+    await run(example);
   });
 
-  it.each(docblocks)("of docblocks are true: %s", (example) => {
-    run(example);
+  it.each(inDocblocks)("of docblocks in %s are true: %s", async (_, example) => {
+    await run(example);
   });
 });

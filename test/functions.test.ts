@@ -1,4 +1,4 @@
-// The functions: containers, shapes, axes, out, and blocks of the staging area.
+// The functions: containers, shapes, axes, out, and batches of several chunks.
 
 import { describe, expect, it } from "vitest";
 import { ROWS, seeded } from "../reference/data.js";
@@ -7,7 +7,7 @@ import { exactRow, ulpError } from "../reference/oracle.js";
 import { logSoftmax, logSoftmaxBackward, logSumExp, softmax, softmaxBackward, softmaxJacobian } from "../src/index.js";
 import { expectSameBits } from "./verify.js";
 
-/** The reference for layouts: the same function on each row by itself, at inner = 1. */
+/** The results of a function that gets each row by itself, as contiguous memory. */
 function rowByRow(x: Float64Array, [outer, classes, inner]: readonly [number, number, number], f: (row: number[]) => number[]): number[] {
   const result = new Array<number>(x.length);
   for (let o = 0; o < outer; o++) {
@@ -24,7 +24,7 @@ function rowByRow(x: Float64Array, [outer, classes, inner]: readonly [number, nu
 const flat = (length: number, seed = 1) => Float64Array.from(ROWS.uniform(seeded(seed), length));
 
 describe("containers", () => {
-  it("come back as they were given", () => {
+  it("are of the same kind for input and result", () => {
     const x = [
       [-Infinity, 2, 2],
       [3, -Infinity, 3],
@@ -61,7 +61,7 @@ describe("containers", () => {
     expect(softmaxJacobian({ data: Float64Array.of(1), shape: [1] })).toEqual({ data: Float64Array.of(0), shape: [1, 1] });
   });
 
-  it("leave the input as it was", () => {
+  it("of the input stay unchanged", () => {
     const x = flat(30);
     const before = x.slice();
     softmax(x, { shape: [3, 10] });
@@ -74,7 +74,7 @@ describe("containers", () => {
     const view = { data, shape: [2, 2], stride: [2, 1], offset: 2 };
     expect(softmax(view).data).toEqual(softmax(data.subarray(2, 6), { shape: [2, 2] }));
     expect(softmax({ ...view, stride: undefined, strides: [2, 1] }).shape).toEqual([2, 2]);
-    // The stride of an axis of length 1 says nothing.
+    // The stride of an axis of length 1 may be any number.
     expect(softmax({ data: data.slice(0, 3), shape: [1, 3], stride: [77, 1], offset: 0 }).shape).toEqual([1, 3]);
   });
 
@@ -95,7 +95,7 @@ describe("axes", () => {
     [60, 2, 1],
   ] as const;
 
-  it.each([0, 1, 2, 3])("axis %i is normalized in place of the last", (axis) => {
+  it.each([0, 1, 2, 3])("may be other than the last: axis %i is normalized", (axis) => {
     const want = rowByRow(x, layouts[axis], (row) => softmax(row));
     expect(Array.from(softmax(x, { shape, axis }))).toEqual(want);
     expect(softmax(x, { shape, axis: axis - 4 })).toEqual(softmax(x, { shape, axis }));
@@ -107,7 +107,7 @@ describe("axes", () => {
     expect(lse[0]).toBe(logSumExp(Array.from({ length: classes }, (_, j) => x[j * inner])));
   });
 
-  it("keeps the accuracy on a long strided axis", () => {
+  it("keep the accuracy where they are long and strided", () => {
     const classes = 1000;
     const columns = flat(classes * 3, 5);
     const probs = softmax(columns, { shape: [classes, 3], axis: 0 });
@@ -155,8 +155,8 @@ describe("out", () => {
   });
 });
 
-describe("the staging area", () => {
-  // More than one block of rows, of columns, and rows longer than a block.
+describe("chunks", () => {
+  // More than one chunk of rows, of columns, and rows longer than a chunk.
   const shapes: [number, number, number][] = [
     [1000, 100, 1],
     [5, 40000, 1],
@@ -166,7 +166,7 @@ describe("the staging area", () => {
     [2, 17000, 2],
   ];
 
-  it.each(shapes)("gives each row of (%i, %i, %i) the bits it has by itself", (outer, classes, inner) => {
+  it.each(shapes)("give each row of (%i, %i, %i) the bits that it has by itself", (outer, classes, inner) => {
     const x = flat(outer * classes * inner, 3);
     const shape = [outer, classes, inner];
     const all = softmax(x, { shape, axis: 1 });
@@ -178,7 +178,7 @@ describe("the staging area", () => {
     ]) {
       const at = (j: number) => (o * classes + j) * inner + i;
       const row = Float64Array.from({ length: classes }, (_, j) => x[at(j)]);
-      // A partner in the other lane keeps the axis strided where it was.
+      // A row of a strided axis gets a copy beside it, so that its axis stays strided.
       const alone = inner === 1 ? row : Float64Array.from({ length: 2 * classes }, (_, k) => row[k >> 1]);
       const step = inner === 1 ? 1 : 2;
       const want = softmax(alone, { shape: [classes, step], axis: 0 });
@@ -213,14 +213,14 @@ describe("backward", () => {
     });
   });
 
-  it("answers in the container of the upstream gradient", () => {
+  it("gives a result in the container of the upstream gradient", () => {
     expect(softmaxBackward([1, 0], Float64Array.of(0.5, 0.5))).toEqual([0.25, -0.25]);
     expect(softmaxBackward(Float64Array.of(1, 0), [0.5, 0.5])).toEqual(Float64Array.of(0.25, -0.25));
   });
 });
 
 describe("the Jacobian", () => {
-  it("is the same in blocks of lines as row by row", () => {
+  it("has the same bits for all rows at once and row by row", () => {
     for (const [rows, classes] of [
       [7, 3],
       [3, 300],

@@ -8,7 +8,7 @@ import { expectSameBits } from "./verify.js";
 const flat = (length: number, seed = 1) => Float64Array.from(ROWS.uniform(seeded(seed), length));
 
 describe("Softmax", () => {
-  it("answers in the container it is given", () => {
+  it("gives results in the container of the input", () => {
     const layer = new Softmax();
     const nested = [
       [1, 2, 3],
@@ -34,7 +34,7 @@ describe("Softmax", () => {
     expect(new Softmax().forward(Float64Array.of(0, 0))).toEqual(Float64Array.of(0.5, 0.5));
   });
 
-  it("works on resident views without a copy", () => {
+  it("works on its resident views, without a copy", () => {
     const layer = new Softmax({ shape: [4, 6], axis: 0 });
     const x = flat(24);
     const g = flat(24, 2);
@@ -57,7 +57,7 @@ describe("Softmax", () => {
     }
   });
 
-  it("can be given its own memory, even when that moves", () => {
+  it("takes a view of its own memory as input, also when the memory moves", () => {
     const layer = new Softmax({ shape: [2, 6] });
     layer.logits.set(flat(12));
     const p = layer.forward();
@@ -89,7 +89,7 @@ describe("SoftmaxCrossEntropy", () => {
     expect(resident().logits.buffer).not.toBe(layer.logits.buffer);
   });
 
-  it("scales by the upstream gradient, however often it is asked", () => {
+  it("scales by the upstream gradient in each of several calls of backward", () => {
     const layer = resident();
     layer.forward();
     const plain = layer.backward().slice();
@@ -111,7 +111,7 @@ describe("SoftmaxCrossEntropy", () => {
     expect(layer.backward()).toEqual(plain);
   });
 
-  it("answers in the container of the logits", () => {
+  it("gives results in the container of the logits", () => {
     const layer = new SoftmaxCrossEntropy({ reduction: "none" });
     const nested = [
       [1, 2],
@@ -141,7 +141,7 @@ describe("SoftmaxCrossEntropy", () => {
     expect(() => layer.backward()).toThrow(/forward\(\) first/);
   });
 
-  it("can be given its own memory, even when that moves", () => {
+  it("takes a view of its own memory as input, also when the memory moves", () => {
     const layer = resident();
     const want = layer.forward();
     const oneHot = Float64Array.from({ length: 20 }, (_, at) => (at % 4 === labels[Math.floor(at / 4)] ? 1 : 0));
@@ -150,7 +150,7 @@ describe("SoftmaxCrossEntropy", () => {
     expect(layer.forward(layer.logits, labels)).toBe(want);
   });
 
-  it("keeps its resident labels what the option says, whatever is given to forward", () => {
+  it("keeps its resident labels of the kind in its options when forward gets labels of another kind", () => {
     const layer = resident();
     const oneHot = Float64Array.from({ length: 20 }, (_, at) => (at % 4 === labels[Math.floor(at / 4)] ? 1 : 0));
     const want = layer.forward();
@@ -165,7 +165,7 @@ describe("SoftmaxCrossEntropy", () => {
     expect(layer.labels.length).toBe(5);
   });
 
-  it("keeps the labels it was given when a resident forward fails", () => {
+  it("keeps the labels of the last forward when a resident forward fails", () => {
     const layer = resident();
     const oneHot = Float64Array.from({ length: 20 }, (_, at) => (at % 4 === labels[Math.floor(at / 4)] ? 1 : 0));
     layer.forward(x, oneHot);
@@ -175,7 +175,7 @@ describe("SoftmaxCrossEntropy", () => {
     expect(layer.backward(2)).toEqual(want);
   });
 
-  it("leaves views alive when the probabilities are read, at any size", () => {
+  it("keeps its views valid when large probabilities are read", () => {
     const layer = new SoftmaxCrossEntropy({ shape: [1000, 80] });
     layer.forward();
     const { logits, gradient } = layer;
@@ -184,7 +184,7 @@ describe("SoftmaxCrossEntropy", () => {
     expect(layer.logits).toBe(logits);
   });
 
-  it("computes the gradient again after handing it out", () => {
+  it("computes the gradient again if the caller has overwritten it", () => {
     const layer = resident();
     layer.forward();
     const want = layer.backward().slice();
@@ -192,11 +192,11 @@ describe("SoftmaxCrossEntropy", () => {
     expect(layer.backward()).toEqual(want);
   });
 
-  it("has a shape that is no handle on the layer", () => {
+  it("has a shape that the caller cannot change", () => {
     expect(() => (resident().shape as number[]).push(1)).toThrow(TypeError);
   });
 
-  it("keeps its results when the probabilities are first asked for", () => {
+  it("keeps its results when the probabilities are first read", () => {
     const layer = resident();
     layer.forward();
     const gradient = layer.backward().slice();
@@ -208,7 +208,7 @@ describe("SoftmaxCrossEntropy", () => {
     expect(layer.probs).toEqual(new Float64Array(20).fill(0.25));
   });
 
-  it("ends with dispose, once or twice, and with the block it was declared in", () => {
+  it("ends with dispose, called once or twice, and with `using`", () => {
     const layer = resident();
     layer.dispose();
     layer.dispose();

@@ -1,4 +1,4 @@
-// Random batches with random options, each of which is there or not; what is exact for them, by row.
+// Random batches with random options, each present or absent, and their exact results by row.
 
 import { distribution, type Random, ROWS } from "../reference/data.js";
 import { type ExactTerms, exactTerms } from "../reference/exact-terms.js";
@@ -8,7 +8,7 @@ export interface LossCase {
   readonly outer: number;
   readonly classes: number;
   readonly inner: number;
-  /** Laid out (outer, classes, inner), as are distributions, vector and a mask by row. */
+  /** (outer, classes, inner), like distributions, vector and a mask by row. */
   readonly logits: Float64Array;
   readonly labels: Int32Array | Float64Array;
   readonly vector: Float64Array;
@@ -73,12 +73,12 @@ export function lossCase(random: Random, outer: number, classes: number, inner: 
   const exact = Array.from({ length: rows }, (_, r) => {
     const open = Array.from({ length: classes }, (_, j) => mask === undefined || mask[isShared ? j : at(r, j)] === 1);
     if (!open.includes(true) || (!isDistribution && indices[r] === ignoreIndex)) {
-      // What is ignored is not read.
+      // An ignored row is not read.
       for (let j = 0; j < classes; j++) logits[at(r, j)] = Number.NaN;
       return undefined;
     }
     const x = rowOf(logits, { classes, inner }, r).map((value) => (scale ?? 1) * value);
-    // A row of nothing but −∞ has no result.
+    // A row of −∞ alone has no result, so one of its logits is replaced.
     const top = open.indexOf(true);
     if (x.every((value, j) => !open[j] || value === -Infinity)) {
       logits[at(r, top)] = 1;
@@ -95,7 +95,7 @@ export function lossCase(random: Random, outer: number, classes: number, inner: 
       scale: scale ?? 1,
     });
   });
-  // Excluded classes are not read either.
+  // Excluded classes are not read.
   if (mask)
     for (let r = 0; r < rows; r++) for (let j = 0; j < classes; j++) if (!mask[isShared ? j : at(r, j)]) logits[at(r, j)] = Number.NaN;
   return {

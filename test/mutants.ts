@@ -66,8 +66,8 @@ export const MUTANTS: readonly Mutant[] = [
     "number/two-sum.ts",
     ["const SPLIT_MASK: i64 = ~0x7ffffff", "const SPLIT_MASK: i64 = ~0x1ffff"],
     [
-      "f64x2.sub(b, f64x2.sub(sum, a));\n}\n\n/** What fl(a + b) = sum lost, if neither",
-      "f64x2.splat(0);\n}\n\n/** What fl(a + b) = sum lost, if neither",
+      "f64x2.sub(b, f64x2.sub(sum, a));\n}\n\n/** The rounding error of sum = fl(a + b), exactly, if neither",
+      "f64x2.splat(0);\n}\n\n/** The rounding error of sum = fl(a + b), exactly, if neither",
     ],
     ["fastTwoSumError(f64x2.pmax(a, b), f64x2.pmin(a, b), sum)", "fastTwoSumError(f64x2.pmin(a, b), f64x2.pmax(a, b), sum)"],
     ["f64x2.add(f64x2.sub(a, f64x2.sub(sum, bPart)), f64x2.sub(b, bPart))", "f64x2.sub(b, bPart)"],
@@ -163,8 +163,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...mutantsOf(
     "softmax/backward.ts",
     ["p * (1 - p)", "p - p * p"],
-    ["f64x2.ne(p, f64x2.splat(0))", "f64x2.eq(p, p)"],
-    ["term = v128.and(f64x2.mul(p, g), f64x2.ne(p, zero));", "term = f64x2.mul(p, g);"],
+    ["f64x2.mul(p, f64x2.sub(g, s)), f64x2.ne(p, f64x2.splat(0))", "f64x2.mul(p, f64x2.sub(g, s)), f64x2.eq(p, p)"],
+    ["return v128.and(f64x2.mul(p, g), f64x2.ne(p, f64x2.splat(0)));", "return f64x2.mul(p, g);"],
   ),
   ...mutantsOf(
     "softmax/scratch.ts",

@@ -1,28 +1,41 @@
 // The package as its users get it, and what it says of itself.
 
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build, transform } from "esbuild";
+import { rollup } from "rollup";
 import { describe, expect, it } from "vitest";
-import { withOptions, withThreads, withTimes } from "../bench/readme.js";
+import { costsTable, DOCUMENTS, threadsTable, timesTable, withTable } from "../bench/tables-in-docs.js";
+import { publishedReadme } from "../scripts/published-readme.js";
 
 const root = new URL("..", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
-const dist = readdirSync(new URL("dist", root)).filter((name) => name.endsWith(".js"));
+const path = (relative: string) => fileURLToPath(new URL(relative, root));
+const dist = readdirSync(new URL("dist", root));
+/** A relative address of a picture or a link, in Markdown or HTML. */
+const RELATIVE = /(\]\(|\]: |(src|srcset|href)=")(?!(https?:|#))/;
 
-it("README has the times of the records", () => {
-  for (const [written, record] of [
-    [withTimes, "node-20"],
-    [withOptions, "options-node-20"],
-    [withThreads, "threads-node-20"],
+/** Standard output of a script in a fresh process. */
+const run = (script: string) =>
+  execFileSync(process.execPath, ["--input-type=module", "-e", script], { cwd: path("."), encoding: "utf8" }).trim();
+
+it("the documents have the tables of the records", () => {
+  for (const [name, tableOf, record] of [
+    ["times", timesTable, "node-20"],
+    ["costs", costsTable, "options-node-20"],
+    ["threads", threadsTable, "threads-node-20"],
   ] as const) {
-    expect(written(read("README.md"), JSON.parse(read(`bench/results/${record}.json`)))).toBe(read("README.md"));
+    const text = read(DOCUMENTS[name]);
+    expect(withTable(text, name, tableOf(JSON.parse(read(`bench/results/${record}.json`)))), name).toBe(text);
   }
 });
 
-it("every feature that README lists has a test", () => {
-  const [, table] = /<!-- features -->([\s\S]*)<!-- end of features -->/.exec(read("README.md"))!;
+it("every feature that the documents list has a test", () => {
+  const [, table] = /<!-- features -->([\s\S]*)<!-- end of features -->/.exec(read("docs/loss.md"))!;
   const rows = table.trim().split("\n").slice(2);
   expect(rows.length).toBeGreaterThan(15);
   const titles = readdirSync(new URL("test", root))
@@ -42,31 +55,83 @@ it("every feature that README lists has a test", () => {
 
 describe("the package", () => {
   it("imports nothing of Node's", () => {
-    expect(dist.length).toBeGreaterThan(5);
-    for (const name of dist) {
-      const imports = Array.from(read(`dist/${name}`).matchAll(/(?:from|import)\s*\(?"([^"]+)"/g), ([, specifier]) => specifier);
-      for (const specifier of imports)
-        expect(specifier.startsWith("./") || specifier === "@assemblyscript/loader", `${name}: ${specifier}`).toBe(true);
+    for (const name of dist.filter((name) => name.endsWith(".js"))) {
+      const imports = Array.from(read(`dist/${name}`).matchAll(/\b(?:from|import)\s*\(?\s*"([^"]+)"/g), ([, specifier]) => specifier);
+      expect(imports, name).toEqual(name === "workerd.js" ? ["./wasm/softmax.wasm"] : []);
     }
   });
 
-  it("does nothing when it is imported", () => {
-    // Bundles are of what is looked at here.
-    const bundles = ["relaxed.js", "slim.js", "softmax-wasm.min.js", "workerd.js"];
-    const effects = ["wasm/preflight.js", "worker.js"];
-    for (const name of dist.filter((name) => ![...bundles, ...effects].includes(name))) {
-      expect(read(`dist/${name}`), name).not.toMatch(/^(await|(const|let|var) .*= (await|new)\b)/m);
-    }
-    expect(JSON.parse(read("package.json")).sideEffects).toEqual([...effects.map((name) => `./dist/${name}`), "./src/wasm/preflight.ts"]);
+  it("is one file an entry", () => {
+    expect(dist.sort()).toEqual([
+      "index.d.ts",
+      "index.js",
+      "relaxed.js",
+      "slim.d.ts",
+      "slim.js",
+      "softmax-wasm.min.js",
+      "wasm",
+      "worker.d.ts",
+      "worker.js",
+      "workerd.js",
+    ]);
   });
 
-  it("has the types first, and no type of another package in them", () => {
+  it("has the kernels once an entry, and none in slim and workerd", async () => {
+    const { wasm: release } = await import("../src/wasm/binary.generated.js");
+    const { wasm: relaxed } = await import("../src/wasm/binary-relaxed.generated.js");
+    const digits = Object.fromEntries(
+      dist.filter((name) => name.endsWith(".js")).map((name) => [name, read(`dist/${name}`).match(/[0-9a-f]{1000,}/g) ?? []]),
+    );
+    const releaseOf = process.env.BUILD === "release" ? [release] : [expect.any(String)];
+    expect(digits).toEqual({
+      "index.js": releaseOf,
+      "relaxed.js": [relaxed],
+      "slim.js": [],
+      "softmax-wasm.min.js": releaseOf,
+      "worker.js": [],
+      "workerd.js": [],
+    });
+  });
+
+  it("compiles nothing when it is imported", () => {
+    const forbid = 'for (const name of ["Module", "Instance", "Memory"]) WebAssembly[name] = () => { throw new Error(name); };';
+    expect(run(`${forbid} await import("softmax-wasm"); console.log("imported")`)).toBe("imported");
+  });
+
+  // It takes 3 ms on Node 20, 11 ms when dist had 23 files.
+  it("is imported in less than 8 ms", () => {
+    const time = () => Number(execFileSync(process.execPath, [path("test/import.main.mjs")], { encoding: "utf8" }));
+    // A busy machine makes some of the times longer, hardly all.
+    expect(Math.min(...Array.from({ length: 10 }, time))).toBeLessThan(8);
+  });
+
+  it("has the types first, and no type of another package or platform in them", () => {
     const { exports, dependencies } = JSON.parse(read("package.json"));
     expect(Object.keys(exports["."])[0]).toBe("types");
     expect(Object.keys(dependencies)).toEqual(["@assemblyscript/loader"]);
-    for (const name of readdirSync(new URL("dist", root)).filter((name) => name.endsWith(".d.ts"))) {
-      expect(read(`dist/${name}`), name).not.toMatch(/(?:from |import\(|types=)"[^.]/);
+    for (const name of ["index.d.ts", "slim.d.ts", "worker.d.ts"]) {
+      expect(read(`dist/${name}`), name).not.toMatch(/(?:from |import\(|types=)['"][^.]/);
     }
+    // Library references count before anything else only. slim asks for WebAssembly's types where there are some.
+    expect(read("dist/index.d.ts")).toMatch(/^\/\/\/ <reference lib="esnext.disposable"/);
+    expect(read("dist/index.d.ts")).not.toMatch(/\bWebAssembly\./);
+    // Docblocks are there, and the classes of both entries are the same.
+    expect(read("dist/index.d.ts")).toMatch(/ \*\/\ndeclare function softmax</);
+    expect(read("dist/slim.d.ts")).toMatch(/\bSoftmax\b.* from '.\/index.js'/);
+  });
+
+  it("has layers that are called by their names", async () => {
+    for (const name of ["index.js", "relaxed.js", "slim.js"]) {
+      const library: typeof import("../src/index.js") = await import(new URL(`dist/${name}`, root).href);
+      expect([library.Softmax.name, library.SoftmaxCrossEntropy.name], name).toEqual(["Softmax", "SoftmaxCrossEntropy"]);
+    }
+  });
+
+  it("names the loader's licence wherever the loader is", () => {
+    for (const name of dist.filter((name) => name.endsWith(".js") && name !== "worker.js")) {
+      expect(read(`dist/${name}`).slice(0, 400), name).toMatch(/Contains @assemblyscript\/loader[\s\S]*Apache-2.0/);
+    }
+    expect(read("dist/worker.js")).not.toContain("demangle");
   });
 
   it("has an entry with relaxed SIMD, which says so where there is none", async () => {
@@ -85,20 +150,37 @@ describe("the package", () => {
     }
   });
 
-  it("packs what a user needs, and the sources that its maps point at", () => {
+  it("packs what a user needs, in at most 260 kB", () => {
     const command = ["pack", "--dry-run", "--json", "--ignore-scripts"];
-    const [{ files }] = JSON.parse(
-      execFileSync("npm", command, { cwd: fileURLToPath(root), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
-    );
-    const paths: string[] = files.map(({ path }: { path: string }) => path);
-    for (const path of paths) {
-      expect(path).toMatch(/^(dist\/|src\/|(CHANGELOG\.md|LICENSE|README\.md|package\.json)$)/);
-      expect(path).not.toMatch(/debug/);
-    }
-    const maps = paths.filter((path) => path.endsWith(".map"));
-    expect(maps.length).toBeGreaterThan(40);
-    for (const path of maps) {
-      for (const source of JSON.parse(read(path)).sources) expect(paths, path).toContain(join(dirname(path), source));
+    const output = execFileSync("npm", command, { cwd: path("."), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    const [{ files, size }] = JSON.parse(output);
+    const paths: string[] = files.map((file: { path: string }) => file.path);
+    expect(paths.filter((name) => !name.startsWith("dist/")).sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
+    expect(paths.filter((name) => name.startsWith("dist/wasm/")).sort()).toEqual([
+      "dist/wasm/softmax-relaxed.wasm",
+      "dist/wasm/softmax.wasm",
+    ]);
+    // The bytes of the tarball.
+    expect(size).toBeLessThan(260_000);
+  });
+
+  it("packs a README without relative links and pictures, and leaves README.md as it is", () => {
+    // In a copy: other tests read README.md while npm packs.
+    const copy = mkdtempSync(join(tmpdir(), "packed-"));
+    try {
+      const sources = ["assembly", "build/sources.sha256", "dist", "scripts", "src", ".npmrc", "asconfig.json", "tsconfig.json"];
+      for (const name of [...sources, "package.json", "package-lock.json", "CHANGELOG.md", "LICENSE", "README.md"]) {
+        cpSync(path(name), join(copy, name), { recursive: true, preserveTimestamps: true });
+      }
+      symlinkSync(path("node_modules"), join(copy, "node_modules"));
+      execFileSync("npm", ["pack"], { cwd: copy, stdio: "ignore" });
+      const [tarball] = readdirSync(copy).filter((name) => name.endsWith(".tgz"));
+      const packed = execFileSync("tar", ["-xOf", tarball, "package/README.md"], { cwd: copy, encoding: "utf8" });
+      expect(packed).toBe(publishedReadme(read("README.md")));
+      expect(packed).not.toMatch(RELATIVE);
+      expect(readFileSync(join(copy, "README.md"), "utf8")).toBe(read("README.md"));
+    } finally {
+      rmSync(copy, { recursive: true });
     }
   });
 
@@ -119,5 +201,50 @@ describe("the package", () => {
       "softmaxJacobian",
       "softmaxJvp",
     ]);
+  });
+});
+
+describe("what npm shows of README", () => {
+  it.each([
+    ["[guide](docs/guide.md) and [place](#place)", "guide and [place](#place)"],
+    ["[web](https://example.org/a), [mail](mailto:a@example.org)", "[web](https://example.org/a), [mail](mailto:a@example.org)"],
+    ["above\n\n![a picture](docs/a.png)\n\nbelow", "above\n\nbelow"],
+    ["![far](https://example.org/a.png)", "![far](https://example.org/a.png)"],
+    ['above\n\n<p align="center"><picture><source srcset="a.png"><img src="b.png" alt="b"></picture></p>\n\nbelow', "above\n\nbelow"],
+    ['<a href="docs/a.md">a</a> <a href="https://example.org">b</a>', 'a <a href="https://example.org">b</a>'],
+    ["`x[i](y)` and [`code`](src/a.ts)", "`x[i](y)` and `code`"],
+    ["```js\nlist[0](a.b);\n\n\n```", "```js\nlist[0](a.b);\n\n\n```"],
+  ])("of %j is %j", (readme, published) => {
+    expect(publishedReadme(readme)).toBe(published);
+  });
+});
+
+describe("a bundle of softmax alone", () => {
+  const LIMIT_BYTES = 30_100;
+  const USE = 'export { softmax } from "softmax-wasm";';
+
+  const bundlers = {
+    esbuild: async (contents: string) => {
+      const options = { bundle: true, format: "esm", minify: true, write: false, logLevel: "error" } as const;
+      const { outputFiles } = await build({ stdin: { contents, resolveDir: path(".") }, ...options });
+      return outputFiles[0].text;
+    },
+    Rollup: async (contents: string) => {
+      const resolveId = (id: string) => (id === "use" ? id : id === "softmax-wasm" ? path("dist/index.js") : undefined);
+      const use = { name: "use", resolveId, load: (id: string) => (id === "use" ? contents : undefined) };
+      const result = await rollup({ input: "use", plugins: [use] });
+      const { output } = await result.generate({ format: "es" });
+      return (await transform(output[0].code, { minify: true })).code;
+    },
+  };
+
+  it.each(Object.entries(bundlers))("by %s has no layer, no loss and no threads, and at most 30.1 kB", async (_, bundled) => {
+    const code = await bundled(USE);
+    expect(code).not.toMatch(/worker\.js|labelSmoothing|static\s*\{/);
+    expect(gzipSync(code, { level: 9 }).length).toBeLessThan(LIMIT_BYTES);
+  });
+
+  it("is nothing where nothing is used", async () => {
+    expect(await bundlers.esbuild('import { softmax } from "softmax-wasm";')).toBe("");
   });
 });

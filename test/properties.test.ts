@@ -1,4 +1,4 @@
-// What holds for all input: sums, shifts, permutations, and labels that are anything at all.
+// Properties for all inputs: sums, shifts, permutations, and arbitrary numbers as labels.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { crossEntropyWithGradient, logSoftmax, logSumExp, softmax, softmaxBackwa
 
 const logit = fc.double({ min: -800, max: 800, noNaN: true });
 const row = fc.array(logit, { minLength: 1, maxLength: 40 });
-/** Multiples of 1/8: they can be shifted without rounding. */
+/** Multiples of 1/8, which a shift does not round. */
 const gridRow = fc.array(
   fc.integer({ min: -4000, max: 4000 }).map((n) => n / 8),
   { minLength: 1, maxLength: 40 },
@@ -15,7 +15,7 @@ const gridRow = fc.array(
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 describe("softmax", () => {
-  it("is positive or underflows, at most 1, and sums to 1", () => {
+  it("is from 0 to 1, and sums to 1", () => {
     fc.assert(
       fc.property(row, (x) => {
         const p = softmax(x);
@@ -38,7 +38,7 @@ describe("softmax", () => {
     );
   });
 
-  it("does not see a common shift", () => {
+  it("is unchanged by a common shift of the logits", () => {
     fc.assert(
       fc.property(gridRow, fc.integer({ min: -1000, max: 1000 }), (x, shift) => {
         const p = softmax(x);
@@ -49,7 +49,7 @@ describe("softmax", () => {
     );
   });
 
-  it("is permuted as its logits are, up to rounding of the sum", () => {
+  it("is permuted with its logits, up to the rounding of the sum", () => {
     fc.assert(
       fc.property(row, fc.integer({ min: 0, max: 39 }), (x, by) => {
         const turn = (values: number[]) => values.map((_, j) => values[(j + by) % values.length]);
@@ -61,7 +61,7 @@ describe("softmax", () => {
     );
   });
 
-  it("is exp of log-softmax, and log-softmax is x − lse", () => {
+  it("is exp of log-softmax, which is x − lse", () => {
     fc.assert(
       fc.property(row, (x) => {
         const p = softmax(x);
@@ -74,7 +74,7 @@ describe("softmax", () => {
     );
   });
 
-  it("has a backward that is 0 for a constant upstream gradient", () => {
+  it("has a gradient of 0 for a constant upstream gradient", () => {
     fc.assert(
       fc.property(row, fc.integer({ min: -8, max: 8 }), (x, g) => {
         const back = softmaxBackward(
@@ -98,7 +98,7 @@ describe("cross-entropy", () => {
     );
   });
 
-  it("decreases against its gradient as central differences say", () => {
+  it("has the gradient of central differences", () => {
     const smooth = fc.array(fc.double({ min: -3, max: 3, noNaN: true }), { minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(smooth, fc.nat(), fc.nat(), (x, n, m) => {
@@ -115,7 +115,7 @@ describe("cross-entropy", () => {
     );
   });
 
-  it("takes a label that is a class and refuses any other, with nothing written", () => {
+  it("takes labels that are classes, and refuses all others without writing anything", () => {
     const wild = fc.oneof(fc.double(), fc.integer(), fc.maxSafeInteger(), fc.nat({ max: 12 }));
     fc.assert(
       fc.property(fc.array(wild, { minLength: 5, maxLength: 5 }), (labels) => {

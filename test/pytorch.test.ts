@@ -1,4 +1,4 @@
-// PyTorch's losses and gradients, for every combination of its options, against ours.
+// Losses and gradients against those of PyTorch, for every combination of its options.
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -28,7 +28,7 @@ const { batches, meanOfNoRow }: { batches: Batch[]; meanOfNoRow: string } = JSON
   readFileSync(new URL("vectors/pytorch.json", import.meta.url), "utf8"),
 );
 
-/** Relative to the value; where PyTorch's own differences cancel, to the largest of the batch. */
+/** The largest error relative to the value, or to 1/1000 of the largest value where the differences in PyTorch cancel. */
 const TOLERANCE = 1e-12;
 
 function near(what: string, got: ArrayLike<number>, want: readonly number[]): void {
@@ -40,7 +40,7 @@ function near(what: string, got: ArrayLike<number>, want: readonly number[]): vo
   });
 }
 
-/** Targets with what is ignored of them. */
+/** Targets, each with the index that is ignored. */
 const TARGETS: readonly Pick<Case, "target" | "ignoreIndex">[] = [
   { target: "indices", ignoreIndex: null },
   { target: "indices", ignoreIndex: 1 },
@@ -48,7 +48,7 @@ const TARGETS: readonly Pick<Case, "target" | "ignoreIndex">[] = [
   { target: "probabilities", ignoreIndex: null },
 ];
 
-it("PyTorch's results are for every layout and every combination of its options, each once", () => {
+it("the results of PyTorch are for every layout and every combination of its options, each once", () => {
   const name = ({ target, weighted, ignoreIndex, labelSmoothing, reduction }: Omit<Case, "loss" | "gradient">): string =>
     `${target}, ${weighted}, ${ignoreIndex}, ${labelSmoothing}, ${reduction}`;
   const want: string[] = [];
@@ -85,7 +85,7 @@ describe.each(batches)("PyTorch, $shape", ({ shape, logits, weight, cases, ...la
   });
 });
 
-it("PyTorch's mean of no valid row is NaN, ours 0 unless that is wanted", () => {
+it("the mean of no valid row is 0, or NaN as in PyTorch if emptyMean says so", () => {
   expect(meanOfNoRow).toBe("NaN");
   const none = [
     [

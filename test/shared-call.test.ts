@@ -1,12 +1,12 @@
-// Hands that share a call, in the smallest blocks: many calls, and workers that fail in every way.
+// Calls that workers share, one row at a time: many calls, and workers that fail in many ways.
 
 import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { seeded } from "../reference/data.js";
 import { crossEntropyWithGradient, SoftmaxCrossEntropy, type WorkerLike } from "../src/index.js";
-import { Control, ControlBlock, type Message } from "../src/threads/shared-call.js";
+import { type Message, SharedCall, Word } from "../src/threads/shared-call.js";
 import { instantiateShared } from "../src/wasm/instantiate.js";
-import { MOST_BLOCK_MS } from "./small-grain.js";
+import { MOST_GRAIN_MS } from "./small-grain.js";
 import { startWorkers, untilHelped } from "./start-workers.js";
 import { expectSameBits } from "./verify.js";
 
@@ -39,19 +39,19 @@ function expectRight(layer: SoftmaxCrossEntropy): void {
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Workers are there for all: each test is to begin without.
+// Layers share workers. Each test begins without layers, and so without workers.
 afterEach(() => {
   for (const layer of layers.splice(0)) layer.dispose();
 });
 
-describe("hands", () => {
-  it("give the same bits in 10,000 calls, one to eight at a time", async () => {
+describe("workers", () => {
+  it("give the same bits in 10,000 calls by one to eight threads", async () => {
     layers.push((await startWorkers(8)) as never);
     const byThreads = Array.from({ length: 8 }, (_, i) => layerOf(i + 1));
-    const mostHands = byThreads.map(() => 0);
+    const mostThreads = byThreads.map(() => 0);
     for (let call = 0; call < 10_000; call++) {
       const layer = byThreads[call % 8];
-      // Nothing of the call before is to help.
+      // No result of the call before may be left.
       layer.gradient.fill(Number.NaN);
       layer.losses.fill(Number.NaN);
       if (layer.forward() !== expected.loss) throw new Error(`call ${call} has another loss`);
@@ -59,31 +59,31 @@ describe("hands", () => {
       if (Buffer.compare(Buffer.from(gradient.slice().buffer), Buffer.from(expected.gradient.buffer)) !== 0) {
         throw new Error(`call ${call} has another gradient`);
       }
-      mostHands[call % 8] = Math.max(mostHands[call % 8], layer.threads);
+      mostThreads[call % 8] = Math.max(mostThreads[call % 8], layer.threads);
       if (call % 1000 === 0) await sleep(1);
     }
-    expect(mostHands[0]).toBe(1);
-    mostHands.forEach((hands, i) => {
-      expect(hands).toBeLessThanOrEqual(i + 1);
+    expect(mostThreads[0]).toBe(1);
+    mostThreads.forEach((threads, i) => {
+      expect(threads).toBeLessThanOrEqual(i + 1);
     });
-    expect(Math.max(...mostHands)).toBeGreaterThan(1);
+    expect(Math.max(...mostThreads)).toBeGreaterThan(1);
   });
 
   it("work for layers that come and go", async () => {
     layers.push((await startWorkers(3)) as never);
-    let hands = 0;
+    let most = 0;
     for (let i = 0; i < 200; i++) {
       const layer = layerOf(3);
       expectRight(layer);
       await sleep(0);
       expectRight(layer);
-      hands = Math.max(hands, layer.threads);
+      most = Math.max(most, layer.threads);
       layers.pop()?.dispose();
     }
-    expect(hands).toBeGreaterThan(1);
+    expect(most).toBeGreaterThan(1);
   });
 
-  it("work for the layer that stays when many have gone", async () => {
+  it("work for the last layer when 100 others are disposed", async () => {
     const staying = await startWorkers(3);
     layers.push(staying as never);
     for (const layer of Array.from({ length: 100 }, () => layerOf(3))) layer.dispose();
@@ -92,7 +92,7 @@ describe("hands", () => {
   });
 });
 
-/** Until something happens to one of the calls. */
+/** Calls forward for 10 s, or until it throws. */
 function callForSeconds(layer: SoftmaxCrossEntropy): void {
   for (const end = performance.now() + 10_000; performance.now() < end; ) layer.forward();
 }
@@ -107,11 +107,11 @@ describe("a worker that", () => {
     "throws at start": () => new Worker("throw new Error('at start')", { eval: true }),
     "ends at start": () => new Worker("process.exit(1)", { eval: true }),
     "never says anything": () => new Worker("require('node:worker_threads').parentPort.on('message', () => {})", { eval: true }),
-    "does nothing at all": () => ({ postMessage: () => {}, terminate: () => {} }),
-    "is not there": () => new Worker(new URL("nothing.mjs", import.meta.url)),
+    "does nothing": () => ({ postMessage: () => {}, terminate: () => {} }),
+    "has no script": () => new Worker(new URL("nothing.mjs", import.meta.url)),
   };
 
-  it.each(Object.keys(brokenWorkers))("%s means fewer hands", async (how) => {
+  it.each(Object.keys(brokenWorkers))("%s leaves the call to one thread", async (how) => {
     const layer = layerOf(4, brokenWorkers[how]);
     for (let i = 0; i < 10; i++) {
       expectRight(layer);
@@ -120,7 +120,7 @@ describe("a worker that", () => {
     }
   });
 
-  it("is terminated while it sleeps means fewer hands, until there is another", async () => {
+  it("is terminated while it sleeps leaves the call to one thread until another starts", async () => {
     const workers: Worker[] = [];
     const createWorker = () => {
       workers.push(new Worker(workerUrl));
@@ -138,7 +138,7 @@ describe("a worker that", () => {
     expect(workers.length).toBe(2);
   });
 
-  it("is terminated at any time: the right results, or a clear Error soon", async () => {
+  it("is terminated at any time leaves right results or causes a clear Error, within seconds", async () => {
     for (let i = 0; i < 20; i++) {
       const workers: Worker[] = [];
       const layer = layerOf(2, () => {
@@ -153,20 +153,20 @@ describe("a worker that", () => {
       } catch (error) {
         expect((error as Error).message).toBe(LOST);
       }
-      expect(performance.now() - start).toBeLessThan(MOST_BLOCK_MS + 5000);
+      expect(performance.now() - start).toBeLessThan(MOST_GRAIN_MS + 5000);
       await Promise.all(ended);
       layers.pop()?.dispose();
     }
   });
 
-  it("ends in the middle of a call: an Error in bounded time, and no use of the layer's results", async () => {
-    const layer = layerOf(2, () => new Worker(saboteurUrl, { workerData: "exit" }));
+  it("ends in the middle of a call causes an Error in bounded time, and the layer refuses further use", async () => {
+    const layer = layerOf(2, () => new Worker(saboteurUrl, { workerData: { act: "exit", Word } }));
     const other = layerOf(2);
     layer.forward();
     await sleep(200);
     const start = performance.now();
     expect(() => callForSeconds(layer)).toThrow(LOST);
-    expect(performance.now() - start).toBeLessThan(MOST_BLOCK_MS + 5000);
+    expect(performance.now() - start).toBeLessThan(MOST_GRAIN_MS + 5000);
     for (const use of [
       () => layer.forward(),
       () => layer.backward(),
@@ -176,15 +176,15 @@ describe("a worker that", () => {
     ]) {
       expect(use).toThrow(LOST);
     }
-    // Others go on, with workers that are new.
+    // Other layers go on, with new workers.
     expectRight(other);
     const next = layerOf(2);
     await untilHelped(next);
     expectRight(next);
   });
 
-  it("fails in a call makes the call fail, and no other", async () => {
-    const layer = layerOf(2, () => new Worker(saboteurUrl, { workerData: "fail" }));
+  it("fails in a call makes that call fail, and no other", async () => {
+    const layer = layerOf(2, () => new Worker(saboteurUrl, { workerData: { act: "fail", Word } }));
     await sleep(200);
     expect(() => callForSeconds(layer)).toThrow("softmax-wasm: a kernel has failed in a worker");
     expect(() => layer.backward()).toThrow("backward() expected a call of forward() first");
@@ -192,8 +192,8 @@ describe("a worker that", () => {
   });
 });
 
-// Once in some hundred times Node 20, 22 and 24 miss in a worker that a memory has grown while the worker was being told of it.
-it("a worker brings its memory up to date for a call that knows of more", async () => {
+// In about 1 of 100 runs, a worker of Node 20, 22 and 24 does not notice that a memory has grown while its message was on the way.
+it("a worker refreshes its memory for a call that knows a larger size", async () => {
   let receive = (_message: Message): void => {};
   const parentPort = { on: (_event: string, listen: typeof receive) => (receive = listen) };
   vi.doMock("../src/threads/node-builtins.js", () => ({ builtin: () => ({ parentPort }) }));
@@ -201,18 +201,18 @@ it("a worker brings its memory up to date for a call that knows of more", async 
   vi.doUnmock("../src/threads/node-builtins.js");
 
   const { module, memory } = instantiateShared()!;
-  const block = new ControlBlock();
-  const grow = vi.spyOn(memory, "grow").mockImplementation(() => Atomics.add(block.words, Control.MAIL, 1));
-  const rows = { first: 0, end: 0, leastRows: 1, scratchPtr: 0, scratchBytes: 0, mostHands: 2 };
-  block.open({ arena: 1, memoryBytes: 2 * memory.buffer.byteLength, kernel: "add", args: [0, 0], ...rows });
-  Atomics.store(block.words, Control.MAIL, 1);
-  receive({ kind: "start", control: block.memory, mail: 0 });
-  // It serves until there is mail, which `grow` says there is; else another thread, so that the test fails.
+  const call = new SharedCall();
+  const grow = vi.spyOn(memory, "grow").mockImplementation(() => Atomics.add(call.words, Word.MESSAGE_COUNT, 1));
+  const rows = { first: 0, end: 0, leastRows: 1, scratchPtr: 0, scratchBytes: 0, mostThreads: 2 };
+  call.open({ instance: 1, memoryBytes: 2 * memory.buffer.byteLength, kernel: "add", args: [0, 0], ...rows });
+  Atomics.store(call.words, Word.MESSAGE_COUNT, 1);
+  receive({ kind: "start", call: call.memory, messageCount: 0 });
+  // The worker serves until its message count changes. `grow` changes it; if it is not called, another thread does so after 2 s.
   const script =
-    "const { workerData: { words, bell, mail } } = require('worker_threads');" +
-    "setTimeout(() => { Atomics.add(words, mail, 1); Atomics.add(words, bell, 1); Atomics.notify(words, bell); }, 2000);";
-  const other = new Worker(script, { eval: true, workerData: { words: block.words, bell: Control.BELL, mail: Control.MAIL } });
-  receive({ kind: "attach", arena: 1, module, memory });
+    "const { workerData: { words, wake, messageCount } } = require('worker_threads');" +
+    "setTimeout(() => { Atomics.add(words, messageCount, 1); Atomics.add(words, wake, 1); Atomics.notify(words, wake); }, 2000);";
+  const other = new Worker(script, { eval: true, workerData: { words: call.words, wake: Word.WAKE, messageCount: Word.MESSAGE_COUNT } });
+  receive({ kind: "attach", instance: 1, module, memory });
   await other.terminate();
   expect(grow).toHaveBeenCalledExactlyOnceWith(0);
 });

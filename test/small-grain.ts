@@ -1,4 +1,4 @@
-// src/threads/grain.ts for tests: every batch is shared, row by row, and lost workers are given up soon.
+// Replaces src/threads/grain.ts in tests: threads share every batch, one row at a time, and wait 0.5 s for a worker that is lost.
 
 export const LEAST_ELEMENTS_OF_THREAD = 1 / 128;
 

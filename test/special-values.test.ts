@@ -1,4 +1,4 @@
-// The table of special values, row by row, and that a bad row leaves its neighbours' bits alone.
+// Rows with special values: their results, and the bits of their neighbours, which stay unchanged.
 
 import { describe, expect, it } from "vitest";
 import { ROWS, seeded } from "../reference/data.js";
@@ -12,7 +12,7 @@ const INNERS = [1, 3];
 
 const ROWS_A_BATCH = 3;
 
-/** Three rows, one of them the one in question: in either lane beside a good row, or last and alone. */
+/** Three rows. The row under test is at `place`: in either lane beside a good row, or the last one alone. */
 function batchOf(row: (classes: number) => number[], place: number, classes: number, label: number, labelProb = 1) {
   const random = seeded(classes);
   const good = () => ROWS.peaked(random, classes);
@@ -22,7 +22,7 @@ function batchOf(row: (classes: number) => number[], place: number, classes: num
   return { logits, indices: logits.map((_, r) => (r === place ? label : r % 2)), distributions: [q, q, q] };
 }
 
-/** What belongs to row r, by result. */
+/** The part of each result that belongs to row r. */
 function ofRow(results: Results, r: number, classes: number, inner: number): Record<keyof Results, Float64Array> {
   const at = positionIn(classes, inner);
   const pick = (values: Float64Array) =>
@@ -56,11 +56,11 @@ function forAll(
   }
 }
 
-/** Logits of which class 1 is excluded. */
+/** Logits with −∞ for class 1. */
 const masked = (classes: number) => Array.from({ length: classes }, (_, j) => (j === 1 ? -Infinity : j / 8));
 
 describe("a row that contains", () => {
-  it("some −∞ has p = 0, log p = −∞ and gradient 0 there, and a finite loss", () => {
+  it("some −∞ has p = 0, log p = −∞ and a gradient of 0 there, and a finite loss", () => {
     forAll(masked, 0, (got) => {
       expect(got.probs[1]).toBe(0);
       expect(got.logProbs[1]).toBe(-Infinity);
@@ -70,7 +70,7 @@ describe("a row that contains", () => {
     });
   });
 
-  it("−∞ under the label costs +∞ and has gradient −1 there", () => {
+  it("−∞ at the label has a loss of +∞ and a gradient of −1 there", () => {
     forAll(masked, 1, (got) => {
       for (const name of ["losses", "softLosses"] as const) expect(got[name][0]).toBe(Infinity);
       for (const name of ["gradient", "softGradient"] as const) expect(got[name][1]).toBe(-1);
@@ -78,7 +78,7 @@ describe("a row that contains", () => {
     });
   });
 
-  it("−∞ under a part of a distribution costs +∞ too", () => {
+  it("−∞ at a part of a distribution has a loss of +∞", () => {
     for (const classes of LENGTHS) {
       for (const inner of INNERS) {
         const { softLosses, softGradient } = runForward(arena, batchOf(masked, 1, classes, 1, 0.25), inner, 1);
@@ -89,22 +89,22 @@ describe("a row that contains", () => {
   });
 
   const nan = [
-    { what: "only −∞", row: (n: number) => new Array(n).fill(-Infinity) },
-    { what: "only NaN", row: (n: number) => new Array(n).fill(Number.NaN) },
-    { what: "only +∞", row: (n: number) => new Array(n).fill(Infinity) },
-    { what: "a +∞ last", row: (n: number) => Array.from({ length: n }, (_, j) => (j === n - 1 ? Infinity : j)) },
-    { what: "a +∞ first", row: (n: number) => Array.from({ length: n }, (_, j) => (j ? -j : Infinity)) },
-    { what: "both infinities", row: (n: number) => Array.from({ length: n }, (_, j) => (j ? -Infinity : Infinity)) },
-    { what: "a NaN first", row: (n: number) => Array.from({ length: n }, (_, j) => (j === 0 ? Number.NaN : j)) },
-    { what: "a NaN last", row: (n: number) => Array.from({ length: n }, (_, j) => (j === n - 1 ? Number.NaN : -j)) },
-    { what: "a NaN among −∞", row: (n: number) => Array.from({ length: n }, (_, j) => (j === n >> 1 ? Number.NaN : -Infinity)) },
+    { content: "only −∞", row: (n: number) => new Array(n).fill(-Infinity) },
+    { content: "only NaN", row: (n: number) => new Array(n).fill(Number.NaN) },
+    { content: "only +∞", row: (n: number) => new Array(n).fill(Infinity) },
+    { content: "a +∞ last", row: (n: number) => Array.from({ length: n }, (_, j) => (j === n - 1 ? Infinity : j)) },
+    { content: "a +∞ first", row: (n: number) => Array.from({ length: n }, (_, j) => (j ? -j : Infinity)) },
+    { content: "both infinities", row: (n: number) => Array.from({ length: n }, (_, j) => (j ? -Infinity : Infinity)) },
+    { content: "a NaN first", row: (n: number) => Array.from({ length: n }, (_, j) => (j === 0 ? Number.NaN : j)) },
+    { content: "a NaN last", row: (n: number) => Array.from({ length: n }, (_, j) => (j === n - 1 ? Number.NaN : -j)) },
+    { content: "a NaN among −∞", row: (n: number) => Array.from({ length: n }, (_, j) => (j === n >> 1 ? Number.NaN : -Infinity)) },
     {
-      what: "a NaN and an excluded label",
+      content: "a NaN and an excluded label",
       row: (n: number) => Array.from({ length: n }, (_, j) => [Number.NaN, -Infinity, 1][Math.min(j, 2)]),
     },
   ];
 
-  it.each(nan)("$what is NaN throughout", ({ row }) => {
+  it.each(nan)("$content has NaN for all its results", ({ row }) => {
     for (const label of [0, 1]) {
       forAll(row, label, (got) => {
         for (const [name, values] of Object.entries(got)) expect(values.every(Number.isNaN), name).toBe(true);
@@ -114,7 +114,7 @@ describe("a row that contains", () => {
 });
 
 describe("a row of one class", () => {
-  it("is certain", () => {
+  it("has p = 1 and a loss of 0", () => {
     for (const value of [0, -0, 5.3, -1e12, 1.7e308, 5e-324]) {
       const row = { logits: [[value]], indices: [0], distributions: [[1]] };
       const results = runForward(arena, row, 1, 1);
@@ -125,7 +125,7 @@ describe("a row of one class", () => {
     }
   });
 
-  it("that is no number is none", () => {
+  it("that is infinite or NaN has NaN for all its results", () => {
     for (const value of [Number.NaN, Infinity, -Infinity]) {
       const results = runForward(arena, { logits: [[value]], indices: [0], distributions: [[1]] }, 1, 1);
       for (const values of Object.values(results)) expect(values[0]).toBeNaN();

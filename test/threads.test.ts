@@ -1,27 +1,10 @@
-// Threads as users have them: options, sizes, life and death of workers. What workers do to a call is in hands.test.ts.
+// Layers with threads: their options, and the same results as with one thread. shared-call.test.ts tests the call that workers share.
 
-import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { seeded } from "../reference/data.js";
 import { Softmax, SoftmaxCrossEntropy, softmax } from "../src/index.js";
-import { sharedMemory, wasm } from "../src/wasm/binary.generated.js";
-import { instantiateShared } from "../src/wasm/instantiate.js";
 import { startWorkers, untilHelped } from "./start-workers.js";
 import { expectSameBits } from "./verify.js";
-
-/** What test/workers/program.mjs says of a task. */
-async function outcomeOf(task: string): Promise<{ code: number; [name: string]: unknown }> {
-  const program = fileURLToPath(new URL("workers/program.mjs", import.meta.url));
-  try {
-    const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", program, task], { timeout: 30_000 });
-    return { code: 0, ...JSON.parse(stdout) };
-  } catch (error) {
-    return { code: (error as { code: number }).code };
-  }
-}
 
 const random = seeded(6);
 const noise = (length: number) => Float64Array.from({ length }, () => 20 * random());
@@ -37,11 +20,11 @@ describe("threads", () => {
     expect(() => new Softmax({ threads: threads as never })).toThrow(TypeError);
   });
 
-  it("have a way to create workers that is a function", () => {
+  it("need a createWorker that is a function", () => {
     expect(() => new Softmax({ createWorker: 1 as never })).toThrow('"createWorker" expected a function, got 1');
   });
 
-  it("are one before a call, after a small one, and where one is asked for", async () => {
+  it("are one before a call, after a call with a small batch, and with the option 1", async () => {
     const two = await startWorkers(2);
     expect(two.threads).toBe(2);
     two.resize([64, 10]);
@@ -83,7 +66,7 @@ describe("threads", () => {
     three.dispose();
   });
 
-  it("give the loss that one gives, with options and without", async () => {
+  it("give the same loss as one thread, with and without options", async () => {
     const workers = await startWorkers(4);
     const shape = [2000, 100];
     const logits = noise(200_000);
@@ -108,7 +91,7 @@ describe("threads", () => {
     workers.dispose();
   });
 
-  it("read what lies in the layer's own memory, even where that has grown since", () => {
+  it("read input from the layer's own memory, also from a view of before it grew", () => {
     const layer = new Softmax({ shape: [2, 3], threads: 2 });
     const before = layer.logits;
     before.set([1, 2, 3, 4, 5, 6]);
@@ -119,116 +102,9 @@ describe("threads", () => {
     layer.dispose();
   });
 
-  it("are refused an out-of-memory batch as one thread is", () => {
+  it("refuse a batch that is too large for memory, as one thread does", () => {
     expect(() => new Softmax({ shape: [2 ** 15, 2 ** 15], threads: 2 })).toThrow(
       '"shape" expected a batch that fits in WebAssembly memory',
     );
-  });
-});
-
-describe("the module for shared memory", () => {
-  it("is that of the target with threads, to the byte", () => {
-    const own = Buffer.from(wasm, "hex");
-    const { start, end, bytes } = sharedMemory;
-    const target = readFileSync(new URL(`../build/${process.env.BUILD}-threads.wasm`, import.meta.url));
-    expect(Buffer.concat([own.subarray(0, start), Buffer.from(bytes), own.subarray(end)]).equals(target)).toBe(true);
-    expect(bytes.length).toBeLessThan(32);
-  });
-
-  const { Memory } = WebAssembly;
-  afterEach(() => {
-    WebAssembly.Memory = Memory;
-  });
-
-  /** Reserves shared memories up to `most` pages only. */
-  const limitMemory = (most: number) => {
-    WebAssembly.Memory = class extends Memory {
-      constructor(descriptor: WebAssembly.MemoryDescriptor) {
-        if (descriptor.shared && (descriptor.maximum ?? 0) > most) throw new RangeError("could not allocate memory");
-        super(descriptor);
-      }
-    };
-  };
-
-  it("takes fewer addresses where there are no more", () => {
-    limitMemory(5000);
-    const { memory } = instantiateShared() as NonNullable<ReturnType<typeof instantiateShared>>;
-    expect(memory.buffer).toBeInstanceOf(SharedArrayBuffer);
-    const layer = new Softmax({ shape: [2, 2], threads: 2 });
-    expect(() => layer.resize([2 ** 10, 2 ** 17])).toThrow('"shape" expected a batch that fits in WebAssembly memory');
-    layer.resize([1, 2]);
-    expect(Array.from(layer.forward())).toEqual([0.5, 0.5]);
-    layer.dispose();
-  });
-
-  it("is done without where there are hardly any", () => {
-    limitMemory(10);
-    const layer = new Softmax({ shape: [1024, 300], threads: 2 });
-    expect(layer.logits.buffer).toBeInstanceOf(ArrayBuffer);
-    layer.forward();
-    expect(layer.threads).toBe(1);
-  });
-});
-
-describe("where memory can't be shared", () => {
-  afterEach(() => {
-    vi.unstubAllGlobals();
-    vi.restoreAllMocks();
-    vi.resetModules();
-  });
-
-  it.each([
-    ["a page that is not cross-origin isolated", () => vi.stubGlobal("crossOriginIsolated", false)],
-    ["an engine without SharedArrayBuffer", () => vi.stubGlobal("SharedArrayBuffer", undefined)],
-  ])("%s: one warning, one thread", async (_, stub) => {
-    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
-    vi.resetModules();
-    const fresh = await import("../src/index.js");
-    stub();
-    for (let i = 0; i < 3; i++) {
-      const layer = new fresh.Softmax({ shape: [1024, 300], threads: "auto" });
-      expect(layer.forward()[0]).toBe(1 / 300);
-      expect(layer.threads).toBe(1);
-    }
-    expect(warn.mock.calls).toEqual([[expect.stringContaining("cross-origin isolated (headers COOP and COEP)")]]);
-    new fresh.Softmax({ threads: 1 });
-    expect(warn).toHaveBeenCalledTimes(1);
-  });
-});
-
-describe("a process with threads", () => {
-  it("ends by itself, whatever layers live", async () => {
-    expect(await outcomeOf("end")).toMatchObject({ code: 0, alive: 3 });
-  });
-
-  it("ends by process.exit", async () => {
-    expect(await outcomeOf("exit")).toEqual({ code: 3 });
-  });
-
-  it("uses no processor time between calls", async () => {
-    const { busyMs, threads } = await outcomeOf("idle");
-    expect(threads).toBeGreaterThan(1);
-    expect(busyMs).toBeLessThan(100);
-  });
-
-  it("has no more workers for 200 layers than for one, none when the layers are gone, and their memory back", async () => {
-    const { started, mostAlive, alive, grownMiB } = await outcomeOf("drop");
-    expect(started).toBeGreaterThan(1);
-    expect(mostAlive).toBeLessThanOrEqual(4);
-    expect(alive).toBe(0);
-    expect(grownMiB).toBeLessThan(100);
-  });
-
-  it("ends its workers when the last layer is disposed", async () => {
-    expect(await outcomeOf("dispose")).toMatchObject({ shared: 2, withOneLeft: 2, alive: 0 });
-  });
-
-  it("can be a worker", async () => {
-    expect(await outcomeOf("inside")).toMatchObject({ isMainThread: false, threads: 2, p: expect.closeTo(0.00307, 5) });
-  });
-
-  it('has as many threads as processors with "auto"', async () => {
-    const { threads, expected } = await outcomeOf("auto");
-    expect(threads).toBeGreaterThanOrEqual(expected as number);
   });
 });

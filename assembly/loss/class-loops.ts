@@ -5,7 +5,7 @@ import { bytesOf, load1, load2, loadTail, splat, store2, storeTail } from "../nu
 import { gapScale, Normalizer } from "../softmax/normalizer";
 import { reducePair, twoSumError } from "../number/two-sum";
 
-/** Σ a (max − x), where x less than floor counts as floor, and a = 0 counts nothing. */
+/** Σ a (max − x), where an x below floor counts as floor, and a term with a = 0 is 0 whatever x is. */
 export function sumGaps<T>(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128, floor: v128): v128 {
   const zero = f64x2.splat(0);
   const scale = gapScale(max);
@@ -25,8 +25,8 @@ export function sumGaps<T>(isPair: bool, aPtr: usize, xPtr: usize, count: usize,
 }
 
 /**
- * The same for a > 0 and no floor, and max not near the largest double: eight terms, none of them negative, are rounded to one before what
- * an addition loses is kept, for less than half of the operations.
+ * Σ a (max − x) for a > 0, where max is not near the largest double. Eight terms, none of them negative, are added up in plain doubles
+ * before the error of an addition is kept: less than half of the operations of sumGaps.
  */
 export function sumPositiveGaps<T>(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128): v128 {
   let hi = f64x2.splat(0);
@@ -72,14 +72,14 @@ export function sumProducts<T>(isPair: bool, ePtr: usize, vPtr: usize, count: us
   return reducePair(isPair, hi, lo);
 }
 
-/** The greatest, some value if there is a NaN. */
+/** The maximum of the elements; if there is a NaN, any value. */
 export function maxOf<T>(isPair: bool, tPtr: usize, count: usize): v128 {
   let max = f64x2.splat(-Infinity);
   for (let n = <isize>count; n > 0; n -= 2, tPtr += bytesOf<T>(2)) max = f64x2.pmax(max, loadTail<T>(tPtr, n, -Infinity));
   return isPair ? max : f64x2.pmax(max, i64x2.shuffle(max, max, 1, 0));
 }
 
-/** The first class with this value, Infinity if there is none. */
+/** The first class with this value, or Infinity. */
 export function findFirst<T>(isPair: bool, xPtr: usize, count: usize, value: v128): v128 {
   const none = f64x2.splat(Infinity);
   let first = none;
@@ -94,7 +94,7 @@ export function findFirst<T>(isPair: bool, xPtr: usize, count: usize, value: v12
   return isPair ? first : f64x2.pmin(first, i64x2.shuffle(first, first, 1, 0));
 }
 
-/** How many classes have more than `value`, that of class y, or as much and a lower index. */
+/** The number of classes before class y, whose element is `value`: those with more than that, or with as much and a lower index. */
 export function countBefore<T>(isPair: bool, xPtr: usize, count: usize, value: v128, y: v128): v128 {
   let sum = i64x2.splat(0);
   let ties = sum;
@@ -103,7 +103,7 @@ export function countBefore<T>(isPair: bool, xPtr: usize, count: usize, value: v
     sum = i64x2.sub(sum, f64x2.gt(element, value));
     ties = i64x2.sub(ties, f64x2.eq(element, value));
   }
-  // Where y is not the only one.
+  // Another class has the same element as y.
   if (v128.any_true(i64x2.gt_s(isPair ? ties : i64x2.add(ties, i64x2.shuffle(ties, ties, 1, 0)), i64x2.splat(1)))) {
     const step = f64x2.splat(isPair ? 1 : 2);
     let j = isPair ? f64x2.splat(0) : f64x2(0, 1);
@@ -184,12 +184,12 @@ export function writeDiagonal<T>(ePtr: usize, count: usize, n: Normalizer, inver
   }
 }
 
-/** Clears the lanes that are not in `mask`. */
+/** Sets the lanes to 0 that are not in `mask`. */
 export function maskLanes<T>(ptr: usize, count: usize, mask: v128): void {
   for (let n = <isize>count; n > 0; n -= 2, ptr += bytesOf<T>(2)) storeTail<T>(ptr, n, v128.and(loadTail<T>(ptr, n, 0), mask));
 }
 
-/** Elements become `value` where the mask, a byte each, is 0. */
+/** Elements become `value` where the mask, a byte for each, is 0. */
 export function fillWhere<T>(ptr: usize, maskPtr: usize, count: usize, value: f64): void {
   const values = f64x2.splat(value);
   for (let n = <isize>count; n > 0; n -= 2, ptr += bytesOf<T>(2), maskPtr += bytesOf<u8>(2)) {
@@ -198,7 +198,7 @@ export function fillWhere<T>(ptr: usize, maskPtr: usize, count: usize, value: f6
   }
 }
 
-/** The same for a pair in a tile: each lane has a mask, of which the next class is `step` bytes further. */
+/** fillWhere for a pair in a tile: each lane has a mask, in which the next class is `step` bytes further. */
 export function fillWhereInTile(ptr: usize, mask0: usize, mask1: usize, step: usize, classes: usize, value: f64): void {
   const values = f64x2.splat(value);
   for (const end = ptr + bytesOf<v128>(classes); ptr < end; ptr += bytesOf<v128>(1), mask0 += step, mask1 += step) {

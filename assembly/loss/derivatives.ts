@@ -19,7 +19,7 @@ export function scaleOf(plan: Plan): f64 {
   return plan.derivative == GRADIENT ? plan.scale : plan.scale * plan.scale;
 }
 
-/** The high half of g c / S, for inverse = fl(1 / n.hi). */
+/** The high half of g c / S, for productHi = fl(g c) and inverse = fl(1 / n.hi). */
 // @ts-ignore: decorator
 @inline
 function factorOf(productHi: v128, inverse: v128): v128 {
@@ -104,7 +104,7 @@ export function writeDerivative<T>(plan: Plan, at: Rows, n: Targets): void {
       writeDiagonal<T>(e, count, n, inverse, factor, c, twoZ);
     }
   }
-  // Rows that weigh 0 or less: what they hold, NaN perhaps, counts nothing.
+  // Rows that weigh 0 or less may hold NaN: their derivative is 0.
   const isCounted = f64x2.gt(s, zero);
   if (!i64x2.all_true(isCounted)) maskLanes<T>(e, count, isCounted);
 }

@@ -1,7 +1,7 @@
-// The plan of a loss: what the kernel `loss` is told. scripts/plan.ts makes the wrapper's list of its fields from this file.
+// The plan of a loss: the arguments of the kernel `loss`. scripts/plan.ts makes the wrapper's list of its fields from this file.
 
 /**
- * Addresses of what is not there are 0. Tensors have the shape (outer, classes, inner), results by row (outer, inner).
+ * The address of a tensor that is not there is 0. Tensors have the shape (outer, classes, inner), results by row (outer, inner).
  *   target t_j = w_y (1 − ε) [j = y] for an index y, + targets_j;   T = Σ t
  *   loss = s (−Σ t log p + zLoss lse²), where p = softmax(scale · logits) over the classes of the mask
  * 64-bit fields come first, so that no field needs padding.

@@ -19,7 +19,7 @@ export class Rows {
   end: usize;
   /** The elements by class of the row or of the pair together. */
   count: usize;
-  /** Where the elements by class of the row or of the pair are: logits, e_j, targets, the vector of a Hessian; 0 for what is not there. */
+  /** The addresses of the elements by class: logits, e_j, targets, the vector of a Hessian; 0 for those that are not there. */
   x: usize;
   e: usize;
   t: usize;
@@ -81,7 +81,7 @@ export function placeOf<T>(at: Rows, y: usize): usize {
   return at.isPair ? bytesOf<v128>(y) : bytesOf<T>(y);
 }
 
-/** The same for the second row. */
+/** The bytes from the first class of the rows to class y of the second row. */
 // @ts-ignore: decorator
 @inline
 export function secondPlaceOf<T>(at: Rows, y: usize): usize {

@@ -11,7 +11,7 @@ import { loadAt, loadIndex, placeOf, readRows, Rows, secondPlaceOf } from "./row
 
 @unmanaged
 export class Targets extends Normalizer {
-  /** Where the only class that has any mass is, in bytes after the first class of the row or of the pair. */
+  /** The only class that has any mass: its distance in bytes from the first class of the row or of the pair. */
   label0: usize;
   label1: usize;
   /** 1 if a distribution has a single class with mass, as far as a double can tell. */

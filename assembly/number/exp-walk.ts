@@ -1,11 +1,11 @@
-// A second entry, compiled for tests only: the shifted exp by itself.
+// The shifted exp by itself: an entry of its own, compiled for tests only.
 
 import { bytesOf, load2, store2 } from "./storage";
 import { LN2_HI, LN2_LO, P0, P1, P2, SCALE, expFloor, expRound, isLarge, shiftedExp } from "./exp";
 
 const INDICES: usize = memory.data(16, 16);
 
-/** out = shiftedExp of an even number of logits, each of a row with the maximum of the same place in maxPtr, as the kernels take it. */
+/** out = shiftedExp of an even number of logits. Logit i belongs to a row whose maximum is element i at maxPtr. */
 export function expWalk(xPtr: usize, maxPtr: usize, outPtr: usize, count: usize): void {
   const scale = SCALE(), ln2Hi = LN2_HI(), ln2Lo = LN2_LO();
   const p0 = P0(), p1 = P1(), p2 = P2();

@@ -6,28 +6,28 @@ import { EXP_CONSTANTS, EXP_TABLE, TABLE_BITS } from "./constants.generated";
 import { bytesOf, splat, store2 } from "./storage";
 import { twoDifferenceError } from "./two-sum";
 
-/** 1.5·2^52: adding it rounds to an integer and leaves that integer in the low bits. */
+/** 1.5·2^52. To add it rounds a number to an integer, which is then in the low bits. */
 const ROUND: f64 = 6755399441055744.0;
 const LOG2_E: f64 = 1.4426950408889634;
 
-/** Up to this |max| logits are taken as they are, as k LN2_HI is exact; above it, relative to the maximum. */
+/** For |max| up to this, base is 0, because k LN2_HI is exact; above it, logits are taken relative to the maximum. */
 const LARGE: f64 = 40000.0;
 
 /**
- * What lies further than this below the maximum counts as if it lay there, at p = 2^-1298: nothing that is left of it in a
- * double, even of 2^29 such terms, or times an upstream gradient of 2^200.
+ * A logit further than this below the maximum counts as if it lay there, at p = 2^-1298. A double has no digit of it, not even of the sum
+ * of 2^29 such terms, or times an upstream gradient of 2^200.
  */
 const DEPTH: f64 = 900.0;
 
-/** e of a maximum that logits are taken relative to. */
+/** e of the maximum where logits are taken relative to it. */
 // @ts-ignore: decorator
 @inline
 export const ONE: f64 = reinterpret<f64>(0x57f0000000000000); // 2^384
 
-/** Takes the factor 2^384 of the table out of a result. */
+/** The factor that takes the table's 2^384 out of a result. */
 const EXP_UNBIAS: f64 = reinterpret<f64>(0x27f0000000000000); // 2^-384
 
-/** Below this, 2^-384 s would underflow. */
+/** For |s| below this, 2^-384 s would underflow. */
 const SMALL: f64 = reinterpret<f64>(0x20b0000000000000); // 2^-500
 
 /**
@@ -46,19 +46,19 @@ export function unbiasScale(s: v128): v128 {
   return v128.bitselect(s, f64x2.mul(s, f64x2.splat(EXP_UNBIAS)), f64x2.lt(f64x2.abs(s), f64x2.splat(SMALL)));
 }
 
-/** Above this the exponent of 2^384 exp(x) would run over. */
+/** The largest x for which the exponent of 2^384 exp(x) stays in its range, with room to spare. */
 // @ts-ignore: decorator
 @inline
 export const MAX_LOG_PROB: f64 = 400.0;
 
-/** Whether logits of a row with this maximum are to be taken relative to it, a mask by lane. */
+/** The lanes of rows with this maximum whose logits are taken relative to it. */
 // @ts-ignore: decorator
 @inline
 export function isLarge(max: v128): v128 {
   return f64x2.gt(f64x2.abs(max), f64x2.splat(LARGE));
 }
 
-/** The rounding constant of a row whose maximum less base is `top`, 1.5·2^52 − E·B with E = round(top log2 e): the shift by E rides in it. */
+/** The rounding constant 1.5·2^52 − E·B of a row with top = maximum − base, E = round(top log2 e). It contains the shift by 2^-E. */
 // @ts-ignore: decorator
 @inline
 export function expRound(top: v128): v128 {
@@ -66,7 +66,7 @@ export function expRound(top: v128): v128 {
   return f64x2.sub(f64x2.splat(ROUND), f64x2.mul(e, f64x2.splat(<f64>(1 << TABLE_BITS))));
 }
 
-/** The least x − base that is told apart. */
+/** The least x − base that differs from others: everything below counts as this. */
 // @ts-ignore: decorator
 @inline
 export function expFloor(top: v128): v128 {
@@ -130,7 +130,7 @@ function multiplyAdd(a: v128, b: v128, c: v128): v128 {
   return f64x2.add(c, f64x2.mul(a, b));
 }
 
-/** c − a b, likewise. */
+/** c − a b: rounded once by the relaxed build, where the machine can. */
 // @ts-ignore: decorator
 @inline
 function multiplySubtract(a: v128, b: v128, c: v128): v128 {
@@ -163,8 +163,8 @@ export function shiftedExp(
   const r2 = f64x2.mul(r, r);
   const poly = multiplyAdd(r2, p2, multiplyAdd(r, p1, p0));
 
-  // The low bits of t hold k − E·B, the table index below and the exponent above; whatever t is, the entry lies in the table. Through
-  // memory the indices cost no vector instruction: 8 % of the time of a kernel less than by extract_lane (measured).
+  // The low bits of t hold k − E·B: the table index, and above it the exponent. Whatever t is, the entry lies in the table. Indices that
+  // go through memory take no vector instruction: 8 % less time of a kernel than with extract_lane (measured).
   v128.store(indices, t);
   const entry0 = v128.load(<usize>load<u8>(indices) << alignof<v128>(), EXP_TABLE);
   const entry1 = v128.load(<usize>load<u8>(indices, 8) << alignof<v128>(), EXP_TABLE);

@@ -18,7 +18,7 @@ function constant(i: usize): v128 {
  * log(sum / max) for two lanes, max > 0 and sum = max + rest, both (hi, lo), 0 <= rest < 2^52 max (NaN gives NaN).
  *   sum = 2^k max (1 + f), 0.66 < 1 + f < 1.51;  d = f 2^k max;  s = d / (2^k max + d/2), z = s²
  *   log(sum / max) = k ln 2 + 2 atanh(s/2) = k ln 2 + s + s z L(z)
- * k is the difference of the doubles' bits, whose highHalf part is their logarithm to 0.09. d = sum − 2^k max is exact (Sterbenz), or rest
+ * k is the difference of the doubles' bits, whose high part is their logarithm to 0.09. d = sum − 2^k max is exact (Sterbenz), or rest
  * for k = 0. s is a pair.
  */
 // @ts-ignore: decorator

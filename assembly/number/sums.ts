@@ -3,7 +3,7 @@
 import { bytesOf, load2, loadTail, splat } from "./storage";
 import { maxOfLanes, reduceAdd, twoSumError } from "./two-sum";
 
-/** Σ a scale as (hi, lo); scale is a power of 2. */
+/** Σ a · scale as (hi, lo); scale is a power of 2. */
 export function sum<T>(aPtr: usize, count: usize, scale: f64): v128 {
   const scales = f64x2.splat(scale);
   let hi0 = f64x2.splat(0), hi1 = hi0, lo0 = hi0, lo1 = hi0;
@@ -28,7 +28,7 @@ export function sum<T>(aPtr: usize, count: usize, scale: f64): v128 {
   return reduceAdd(hi, f64x2.add(f64x2.add(lo0, lo1), twoSumError(hi0, hi1, hi)));
 }
 
-/** Σ a (b scale − shift) as (hi, lo), where a = 0 counts nothing whatever b is. */
+/** Σ a (b · scale − shift) as (hi, lo), where a term with a = 0 is 0 whatever b is. */
 export function dot<T>(aPtr: usize, bPtr: usize, scale: v128, shift: v128, classes: usize): v128 {
   let hi = f64x2.splat(0);
   let lo = f64x2.splat(0);

@@ -1,23 +1,23 @@
-// Sums, quotients and maxima that lose nothing: error-free transformations after Dekker (1971) and Knuth (TAOCP 2, 4.2.2).
-// A sum is a pair (hi, lo): its rounded value and what rounding left out.
+// Error-free transformations after Dekker (1971) and Knuth (TAOCP 2, 4.2.2): sums, products and quotients with their rounding errors.
+// A number with more digits than a double is a pair (hi, lo): the rounded value, and the rest that rounding left out.
 
 const SPLIT_MASK: i64 = ~0x7ffffff; // clears the low 27 bits of a double
 
-/** What fl(a + b) = sum lost, if |a| >= |b|. Dekker. */
+/** The rounding error of sum = fl(a + b), exactly, if |a| >= |b| (Dekker). */
 // @ts-ignore: decorator
 @inline
 export function fastTwoSumError(a: v128, b: v128, sum: v128): v128 {
   return f64x2.sub(b, f64x2.sub(sum, a));
 }
 
-/** What fl(a + b) = sum lost, if neither is negative. */
+/** The rounding error of sum = fl(a + b), exactly, if neither a nor b is negative. */
 // @ts-ignore: decorator
 @inline
 export function positiveTwoSumError(a: v128, b: v128, sum: v128): v128 {
   return fastTwoSumError(f64x2.pmax(a, b), f64x2.pmin(a, b), sum);
 }
 
-/** What fl(a + b) = sum lost, exactly. Knuth. */
+/** The rounding error of sum = fl(a + b), exactly (Knuth). */
 // @ts-ignore: decorator
 @inline
 export function twoSumError(a: v128, b: v128, sum: v128): v128 {
@@ -25,7 +25,7 @@ export function twoSumError(a: v128, b: v128, sum: v128): v128 {
   return f64x2.add(f64x2.sub(a, f64x2.sub(sum, bPart)), f64x2.sub(b, bPart));
 }
 
-/** a − q d for q near a/d, to 2^-106 of a unless a product underflows: those of the high halves of doubles are exact. */
+/** a − q d for q near a/d. The error is at most 2^-106 of a unless a product underflows, because products of half doubles are exact. */
 // @ts-ignore: decorator
 @inline
 export function remainder(a: v128, q: v128, d: v128): v128 {
@@ -46,7 +46,7 @@ export function productLow(product: v128, aHi: v128, aLo: v128, bHi: v128, bLo: 
   return f64x2.add(lost, f64x2.add(f64x2.mul(aHi, bLo), f64x2.mul(aLo, bHi)));
 }
 
-/** The highHalf half of a double's digits. */
+/** The high half of a double's digits. */
 // @ts-ignore: decorator
 @inline
 export function highHalf(a: v128): v128 {
@@ -54,8 +54,8 @@ export function highHalf(a: v128): v128 {
 }
 
 /**
- * The rest of the quotient (hi + lo) / divisor whose first half is q, the highHalf half of hi inverse; inverse = fl(1/divisor). Products of
- * q and halves are exact.
+ * The low part of the quotient (hi + lo) / divisor, whose high part is q, the high half of hi · inverse; inverse = fl(1/divisor). Products
+ * of q and half doubles are exact.
  */
 // @ts-ignore: decorator
 @inline
@@ -65,14 +65,14 @@ export function quotientLow(q: v128, inverse: v128, hi: v128, lo: v128, divisor:
   return f64x2.mul(f64x2.add(rest, lo), inverse);
 }
 
-/** Lane `lane` of a pair, in both lanes. */
+/** Lane `lane` of a vector, in both lanes. */
 // @ts-ignore: decorator
 @inline
 export function splatLane(pair: v128, lane: u8): v128 {
   return lane ? i64x2.shuffle(pair, pair, 1, 1) : i64x2.shuffle(pair, pair, 0, 0);
 }
 
-/** The two lanes of a sum added up: (hi, lo) in the lanes of one vector. */
+/** The sum of the two lanes of (hi, lo), as (hi, lo) in the two lanes of one vector. */
 export function reduceAdd(hi: v128, lo: v128): v128 {
   const other = splatLane(hi, 1);
   const sum = f64x2.add(hi, other);
@@ -80,7 +80,7 @@ export function reduceAdd(hi: v128, lo: v128): v128 {
   return i64x2.shuffle(sum, rest, 0, 2);
 }
 
-/** What fl(a − b) = difference lost, exactly. */
+/** The rounding error of difference = fl(a − b), exactly (Knuth). */
 // @ts-ignore: decorator
 @inline
 export function twoDifferenceError(a: v128, b: v128, difference: v128): v128 {
@@ -88,7 +88,7 @@ export function twoDifferenceError(a: v128, b: v128, difference: v128): v128 {
   return f64x2.sub(f64x2.sub(a, f64x2.add(difference, bPart)), f64x2.sub(b, bPart));
 }
 
-/** hi + lo; hi where it is infinite, as lo is then NaN. */
+/** hi + lo, or hi where hi is infinite, because lo is NaN then. */
 // @ts-ignore: decorator
 @inline
 export function collapse(hi: v128, lo: v128): v128 {
@@ -96,14 +96,14 @@ export function collapse(hi: v128, lo: v128): v128 {
   return f64x2.add(hi, v128.and(lo, finite));
 }
 
-/** The greater of the two lanes, in both. */
+/** The greater of the two lanes, in both lanes. */
 // @ts-ignore: decorator
 @inline
 export function maxOfLanes(max: v128): v128 {
   return f64x2.pmax(max, i64x2.shuffle(max, max, 1, 0));
 }
 
-/** Of a pair of rows, by lane, hi + lo. Of one row, the sum of both lanes' (hi, lo), rounded, in both lanes. */
+/** hi + lo by lane for a pair of rows. For one row, the sum of both lanes' (hi, lo), rounded, in both lanes. */
 // @ts-ignore: decorator
 @inline
 export function reducePair(isPair: bool, hi: v128, lo: v128): v128 {

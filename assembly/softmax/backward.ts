@@ -3,29 +3,36 @@
 import {
   expFloor, expRound, LN2_HI, LN2_LO, MAX_LOG_PROB, P0, P1, P2, SCALE, shiftedExp, unbiasExp, unbiasScale,
 } from "../number/exp";
-import { bytesOf, load1, load2, loadTail, store1, storeTail } from "../number/storage";
+import { bytesOf, load1, load2, loadTail, store1, store2, storeTail } from "../number/storage";
 import { dot, sum } from "../number/sums";
 import { collapse, splatLane, twoSumError } from "../number/two-sum";
 import { isByRow, TILE } from "./scratch";
 import { groupEnd, pairsOfGroup, rowOffset, tileBytes } from "./tile";
 import { gather, scatter } from "./transpose";
 
-/** p (g − s), where s = Σ g p; 0 where p = 0, whatever g is. */
+/** p g, of which the sum is Σ g p; 0 where p = 0, whatever g is. */
 // @ts-ignore: decorator
 @inline
-function ofProbs(g: v128, p: v128, s: v128): v128 {
+function weighted(p: v128, g: v128): v128 {
+  return v128.and(f64x2.mul(p, g), f64x2.ne(p, f64x2.splat(0)));
+}
+
+/** Two elements of p (g − s), s = Σ g p; 0 where p = 0, whatever g is. */
+// @ts-ignore: decorator
+@inline
+function timesJacobian(p: v128, g: v128, s: v128): v128 {
   return v128.and(f64x2.mul(p, f64x2.sub(g, s)), f64x2.ne(p, f64x2.splat(0)));
 }
 
-/** g − p s from l = log p, where s = Σ g, and s p is (e · unbias0) · unbias1. */
+/** Two elements of g − p s, s = Σ g, from log p: s p is (e · unbias0) · unbias1. */
 // @ts-ignore: decorator
 @inline
-function ofLogProbs(
-  g: v128, l: v128, unbias0: v128, unbias1: v128,
+function timesLogJacobian(
+  logProbs: v128, g: v128, unbias0: v128, unbias1: v128,
   round: v128, floor: v128, scale: v128, ln2Hi: v128, ln2Lo: v128, p0: v128, p1: v128, p2: v128, scratchPtr: usize,
 ): v128 {
   // Log-probabilities are not above 0. Where others are given, the exponent of e stays in its range all the same.
-  const capped = f64x2.pmin(l, f64x2.splat(MAX_LOG_PROB));
+  const capped = f64x2.pmin(logProbs, f64x2.splat(MAX_LOG_PROB));
   const e = shiftedExp(false, scratchPtr, capped, f64x2.splat(0), round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
   return f64x2.sub(g, f64x2.mul(f64x2.mul(e, unbias0), unbias1));
 }
@@ -45,11 +52,12 @@ function backwardRow<T>(log: bool, gPtr: usize, resultPtr: usize, outPtr: usize,
   for (let n = <isize>classes; n > 0; n -= 2, gPtr += bytesOf<T>(2), resultPtr += bytesOf<T>(2), outPtr += bytesOf<T>(2)) {
     const g = loadTail<T>(gPtr, n, 0);
     const result = loadTail<T>(resultPtr, n, 0);
-    if (log) {
-      storeTail<T>(outPtr, n, ofLogProbs(g, result, unbias0, unbias1, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2, scratchPtr));
-    } else {
-      storeTail<T>(outPtr, n, ofProbs(g, result, s));
-    }
+    storeTail<T>(
+      outPtr, n,
+      log
+        ? timesLogJacobian(result, g, unbias0, unbias1, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2, scratchPtr)
+        : timesJacobian(result, g, s),
+    );
   }
 }
 
@@ -62,12 +70,7 @@ function backwardPair(log: bool, gs: usize, results: usize, classes: usize, scra
   let lo = zero;
   for (let at: usize = 0; at < bytesOf<v128>(classes); at += bytesOf<v128>(1)) {
     const g = load2<f64>(gs + at);
-    let term = g;
-    if (!log) {
-      // 0 where p = 0, whatever g is.
-      const p = load2<f64>(results + at);
-      term = v128.and(f64x2.mul(p, g), f64x2.ne(p, zero));
-    }
+    const term = log ? g : weighted(load2<f64>(results + at), g);
     const next = f64x2.add(hi, term);
     lo = f64x2.add(lo, twoSumError(hi, term, next));
     hi = next;
@@ -79,13 +82,14 @@ function backwardPair(log: bool, gs: usize, results: usize, classes: usize, scra
   const round = expRound(zero);
   const floor = expFloor(zero);
   for (let at: usize = 0; at < bytesOf<v128>(classes); at += bytesOf<v128>(1)) {
-    const g = load2<f64>(gs + at);
     const result = load2<f64>(results + at);
-    if (log) {
-      v128.store(gs + at, ofLogProbs(g, result, unbias0, unbias1, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2, scratchPtr));
-    } else {
-      v128.store(gs + at, ofProbs(g, result, s));
-    }
+    const g = load2<f64>(gs + at);
+    store2<f64>(
+      gs + at,
+      log
+        ? timesLogJacobian(result, g, unbias0, unbias1, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2, scratchPtr)
+        : timesJacobian(result, g, s),
+    );
   }
 }
 

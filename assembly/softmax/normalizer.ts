@@ -41,7 +41,7 @@ export class Normalizer {
 @inline
 export const SEED: f64 = reinterpret<f64>(0x5800000000000000); // 2^385
 
-/** How far, as a power of 2, e of the maximum may lie above e of the first block's maximum. */
+/** e of the maximum may be 2^HEADROOM times e of the first block's maximum. */
 const HEADROOM: f64 = 32;
 
 /** Begins a row: e_j will be relative to `base`, for a maximum of max. */
@@ -66,7 +66,7 @@ export function isOutOfReach(n: Normalizer, max: v128): bool {
   return v128.any_true(v128.or(isLarge(max), f64x2.gt(rise, f64x2.splat(HEADROOM * <f64>(1 << TABLE_BITS)))));
 }
 
-/** Takes a maximum into account that is above the one of `begin`, but not out of reach, for base = 0: SEED has to lie above e of it. */
+/** Raises the maximum of a row with base = 0; it is not out of reach. The seed rises with it, because it must not be less than any e_j. */
 // @ts-ignore: decorator
 @inline
 export function raise(n: Normalizer, max: v128): void {

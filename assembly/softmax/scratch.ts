@@ -54,7 +54,7 @@ export function nextState(n: Targets): Targets {
   return changetype<Targets>(changetype<usize>(n) + offsetof<Targets>());
 }
 
-/** Where the copy of a row is. */
+/** The address of the copy of a row. */
 // @ts-ignore: decorator
 @inline
 export function rowCopyIn(scratchPtr: usize): usize {

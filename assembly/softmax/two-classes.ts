@@ -33,7 +33,7 @@ function visit<T>(n: Targets, xPtr: usize, labelPtr: usize, inner: usize, isAlon
   const max = f64x2.pmax(x0, x1);
   n.gap = f64x2.sub(max, v128.bitselect(x0, x1, isZero));
   n.isZero = isZero;
-  // pmin and pmax, their operands swapped, do not lose the same NaN; max − max is one for an infinity.
+  // pmin and pmax with swapped operands do not lose the same NaN. max − max is NaN for an infinity.
   const min = f64x2.add(f64x2.pmin(x1, x0), f64x2.sub(max, max));
   const zero = f64x2.splat(0);
   n.hi = shiftedExp(
@@ -57,7 +57,7 @@ function finish<T>(
     const inverse = f64x2.div(f64x2.splat(1), sumHi);
     const factor = highHalf(f64x2.mul(gHi, inverse));
     const low = factorLow(factor, inverse, gHi, gLo, sumHi, sumLo);
-    // The other class is all there is beside the label.
+    // Beside the label there is the other class only.
     const e = v128.bitselect(rest, one, f64x2.eq(n.gap, zero));
     const atOther = f64x2.mul(e, f64x2.add(factor, low));
     const atLabel = f64x2.sub(zero, f64x2.add(f64x2.mul(e, factor), f64x2.mul(e, low)));

@@ -1,8 +1,8 @@
-// How far off results are: every value against the oracle, in units in the last place.
+// The errors of results against the oracle, in units in the last place.
 
 import { LIMITS } from "../../reference/limits.js";
 import { type Exact, exact, exactGradient, exactLoss, exactRow, ulp, ulpError } from "../../reference/oracle.js";
-import type { Contestant } from "./contestants.js";
+import type { Implementation } from "./implementations.js";
 
 /** A row of logits (classes) and the index of its class. */
 export interface Row {
@@ -13,7 +13,7 @@ export interface Row {
 export const QUANTITIES = ["probs", "loss", "gradient"] as const;
 type Of<T> = Record<(typeof QUANTITIES)[number], T>;
 
-/** A contestant's results of one row. */
+/** An implementation's results of one row. */
 export type RowResults = Of<number[]>;
 
 export function exactResults({ logits, label }: Row): Of<Exact[]> {
@@ -21,8 +21,8 @@ export function exactResults({ logits, label }: Row): Of<Exact[]> {
   return { probs: row.probs, loss: [exactLoss(row, label)], gradient: exactGradient(row, label) };
 }
 
-/** A contestant's results for rows, in their order; rows of one length make one batch. */
-export async function resultsOf(contestant: Contestant, rows: readonly Row[]): Promise<RowResults[]> {
+/** An implementation's results of rows, in their order; rows of one length make one batch. */
+export async function resultsOf(implementation: Implementation, rows: readonly Row[]): Promise<RowResults[]> {
   const lengths = Array.from(new Set(rows.map(({ logits }) => logits.length)));
   const batches = lengths.map((classes) => {
     const members = rows.filter(({ logits }) => logits.length === classes);
@@ -33,7 +33,7 @@ export async function resultsOf(contestant: Contestant, rows: readonly Row[]): P
       labels: Int32Array.from(members, ({ label }) => label),
     };
   });
-  const results = await contestant.run(batches);
+  const results = await implementation.run(batches);
   const next = new Map(lengths.map((classes) => [classes, 0]));
   return rows.map(({ logits: { length: classes } }) => {
     const { probs, losses, gradient } = results[lengths.indexOf(classes)];
@@ -44,32 +44,32 @@ export async function resultsOf(contestant: Contestant, rows: readonly Row[]): P
   });
 }
 
-/** Distance from |x| to the next number above it. */
-const UNITS: Record<Contestant["precision"], (x: number) => number> = {
+/** The distance from |x| to the next number above it. */
+const UNITS: Record<Implementation["precision"], (x: number) => number> = {
   float64: ulp,
   float32: (x) => Math.max(2 ** 29 * ulp(x), 2 ** -149),
 };
 
-/** In ulps; infinite where, beyond the limit, no digit is right: NaN, ∞, 0, the wrong sign, or off by the exact value and more. */
-export function errorOf(got: number, want: Exact, limit: number, precision: Contestant["precision"] = "float64"): number {
+/** The error in ulps. It is infinite where it exceeds both the limit and the exact value: NaN, ∞, 0 and the wrong sign have no right digit. */
+export function errorOf(got: number, want: Exact, limit: number, precision: Implementation["precision"] = "float64"): number {
   const value = want.toNumber();
   const error = ulpError(got, want) * (ulp(value) / UNITS[precision](value));
   return error > limit && exact(got).minus(want).abs().gte(want.abs()) ? Infinity : error;
 }
 
-/** What is wrong with one quantity of a row. */
+/** The error of one quantity of a row. */
 export interface Verdict {
-  /** The worst of its values'. */
+  /** The largest error of its values. */
   readonly error: number;
-  /** Some value is 0 that must not be. */
+  /** A value without a right digit is 0. */
   readonly zero: boolean;
-  /** Some value is NaN or infinite that must not be. */
+  /** A value without a right digit is NaN or infinite. */
   readonly notFinite: boolean;
 }
 
 export type Verdicts = Of<Verdict>;
 
-export function judge(got: RowResults, want: Of<Exact[]>, precision?: Contestant["precision"]): Verdicts {
+export function judge(got: RowResults, want: Of<Exact[]>, precision?: Implementation["precision"]): Verdicts {
   const verdict = (quantity: keyof Of<unknown>): Verdict => {
     const errors = got[quantity].map((value, i) => errorOf(value, want[quantity][i], LIMITS[quantity], precision));
     const lost = got[quantity].filter((_, i) => errors[i] === Infinity);

@@ -1,15 +1,14 @@
-// npm run bench:accuracy: how accurate softmax, cross-entropy and its gradient are, in ulps of the exact results.
+// npm run bench:accuracy: the errors of softmax, cross-entropy and its gradient, in ulps of the exact results.
 //
-// Writes results.md and confidence.svg beside this file where PyTorch can take part; fails, and writes nothing, where this library
-// exceeds its bounds.
+// Writes results.md and confidence.svg beside this file if PyTorch is installed. Fails and writes nothing if this library exceeds its bounds.
 
 import { writeFileSync } from "node:fs";
 import { battery } from "../../reference/battery.js";
 import { seeded } from "../../reference/data.js";
 import { LIMITS } from "../../reference/limits.js";
-import { type Contestant, contestants, softmaxWasm } from "./contestants.js";
+import { draw, FIRST_GAP, LAST_GAP, type Point } from "./confidence-figure.js";
 import { errorOf, exactResults, judge, QUANTITIES, type Row, type RowResults, resultsOf, type Verdicts } from "./errors.js";
-import { draw, FIRST_GAP, LAST_GAP, type Point } from "./figure.js";
+import { type Implementation, implementations, softmaxWasm } from "./implementations.js";
 import { asMarkdown, detail, type Exam, forTerminal, overview, type Score } from "./tables.js";
 
 function ordinary(): Row[] {
@@ -29,7 +28,7 @@ const EXAMS = [
   { title: "Hard rows", rows: hard() },
 ];
 
-/** The figure's points, each the worst of as many rows, at gaps spread evenly on a logarithmic scale. */
+/** The points of the figure are at gaps spread evenly on a logarithmic scale; each is the largest error of ROWS_A_POINT rows. */
 const POINTS = 100;
 const ROWS_A_POINT = 8;
 const LAST = POINTS * ROWS_A_POINT - 1;
@@ -38,26 +37,30 @@ const SWEEP = GAPS.map((gap): Row => ({ logits: [0, gap], label: 1 }));
 
 const EXACT = new Map([...EXAMS.flatMap(({ rows }) => rows), ...SWEEP].map((row) => [row, exactResults(row)]));
 
-async function verdictsOf(contestant: Contestant, rows: readonly Row[], precision?: Contestant["precision"]): Promise<Verdicts[]> {
-  const results = await resultsOf(contestant, rows);
+async function verdictsOf(
+  implementation: Implementation,
+  rows: readonly Row[],
+  precision?: Implementation["precision"],
+): Promise<Verdicts[]> {
+  const results = await resultsOf(implementation, rows);
   return rows.map((row, r) => judge(results[r], EXACT.get(row) ?? exactResults(row), precision));
 }
 
-/** Rows in float32, without those that it cannot hold. */
+/** Rows rounded to float32, without those with a logit beyond float32. */
 function rounded(rows: readonly Row[]): Row[] {
   const fits = (x: number) => x === -Infinity || Number.isFinite(Math.fround(x));
   return rows.filter(({ logits }) => logits.every(fits)).map(({ logits, label }) => ({ logits: logits.map(Math.fround), label }));
 }
 
-/** In ulps of a double; then, if it has no doubles, on rows that its own numbers hold and in ulps of those. */
-async function scoresOf(contestant: Contestant, rows: readonly Row[]): Promise<Score[]> {
-  const { name, precision } = contestant;
-  const scores = [{ name, verdicts: await verdictsOf(contestant, rows) }];
+/** The score in ulps of a double; for an implementation in float32 also the score on rows rounded to float32, in ulps of a float32. */
+async function scoresOf(implementation: Implementation, rows: readonly Row[]): Promise<Score[]> {
+  const { name, precision } = implementation;
+  const scores = [{ name, verdicts: await verdictsOf(implementation, rows) }];
   if (precision === "float64") return scores;
-  return [...scores, { name: `${name}, as ${precision}`, verdicts: await verdictsOf(contestant, rounded(rows), precision) }];
+  return [...scores, { name: `${name}, as ${precision}`, verdicts: await verdictsOf(implementation, rounded(rows), precision) }];
 }
 
-/** A line of the figure: the errors of a value of each row, the worst of a few neighbours. */
+/** A line of the figure, of the value number `at` of a quantity: the largest errors of neighbouring rows. */
 function pointsOf(quantity: "loss" | "gradient", at: number, results: readonly RowResults[]): Point[] {
   const errors = SWEEP.map((row, r) => errorOf(results[r][quantity][at], EXACT.get(row)![quantity][at], LIMITS[quantity]));
   return Array.from({ length: POINTS }, (_, i) => ({
@@ -77,12 +80,12 @@ if (violations.length) {
   process.exit(1);
 }
 
-const field = contestants();
-const isComplete = field.some(({ name }) => name === "PyTorch");
+const all = implementations();
+const isComplete = all.some(({ name }) => name === "PyTorch");
 const exams: Exam[] = [];
 for (const { title, rows } of EXAMS) {
   const scores: Score[] = [];
-  for (const contestant of field) scores.push(...(await scoresOf(contestant, rows)));
+  for (const implementation of all) scores.push(...(await scoresOf(implementation, rows)));
   exams.push({ title, scores });
 }
 const tables = [overview(exams), ...exams.map(detail)];
@@ -93,10 +96,10 @@ if (!isComplete) {
 }
 
 const lines: Record<"loss" | "gradient", Record<string, Point[]>> = { loss: {}, gradient: {} };
-for (const contestant of field) {
-  const results = await resultsOf(contestant, SWEEP);
-  lines.loss[contestant.name] = pointsOf("loss", 0, results);
-  lines.gradient[contestant.name] = pointsOf("gradient", 1, results);
+for (const implementation of all) {
+  const results = await resultsOf(implementation, SWEEP);
+  lines.loss[implementation.name] = pointsOf("loss", 0, results);
+  lines.gradient[implementation.name] = pointsOf("gradient", 1, results);
 }
 writeFileSync(new URL("confidence.svg", import.meta.url), draw(lines));
 
@@ -110,15 +113,15 @@ Node ${process.versions.node}, V8 ${process.versions.v8}.
 
 - **Ordinary rows**: ${EXAMS[0].rows.length} rows of 10 logits, uniform from −5 to 5, and a random label.
 - **Hard rows**: the ${EXAMS[1].rows.length} rows of [reference/battery.ts](../../reference/battery.ts), which were chosen because code
-  goes wrong on them. In most, one logit is 1 to 745 above the others, and the label is there or elsewhere; others have large common
+  goes wrong on them. In most, one logit is 1 to 745 above the others, and the label is that class or another one; others have large common
   offsets, logits far apart, −∞, or results that underflow.
-- **No digit right**: NaN, ∞, 0, the wrong sign, or off by at least as much as the exact value; **0 for another** and **NaN or ∞** are
-  counted in it. Results that round to 0 or ∞ may be that.
-- **As float32**: on the rows rounded to float32, of which those are left out that it cannot hold, and in ulps of a float32.
+- **No digit right**: the result is NaN, ∞ or 0, has the wrong sign, or is off by at least the exact value. The columns **0 for another** and
+  **NaN or ∞** count parts of these. Where the exact result rounds to 0 or ∞, that result is right.
+- **As float32**: on the rows rounded to float32, without those beyond its range, and in ulps of a float32.
 
-| contestant | version | what is called |
+| implementation | version | functions called |
 | --- | --- | --- |
-${field.map(({ name, version, what }) => `| ${name} | ${version} | ${what} |`).join("\n")}
+${all.map(({ name, version, calls }) => `| ${name} | ${version} | ${calls} |`).join("\n")}
 
 ${tables.map(asMarkdown).join("\n\n")}
 `;

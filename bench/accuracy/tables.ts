@@ -1,10 +1,10 @@
-// The tables: how many rows are right, how far off the others are; for the terminal and as Markdown.
+// The tables of errors: the share of right rows and the errors of the others, for the terminal and as Markdown.
 
 import CliTable from "cli-table3";
 import { LIMITS } from "../../reference/limits.js";
 import { QUANTITIES, type Verdict, type Verdicts } from "./errors.js";
 
-/** How one contestant did on the rows of one exam. */
+/** The verdicts of one implementation on the rows of one exam. */
 export interface Score {
   readonly name: string;
   readonly verdicts: readonly Verdicts[];
@@ -21,7 +21,7 @@ const WITHIN = `within ${LIMITS.probs} ulp`;
 
 const of = (quantity: (typeof QUANTITIES)[number], verdicts: readonly Verdicts[]) => verdicts.map((verdict) => verdict[quantity]);
 
-/** Rounded down: 100 % are all. */
+/** The share of rows within the limit, rounded down, so that 100 % means all rows. */
 function share(verdicts: readonly Verdict[], limit: number): string {
   const right = verdicts.filter(({ error }) => error <= limit).length;
   const percent = Math.floor((1000 * right) / verdicts.length) / 10;
@@ -43,13 +43,13 @@ const count = (verdicts: readonly Verdict[], flaw: (verdict: Verdict) => boolean
   return found ? String(found) : "";
 };
 
-/** An exam's scores. */
+/** A set of rows, and the scores of all implementations. */
 export interface Exam {
   readonly title: string;
   readonly scores: readonly Score[];
 }
 
-/** Of each exam, the share of rows that are right. */
+/** The share of right rows, by exam and quantity. */
 export function overview(exams: readonly Exam[]): Table {
   const sharesOf = ({ verdicts }: Score) => QUANTITIES.map((quantity) => share(of(quantity, verdicts), LIMITS[quantity]));
   return {
@@ -59,7 +59,7 @@ export function overview(exams: readonly Exam[]): Table {
   };
 }
 
-/** All that was counted in one exam; a row's error is that of its worst value. */
+/** The errors of one exam; a row's error is that of its worst value. */
 export function detail({ title, scores }: Exam): Table {
   return {
     title,
@@ -84,7 +84,7 @@ export function detail({ title, scores }: Exam): Table {
   };
 }
 
-/** Columns that begin with a number are aligned to the right. */
+/** True for a column in which no cell begins with a number; the other columns are aligned to the right. */
 const isText = ({ rows }: Table, column: number) => rows.every((row) => !/^[\d<]/.test(row[column]));
 
 export function forTerminal(table: Table): string {

@@ -1,4 +1,4 @@
-"""What PyTorch makes of batches: doubles in on stdin, doubles out on stdout, so that no digit is lost in print.
+"""PyTorch's results for batches. Reads doubles from stdin and writes doubles to stdout, so that printing loses no digit.
 
 In, per batch   rows, classes, logits (rows, classes), labels (rows)
 Out, per batch  probs (rows, classes), losses (rows), gradient of the sum of the losses (rows, classes)

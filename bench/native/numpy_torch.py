@@ -1,6 +1,6 @@
-"""Runner of the benchmark for NumPy, as a textbook class has it, and PyTorch; float64, one thread. bench/timing.ts has the protocol.
+"""The benchmark's runner for NumPy, by the classes of a textbook, and PyTorch; float64, one thread. bench/runner-child.ts has the protocol.
 
-Outside the time: the batch as an array or tensor, its labels as int64. Inside: all that a new batch of logits needs.
+Outside the time: making the batch an array or tensor, its labels int64. Inside: all work that a new batch of logits needs.
 """
 
 import importlib
@@ -16,7 +16,7 @@ MIN_SAMPLES = 5
 SAMPLE_SECONDS = 1e-3
 
 
-def numpy_contestant(op, shape, logits, labels):
+def numpy_implementation(op, shape, logits, labels):
     import numpy as np
 
     class Softmax:
@@ -41,7 +41,7 @@ def numpy_contestant(op, shape, logits, labels):
             return gradient / self.labels.size
 
     def at(labels):
-        """Index of the labels' classes."""
+        """The index of each row's label in the probabilities."""
         if labels.ndim == 1:
             return np.arange(len(labels)), labels
         outer, inner = np.indices(labels.shape, sparse=True)
@@ -59,7 +59,7 @@ def numpy_contestant(op, shape, logits, labels):
     return runs[op], lambda results: b"".join(np.asarray(result).tobytes() for result in results)
 
 
-def pytorch_contestant(op, shape, logits, labels):
+def pytorch_implementation(op, shape, logits, labels):
     import torch
     from torch.nn.functional import cross_entropy, softmax
 
@@ -88,11 +88,11 @@ def pytorch_contestant(op, shape, logits, labels):
     return runs[op], lambda results: b"".join(array("d", result.flatten().tolist()).tobytes() for result in results)
 
 
-CONTESTANTS = {"numpy": ("numpy", numpy_contestant), "pytorch": ("torch", pytorch_contestant)}
+IMPLEMENTATIONS = {"numpy": ("numpy", numpy_implementation), "pytorch": ("torch", pytorch_implementation)}
 
 
 def time_of(run):
-    """Median seconds of a call, and the number of samples: of one call each, or of as many as take about a millisecond."""
+    """Median seconds of a call, and the number of samples. A sample is one call, or as many calls as take about a millisecond."""
 
     def sample(calls):
         start = perf_counter()
@@ -115,9 +115,9 @@ def time_of(run):
 
 def main():
     name, op, outer, classes, inner, folder = sys.argv[1:]
-    if name not in CONTESTANTS:
+    if name not in IMPLEMENTATIONS:
         return print(f"skip there is no {name} here")
-    module, contestant = CONTESTANTS[name]
+    module, implement = IMPLEMENTATIONS[name]
     try:
         importlib.import_module(module)
     except ImportError:
@@ -127,7 +127,7 @@ def main():
     for values, file, count in ((logits, "logits.f64", outer * classes * inner), (labels, "labels.i32", outer * inner)):
         with open(os.path.join(folder, file), "rb") as stream:
             values.fromfile(stream, count)
-    run, bytes_of = contestant(op, (outer, classes) if inner == 1 else (outer, classes, inner), logits, labels)
+    run, bytes_of = implement(op, (outer, classes) if inner == 1 else (outer, classes, inner), logits, labels)
     result = run()
     with open(os.path.join(folder, "result.f64"), "wb") as stream:
         stream.write(bytes_of(result if isinstance(result, tuple) else (result,)))

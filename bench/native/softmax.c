@@ -1,12 +1,13 @@
-// The library's kernel of contiguous rows (assembly/softmax/by-row.ts and what it stands on) in C: the same algorithm on the same 128-bit vectors
-// with the same results, to the bit; what is done once a row is in scalars. Runner of the contestant `c`; bench/timing.ts has the protocol.
+// The library's kernel of contiguous rows (assembly/softmax/by-row.ts and its imports) in C: the same algorithm on the same 128-bit vectors,
+// with the same bits; the work that is done once a row is in scalars. The runner of the implementation `c`: bench/runner-child.ts has the
+// protocol.
 //
 //   gcc -O3 -msse4.2 -o softmax softmax.c -lm
 //
-// Left out, and skipped where it comes up, is what rare rows take: logits far from 0 or rising far within a row, and next to nothing
-// beside the maximum (sumOfOthers). So are label distributions, other axes, and few classes, which the library visits by another kernel.
+// The code for rare rows is left out, and a batch with one is skipped: logits far from 0 or rising far within a row, or next to nothing beside
+// the maximum (sumOfOthers). Also left out are label distributions, other axes, and few classes, for which the library has another kernel.
 //
-// Outside the time: reading the batch, memory for results.
+// Outside the time: reading the batch, and allocating memory for results.
 
 #include <math.h>
 #include <smmintrin.h>
@@ -22,7 +23,7 @@
 typedef __m128d v128;
 typedef enum { PROBS, LOSS, GRADIENT } Task;
 
-/** A value and what rounding left out of it. */
+/** A value and its rounding error. */
 typedef struct { double hi, lo; } Pair;
 
 static void skip(const char *reason) {
@@ -185,7 +186,7 @@ INLINE Pair expBlock(
   return reduceAdd(hi - seed, lo);
 }
 
-/** Σ e_j of a row and the largest of them, and the logit that it is of. */
+/** Σ e_j of a row, the largest e_j, and its logit. */
 typedef struct { Pair sum; double eMax, max; } Exps;
 
 INLINE Exps expRow(bool stores, const double *x, double *out, const double *following) {
@@ -285,7 +286,7 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/** Prints the median seconds of a call: samples of one call each, or of as many as take about a millisecond. */
+/** Prints the median seconds of a call. A sample is one call, or as many calls as take about a millisecond. */
 static void timeCalls(void) {
   static double samples[1 << 16];
   long warm = 0;

@@ -1,14 +1,14 @@
 /// <reference lib="esnext.float16" />
-// jax-js on its WebAssembly device, in float32, its default: `jit` of nn.softmax, of a loss, and of its `valueAndGrad`. In the time are
-// the call and reading its results. With float64 arrays its exp and log would still have the digits of float32.
+// jax-js on its WebAssembly device: `jit` of nn.softmax, of a loss, and of its `valueAndGrad`. The time has the call and reading its
+// results. Arrays are float32, the default: with float64 arrays, its exp and log would still have the digits of float32.
 
 import type { numpy } from "@jax-js/jax";
-import type { Task } from "../timing.js";
-import { load, lossThenGradient, shapeOf, type Work } from "./packages.js";
+import { lossThenGradient, shapeOf, type Task } from "../task.js";
+import { load, type Work } from "./packages.js";
 
-/** Arrays are counted: a function frees its arguments, unless they are given as `.ref`. */
+/** jax-js counts references to arrays: a function frees its arguments, except those that are given as `.ref`. */
 export async function jax({ op, outer, classes, inner, logits, labels }: Task): Promise<Work> {
-  // jax-js asks `instanceof Float16Array`, which Node has from version 24 on.
+  // jax-js evaluates `instanceof Float16Array`; Node has that class from version 24 on.
   Object.assign(globalThis, { Float16Array: globalThis.Float16Array ?? class {} });
   const { init, defaultDevice, jit, nn, numpy: np, valueAndGrad } = await load<typeof import("@jax-js/jax")>("@jax-js/jax");
   await init("wasm");
@@ -35,7 +35,7 @@ export async function jax({ op, outer, classes, inner, logits, labels }: Task): 
     return { run, result: () => [loss] };
   }
 
-  // takeAlongAxis has no gradient in `jit`; one-hot labels, made outside the time, have.
+  // takeAlongAxis has no gradient in `jit`. A product with one-hot labels has one; they are made outside the time.
   const indices = np.arange(classes).reshape(inner === 1 ? [1, classes] : [classes, 1]);
   const oneHot = np.equal(y, indices).astype(np.float32);
   const lossOf = (x: numpy.Array, oneHot: numpy.Array) => np.mean(nn.logsumexp(x.ref, 1).sub(np.sum(x.mul(oneHot), 1)));

@@ -1,7 +1,7 @@
 // js-pytorch: nn.Softmax, nn.CrossEntropyLoss and `backward` on its CPU device, whose tensors are nested JavaScript arrays.
 
-import type { Task } from "../timing.js";
-import { load, lossThenGradient, type Work } from "./packages.js";
+import { lossThenGradient, type Task } from "../task.js";
+import { load, type Work } from "./packages.js";
 
 type Nested = number | Nested[];
 
@@ -25,7 +25,7 @@ interface Tensor {
 
 const flat = (nested: Nested): number[] => [nested].flat(3) as number[];
 
-/** The loss is over the last axis: a strided axis is transposed to the end, in the time. */
+/** The loss is over the last axis. Within the time, a strided axis is transposed to the end. */
 export async function jsPyTorch({ op, outer, classes, inner, logits, labels }: Task): Promise<Work> {
   const { torch } = await load<JsPyTorch>("js-pytorch");
   const array = Array.from({ length: outer }, (_, o) =>

@@ -1,7 +1,7 @@
-// numpy-ts: the lines one writes in NumPy, max, exp and sum along axis 1, on arrays in its WebAssembly memory; nothing is copied out.
+// numpy-ts: max, exp and sum along axis 1, as one writes them in NumPy, on arrays in its WebAssembly memory; nothing is copied out.
 
-import type { Task } from "../timing.js";
-import { load, lossThenGradient, shapeOf, type Work } from "./packages.js";
+import { lossThenGradient, shapeOf, type Task } from "../task.js";
+import { load, type Work } from "./packages.js";
 
 interface NumPy {
   configureWasm(options: { maxMemory: number }): void;
@@ -24,7 +24,7 @@ interface NDArray extends Disposable {
   reshape(...shape: number[]): NDArray;
 }
 
-/** Arrays that are no longer needed are freed at once, as its documentation advises for loops. */
+/** Frees arrays at once when they are no longer needed, as the documentation of numpy-ts advises for loops. */
 export async function numPy({ op, outer, classes, inner, logits, labels }: Task): Promise<Work> {
   const np = await load<NumPy>("numpy-ts");
   np.configureWasm({ maxMemory: 2 ** 30 });
@@ -32,7 +32,7 @@ export async function numPy({ op, outer, classes, inner, logits, labels }: Task)
   const x = np.array(logits).reshape(...shape);
   const y = np.array(labels).reshape(...shapeOf(outer, 1, inner));
 
-  /** One value a row, along the row: faster here than to broadcast, measured (1.5 ns a logit against 20). */
+  /** Repeats one value a row along the row: 1.5 ns a logit, measured, where broadcasting takes 20 ns. */
   function spread(rows: NDArray): NDArray {
     if (inner > 1) return np.repeat(rows, classes, 1);
     using flat = np.repeat(rows, classes);

@@ -1,8 +1,8 @@
-// ONNX models written by hand: the protobuf fields of onnx.proto3 that a graph of a few nodes needs.
+// Writes ONNX models: the protobuf fields of onnx.proto3 that a graph of a few nodes needs.
 
 type Bytes = readonly number[];
 
-/** The least significant seven bits first; the values here are below 2^31. */
+/** A protobuf varint, its least significant seven bits first; values are below 2^31. */
 const varint = (value: number): Bytes => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >> 7)]);
 const int = (field: number, value: number): Bytes => [...varint(field << 3), ...varint(value)];
 const bytes = (field: number, value: Bytes): Bytes => [...varint((field << 3) | 2), ...varint(value.length), ...value];
@@ -28,7 +28,7 @@ export function node(op: string, inputs: readonly string[], output: string, attr
   ];
 }
 
-/** ModelProto of IR version 8 and opset 13, from which on Softmax is over one axis. */
+/** ModelProto of IR version 8 and opset 13, the first one whose Softmax is over one axis. */
 export function model(nodes: readonly Bytes[], inputs: readonly Bytes[], output: Bytes): Uint8Array {
   const graph = [
     ...nodes.flatMap((node) => bytes(1, node)),

@@ -1,8 +1,8 @@
-// ONNX Runtime, in WebAssembly or native: a Softmax model and a LogSoftmax model; in the time is `session.run`.
+// ONNX Runtime, in WebAssembly or native: a Softmax model and a LogSoftmax model. The time is that of `session.run`.
 
-import type { Contestant, Task } from "../timing.js";
+import { type Implementation, shapeOf, type Task } from "../task.js";
 import { model, node, value } from "./onnx-model.js";
-import { load, shapeOf, type Work } from "./packages.js";
+import { load, type Work } from "./packages.js";
 
 type Tensor = { readonly data: ArrayLike<number> };
 type Tensors = Readonly<Record<string, Tensor>>;
@@ -18,9 +18,9 @@ interface OnnxRuntime {
   };
 }
 
-/** Inputs are tensors on the JavaScript side, from which onnxruntime-web copies to its memory and back in each run. */
+/** Inputs and outputs are JavaScript tensors: onnxruntime-web copies to its memory and back in each run. */
 export const onnxRuntime =
-  (name: "onnxruntime-web" | "onnxruntime-node", dtype: Contestant["dtype"]) =>
+  (name: "onnxruntime-web" | "onnxruntime-node", dtype: Implementation["dtype"]) =>
   async ({ op, outer, classes, inner, logits, labels }: Task): Promise<Work | string> => {
     if (op === "gradient") return "an inference runtime has no gradients";
     const { env, InferenceSession, Tensor } = await load<OnnxRuntime>(name);

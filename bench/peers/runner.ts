@@ -1,6 +1,6 @@
-// One peer on one workload: node --import tsx bench/peers/runner.ts <contestant> <op> <outer> <classes> <inner> <folder>
+// The runner of the libraries in this folder, for npm run bench:all.
 
-import { serve } from "../timing.js";
-import { contestantOf } from "./contestants.js";
+import { serve } from "../runner-child.js";
+import { implementPeer } from "./implementations.js";
 
-await serve(contestantOf);
+await serve(implementPeer);

@@ -1,7 +1,7 @@
-// TensorFlow.js: `softmax`, `losses.softmaxCrossEntropy` and `valueAndGrad`; in the time are the ops and reading their results.
+// TensorFlow.js: `softmax`, `losses.softmaxCrossEntropy` and `valueAndGrad`. The time has the ops and reading their results.
 
-import type { Task } from "../timing.js";
-import { load, lossThenGradient, shapeOf, type Work } from "./packages.js";
+import { lossThenGradient, shapeOf, type Task } from "../task.js";
+import { load, type Work } from "./packages.js";
 
 interface TensorFlow {
   enableProdMode(): void;
@@ -31,7 +31,7 @@ function read(tensor: Tensor): Float32Array {
   return data;
 }
 
-/** The ops are over the last axis: a strided axis is transposed to the end and back, in the time. Labels are one-hot, outside it. */
+/** The ops are over the last axis. Within the time, a strided axis is transposed to the end and back. One-hot labels are made outside it. */
 export const tensorFlow =
   (backend: "wasm" | "cpu") =>
   async ({ op, outer, classes, inner, logits, labels }: Task): Promise<Work> => {
@@ -65,7 +65,7 @@ export const tensorFlow =
       return { run, result: () => [loss] };
     }
 
-    // Without tfjs-layers, means have no gradient: their weights are the upstream gradient.
+    // Means have no gradient without tfjs-layers, so the upstream gradient divides by the number of rows.
     const weights = tf.fill(inner === 1 ? [outer] : [outer, inner], 1 / labels.length);
     const lossesAndGradient = tf.valueAndGrad(lossesOf);
     let gradient: ArrayLike<number> = [];

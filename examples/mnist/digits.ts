@@ -1,4 +1,4 @@
-// Batches of digits, wherever they come from.
+// Images of digits and their labels, and their random order.
 
 export const PIXELS = 28 * 28;
 export const CLASSES = 10;
@@ -11,7 +11,7 @@ export interface Digits {
   readonly labels: Uint8Array;
 }
 
-/** A random order, of Fisher and Yates. */
+/** Shuffles in place, after Fisher and Yates. */
 export function shuffle(order: Uint32Array, random: () => number): void {
   for (let i = order.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));

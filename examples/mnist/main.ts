@@ -1,13 +1,13 @@
-// Trains softmax regression on the MNIST digits with SoftmaxCrossEntropy's resident buffers, tests it, and compares the time of its
-// softmax and loss with the same step in plain JavaScript.
+// Trains softmax regression on the MNIST digits with the resident buffers of SoftmaxCrossEntropy, tests it, and compares the time of its
+// softmax and loss with the time of the same steps in plain JavaScript.
 
 import { parseArgs } from "node:util";
 import { SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import chart from "simple-ascii-chart";
 import { SoftmaxCrossEntropy } from "softmax-wasm";
-import * as plain from "../../bench/plain.js";
 import { seeded } from "../../reference/data.js";
+import { FORMS } from "../../reference/plain-javascript.js";
 import { readDigits } from "./data.js";
 import { CLASSES, shuffle } from "./digits.js";
 import { accuracyOf, confusionOf, descend, forward, zeroWeights } from "./model.js";
@@ -19,7 +19,7 @@ const USAGE = `Trains a softmax classifier on the MNIST digits.
   --epochs N      passes over the 60,000 training digits (default 15)
   --batch N       digits a step (default 100)
   --rate R        learning rate of the first epoch; the e-th has R/√e (default 0.5)
-  --seed N        of the order in which the digits are visited (default 1)
+  --seed N        seed of the random order of the digits (default 1)
   --require P     exit with status 1 if less than P percent of the test digits are right
   --help          this text
 `;
@@ -32,7 +32,7 @@ interface Options {
   require: number;
 }
 
-/** A number from the command line, or an end with a message. */
+/** A number from the command line. @throws RangeError if it is not as expected. */
 function numberOption(name: string, text: string, isRight: (value: number) => boolean, expected: string): number {
   const value = Number(text);
   if (text.trim() !== "" && isRight(value)) return value;
@@ -70,7 +70,7 @@ function run({ epochs, batch, rate, seed, require }: Options): void {
   const random = seeded(seed);
   const order = Uint32Array.from({ length: training.count }, (_, i) => i);
   const layer = new SoftmaxCrossEntropy({ shape: [Math.min(batch, training.count), CLASSES] });
-  // The loss curve: the mean loss of a 60th of the training at a time.
+  // The loss curve has about 60 points, each the mean loss of its part of the training.
   const curve: [epochs: number, loss: number][] = [];
   const stepsPerPoint = Math.max(1, Math.floor((epochs * Math.ceil(training.count / batch)) / 60));
   let pointSum = 0;
@@ -104,10 +104,10 @@ function run({ epochs, batch, rate, seed, require }: Options): void {
       lossTime += performance.now() - before;
       steps++;
 
-      // The same step by hand, on ordinary arrays.
+      // The same step in plain JavaScript, on ordinary arrays.
       const [plainLogits, plainLabels, plainGradient] = [logits.slice(), Int32Array.from(labels), new Float64Array(logits.length)];
       const beforePlain = performance.now();
-      plain.crossEntropyWithGradient(plainLogits, plainLabels, plainGradient, rows, CLASSES);
+      FORMS.crossEntropyWithGradient.inPairs(plainLogits, plainLabels, plainGradient, rows, CLASSES);
       plainTime += performance.now() - beforePlain;
 
       descend(weights, training, chosen, gradient, rate / Math.sqrt(epoch));

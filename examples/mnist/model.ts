@@ -1,15 +1,15 @@
-// A linear model of digits, logits = W image + b: what softmax regression trains.
+// A linear model of digits, logits = W image + b, which softmax regression trains.
 
 import { CLASSES, type Digits, PIXELS } from "./digits.js";
 
-/** Weights (PIXELS, CLASSES) and, as the row behind them, the bias (CLASSES). */
+/** Weights (PIXELS, CLASSES), and in the last row the bias (CLASSES). */
 export type Weights = Float64Array;
 
 export function zeroWeights(): Weights {
   return new Float64Array((PIXELS + 1) * CLASSES);
 }
 
-/** logits (order.length, CLASSES) of the digits with these numbers. Most pixels are 0 and cost nothing. */
+/** Writes logits (order.length, CLASSES) of the digits whose numbers are in `order`. Skips pixels of 0, which are most. */
 export function forward(weights: Weights, { images }: Digits, order: Uint32Array, logits: Float64Array): void {
   for (let i = 0; i < order.length; i++) {
     const row = i * CLASSES;
@@ -23,7 +23,7 @@ export function forward(weights: Weights, { images }: Digits, order: Uint32Array
   }
 }
 
-/** One step of gradient descent, from the loss's gradient with respect to the logits (order.length, CLASSES). */
+/** Does a step of gradient descent, with the gradient of the loss with respect to the logits (order.length, CLASSES). */
 export function descend(weights: Weights, { images }: Digits, order: Uint32Array, gradient: Float64Array, rate: number): void {
   for (let i = 0; i < order.length; i++) {
     const row = i * CLASSES;
@@ -37,7 +37,7 @@ export function descend(weights: Weights, { images }: Digits, order: Uint32Array
   }
 }
 
-/** How often each true class was taken for each class: (CLASSES true, CLASSES predicted). */
+/** The number of digits by true class and predicted class: (CLASSES, CLASSES). */
 export function confusionOf(weights: Weights, digits: Digits): number[][] {
   const all = Uint32Array.from({ length: digits.count }, (_, i) => i);
   const logits = new Float64Array(digits.count * CLASSES);
@@ -50,7 +50,7 @@ export function confusionOf(weights: Weights, digits: Digits): number[][] {
   return confusion;
 }
 
-/** The share of digits that were taken for what they are. */
+/** The share of digits whose predicted class is the true one. */
 export function accuracyOf(confusion: readonly (readonly number[])[]): number {
   const right = confusion.reduce((sum, row, j) => sum + row[j], 0);
   return right / confusion.flat().reduce((sum, count) => sum + count, 0);

@@ -1,5 +1,5 @@
-// Packs the digits that the playground ships, every tenth of MNIST's: public/digits.bin is what gzip makes of the labels and images of the
-// training digits, and then of the test digits.
+// Packs the digits that the playground ships, every tenth of MNIST: public/digits.bin holds, compressed by gzip, the labels and images of the
+// training digits, then those of the test digits.
 //
 //   npx tsx examples/playground/pack-digits.ts
 

@@ -1,4 +1,4 @@
-// The playground as static files, which may lie under any path; it uses the library as it has been built.
+// Builds the playground as static files that work under any path. It imports the library from dist/.
 
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";

@@ -13,17 +13,17 @@ import {
   OUTPUTS,
   type Output,
 } from "../loss/outputs.js";
-import { addLosses, buffersOf, type Derivative, LossPlan } from "../loss/plan.js";
+import { addLosses, type ByName, buffersOf, type Derivative, planOf } from "../loss/plan.js";
 import { haveWeights, weighRows } from "../loss/rows.js";
 import { classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
 import { checkClasses, type Reduction, readTerms, type Terms } from "../loss/terms.js";
-import type { Buffers } from "../memory/buffers.js";
-import { type ChunkBuffer, forEachChunk, lengthOf } from "../memory/chunks.js";
+import { forEachChunk, lengthOf } from "../memory/chunks.js";
 import {
   allocate,
   type ByRow,
   checkSameShape,
   type Elements,
+  type NumberArray,
   readTensor,
   resultArray,
   type SameAxes,
@@ -77,6 +77,9 @@ interface Wanted {
   readonly vector?: FloatArray;
 }
 
+/** The sum of the losses of the batch that is streamed, between two chunks. */
+let sum: FloatArray | undefined;
+
 /** The loss of a batch, the derivative if one is wanted, and the outputs. */
 function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   const { logits, labels, layout, terms, sampleWeights, mask, outputs, topK } = batch;
@@ -89,41 +92,43 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
 
   const kernelOutputs = kernelOutputsOf(outputs, wanted?.labelGradient ?? false);
   const needsLosses = isByRow || outputs.includes("losses") || outputs.includes("firstBadRow");
-  const results = new Map<KernelOutput, ElementArray>();
+  sum ??= zeros("float64", SUM_LENGTH);
+  sum.fill(0);
+  const results: ByName<ElementArray> = { sum };
   for (const name of kernelOutputs) {
     if (name === "losses" && !needsLosses) continue;
     const { type, extent } = kernelOutput(name);
     const length = lengthOf(extent, layout);
-    results.set(name, type === FLOAT ? allocate("shape", length) : zeros(type, length));
+    results[name] = type === FLOAT ? allocate("shape", length) : zeros(type, length);
   }
-
-  const sum = zeros("float64", SUM_LENGTH);
-  const sources: Partial<Record<string, ChunkBuffer["from"]>> = { sum, rowWeights };
-  if (kind === "distribution" && results.has("ranks")) sources.targetClasses = targetClassesOf(labels.values, layout);
-  const buffers: ChunkBuffer[] = [
-    // The derivative takes the place of the logits.
-    { name: "logits", type: FLOAT, extent: "tensor", from: logits.data, to: wanted?.result },
-    kind === "indices"
-      ? { name: "labels", type: "int32", extent: "rows", from: labels.values }
-      : { name: "labels", type: FLOAT, extent: "tensor", from: labels.values },
-  ];
-  if (wanted?.accumulate) buffers.push({ name: "before", type: FLOAT, extent: "tensor", from: wanted.result });
-  if (wanted?.vector) buffers.push({ name: "vector", type: FLOAT, extent: "tensor", from: wanted.vector });
-  for (const buffer of buffersOf({ terms, kinds: [kind], mask, hasRowWeights, outputs: kernelOutputs })) {
-    const { name } = buffer;
-    buffers.push({ ...buffer, from: buffer.from ?? sources[name], to: name === "sum" ? sum : results.get(name as KernelOutput) });
-  }
+  const needsTargetClasses = kind === "distribution" && results.ranks !== undefined;
+  const sources = { sum, rowWeights, targetClasses: needsTargetClasses ? targetClassesOf(labels.values, layout) : undefined };
+  const buffers = buffersOf({ terms, kinds: [kind], mask, hasRowWeights, outputs: kernelOutputs }, sources, results);
+  const tensor = (name: string, from: NumberArray, to?: FloatArray): void => {
+    buffers.push({ name, type: FLOAT, extent: "tensor", from, to });
+  };
+  // The derivative takes the place of the logits.
+  tensor("logits", logits.data, wanted?.result);
+  if (kind === "distribution") tensor("labels", labels.values);
+  else buffers.push({ name: "labels", type: "int32", extent: "rows", from: labels.values });
+  if (wanted?.accumulate) tensor("before", wanted.result);
+  if (wanted?.vector) tensor("vector", wanted.vector);
 
   let loss = 0;
-  let plan: LossPlan | undefined;
-  let planBuffers: Buffers | undefined;
   forEachChunk(layout, LOSS_PLANES, buffers, (kernels, chunkBuffers, chunk) => {
-    if (plan === undefined || planBuffers !== chunkBuffers) {
-      const call = { terms, kind, mask, targets, outputs: kernelOutputs, derivative: wanted?.derivative, labels: "labels", exps: "logits" };
-      plan = new LossPlan(chunkBuffers, { ...call, extent: chunk });
-      planBuffers = chunkBuffers;
-    }
-    plan.run(kernels, weighing);
+    const plan = planOf(chunkBuffers, {
+      classes: chunk.classes,
+      inner: chunk.inner,
+      terms,
+      kind,
+      mask,
+      targets,
+      outputs: kernelOutputs,
+      derivative: wanted?.derivative,
+      labels: "labels",
+      exps: "logits",
+    });
+    plan.run(kernels, chunk, weighing);
     if (wanted?.accumulate) {
       const size = lengthOf("tensor", chunk);
       kernels.add(chunkBuffers.ptr("before"), chunkBuffers.ptr("logits"), 0, size, chunkBuffers.ptr("scratch"));
@@ -133,12 +138,12 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
 
   const { form, shape } = logits;
   const inForm = (name: KernelOutput): unknown => {
-    const values = results.get(name) as FloatArray | Int32Array;
+    const values = results[name] as FloatArray | Int32Array;
     return toForm(form, values, kernelOutput(name).extent === "tensor" ? shape : batch.rowShape);
   };
   const counted = (): Counted => ({
-    losses: results.get("losses") as FloatArray,
-    ranks: results.get("ranks") as Int32Array,
+    losses: results.losses as FloatArray,
+    ranks: results.ranks as Int32Array,
     k: topK,
     validCount: weighing.validCount,
     totalWeight: weighing.totalWeight,
@@ -152,7 +157,7 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   return result;
 }
 
-/** What a loss returns for logits of the kind `T`: a number, or one for each row. */
+/** The loss of logits of the kind `T`: a number, or one for each row. */
 export type Loss<T extends Tensor, R extends Reduction | undefined> = R extends "none" ? ByRow<T> : number;
 
 /** A loss with its outputs. */
@@ -167,7 +172,7 @@ export interface GradientResult<T extends Tensor, R extends Reduction | undefine
   gradient: SameAxes<T>;
 }
 
-/** What `labelGradient` adds. */
+/** The result of the option `labelGradient`. */
 export interface LabelGradientResult<T extends Tensor> {
   /** The gradient with respect to the labels. */
   labelGradient: SameAxes<T>;
@@ -253,11 +258,12 @@ export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options
   }
   const { form, shape } = batch.logits;
   const result = derivativeArray(batch, checked.out);
-  const rest = evaluate(batch, { derivative: "GRADIENT", result, accumulate, labelGradient });
-  return { ...rest, gradient: toForm(form, result, shape) };
+  const evaluated = evaluate(batch, { derivative: "GRADIENT", result, accumulate, labelGradient });
+  evaluated.gradient = toForm(form, result, shape);
+  return evaluated;
 }
 
-const GRADIENT_OPTIONS = [...LOSS_OPTIONS, "out", "accumulate", "labelGradient"] as const;
+const GRADIENT_OPTIONS = /* @__PURE__ */ (() => [...LOSS_OPTIONS, "out", "accumulate", "labelGradient"] as const)();
 
 /** The array for a derivative: `out` if it is given. */
 function derivativeArray({ logits, labels, layout }: Batch, out: unknown, vector?: Elements): FloatArray {
@@ -271,7 +277,7 @@ export interface HessianOptions<R extends Reduction = Reduction> extends Omit<Lo
   out?: Float64Array;
 }
 
-const HESSIAN_OPTIONS = [...LOSS_OPTIONS.filter((name) => name !== "outputs" && name !== "topK"), "out"] as const;
+const HESSIAN_OPTIONS = /* @__PURE__ */ (() => [...LOSS_OPTIONS.filter((name) => name !== "outputs" && name !== "topK"), "out"] as const)();
 
 function secondDerivative(derivative: Derivative, x: unknown, y: unknown, v: unknown, options: HessianOptions | undefined): unknown {
   const checked = checkOptions(options, HESSIAN_OPTIONS);

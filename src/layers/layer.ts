@@ -9,6 +9,7 @@ import { type Elements, readTensor } from "../tensor/containers.js";
 import { elementsOf, type FloatArray, isFloatArray } from "../tensor/element.js";
 import { checkShape, type Layout, layoutOf, MAX_AXES, type ShapeOptions, showShape } from "../tensor/shape.js";
 import { readThreads, type ThreadOptions } from "../threads/options.js";
+import { shareInstance } from "../threads/team.js";
 import type { Kernels } from "../wasm/abi.js";
 
 /** The shape that a layer's memory is laid out for, and its threads. */
@@ -26,26 +27,42 @@ export abstract class Layer {
   #layout: Layout | undefined;
   #buffers: Buffers | undefined;
   #hasRun = false;
+  /** @internal */
   protected readonly axis: number;
 
   constructor({ axis = -1, ...options }: Pick<SoftmaxOptions, "axis" | "threads" | "createWorker">) {
     this.axis = checkInteger("axis", axis, -MAX_AXES, MAX_AXES - 1);
-    this.#instance = new Instance(readThreads(options));
+    this.#instance = new Instance(shareInstance(readThreads(options)));
+    // Engines without explicit resource management have no such symbol. A static block would keep the class in bundles that do not use it.
+    if (Symbol.dispose) Layer.prototype[Symbol.dispose] ??= Layer.prototype.dispose;
   }
 
-  /** The planes of scratch memory that the layer's kernels take. */
+  /**
+   * The planes of scratch memory that the layer's kernels take.
+   *
+   * @internal
+   */
   protected abstract readonly planes: number;
 
-  /** The buffers for a batch, in their order in memory. */
+  /**
+   * The buffers for a batch, in their order in memory.
+   *
+   * @internal
+   */
   protected abstract buffersFor(layout: Layout): readonly BufferSpec[];
 
+  /** @internal */
   protected get instance(): Instance {
     if (!this.#instance) throw new Error(`${this.constructor.name} expected no use after dispose()`);
     this.#instance.check();
     return this.#instance;
   }
 
-  /** The kernels for batches of the layer's shape. */
+  /**
+   * The kernels for batches of the layer's shape.
+   *
+   * @internal
+   */
   protected get kernels(): Kernels {
     return this.layout && (this.#kernels as Kernels);
   }
@@ -60,6 +77,7 @@ export abstract class Layer {
     return this.#shape;
   }
 
+  /** @internal */
   protected get layout(): Layout {
     if (this.instance && this.#layout) return this.#layout;
     throw new Error(`${this.constructor.name} expected a shape first: give options.shape, or arrays to forward()`);
@@ -76,6 +94,7 @@ export abstract class Layer {
     this.layOut(checkShape("shape", shape));
   }
 
+  /** @internal */
   protected layOut(shape: readonly number[]): void {
     const layout = layoutOf(shape, this.axis);
     const scratchBytes = this.instance.scratchBytes(layout, this.planes);
@@ -87,20 +106,30 @@ export abstract class Layer {
     this.#hasRun = false;
   }
 
-  /** The buffers of the memory as it is laid out. */
+  /**
+   * The buffers of the memory as it is laid out.
+   *
+   * @internal
+   */
   protected get buffers(): Buffers {
     return this.layout && (this.#buffers as Buffers);
   }
 
+  /** @internal */
   protected float64(name: string): FloatArray {
     return this.buffers.float64(name);
   }
 
+  /** @internal */
   protected ptr(name: string): number {
     return this.buffers.ptr(name);
   }
 
-  /** Reads a tensor that a user gives. A Float64Array has the layer's shape, or is one vector while there is none. */
+  /**
+   * Reads a tensor that a user gives. A Float64Array has the layer's shape, or is one vector while there is none.
+   *
+   * @internal
+   */
   protected read(argument: string, value: unknown): Elements {
     const shape = isFloatArray(value) ? this.#shape : undefined;
     if (shape && (value as FloatArray).length !== this.layout.size) {
@@ -110,16 +139,25 @@ export abstract class Layer {
     return { ...elements, data: this.own(elements.data) };
   }
 
-  /** The array itself, or a copy if it lies in the layer's memory, which may be laid out anew before the array is used. */
+  /**
+   * The array itself, or a copy if it lies in the layer's memory, which may be laid out anew before the array is used.
+   *
+   * @internal
+   */
   protected own<A extends ArrayBufferView & { slice(): unknown }>(array: A): A {
     return this.instance.mayHold(array) ? (array.slice() as A) : array;
   }
 
-  /** Says if there are results of a forward. There are none while it runs, or when it has failed. */
+  /**
+   * Says if there are results of a forward. There are none while it runs, or when it has failed.
+   *
+   * @internal
+   */
   protected markRun(hasRun: boolean): void {
     this.#hasRun = hasRun;
   }
 
+  /** @internal */
   protected requireForward(use: string): void {
     if (this.instance && !this.#hasRun) throw new Error(`${this.constructor.name}: ${use} expected a call of forward() first`);
   }
@@ -134,9 +172,4 @@ export abstract class Layer {
 
   /** {@link dispose}, for `using`. */
   declare [Symbol.dispose]: () => void;
-
-  static {
-    // Engines without explicit resource management have no such symbol.
-    if (Symbol.dispose) Layer.prototype[Symbol.dispose] = Layer.prototype.dispose;
-  }
 }

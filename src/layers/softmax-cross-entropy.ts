@@ -34,17 +34,22 @@ export interface SoftmaxCrossEntropyOptions<R extends Reduction = Reduction> ext
   topK?: number;
 }
 
-const LOSS_LAYER_OPTIONS = [
-  ...LAYER_OPTIONS,
-  ...TERMS,
-  "labels",
-  "sampleWeights",
-  "mask",
-  "accumulate",
-  "labelGradient",
-  "outputs",
-  "topK",
-] as const;
+const LOSS_LAYER_OPTIONS = /* @__PURE__ */ (() =>
+  [...LAYER_OPTIONS, ...TERMS, "labels", "sampleWeights", "mask", "accumulate", "labelGradient", "outputs", "topK"] as const)();
+
+/**
+ * Defines getters that a prototype does not have yet. A static block of the class would do it, too, but keep the class in bundles that do not
+ * use it.
+ */
+function defineGetters<L extends object, N extends string>(prototype: L, names: readonly N[], read: (layer: L, name: N) => unknown): void {
+  for (const name of names) {
+    if (name in prototype) continue;
+    const get = function (this: L): unknown {
+      return read(this, name);
+    };
+    Object.defineProperty(prototype, name, { get, configurable: true });
+  }
+}
 
 /** The outputs as properties of a layer: views of its memory, or numbers. They are those of the last forward. */
 // biome-ignore lint/correctness/noUnusedVariables: a merged interface has the type parameters of its class.
@@ -68,8 +73,9 @@ export interface SoftmaxCrossEntropy<R extends Reduction = "mean"> extends Reado
  * loss.forward(); // → 0.180925
  * loss.backward(); // → Float64Array.of(-0.134471, 0.134471, 0.023713, -0.023713)
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the static block below defines a getter for each output.
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor sees to a getter for each output.
 export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Layer {
+  /** @internal */
   protected readonly planes = LOSS_PLANES;
   readonly #terms: Terms;
   readonly #outputs: readonly Output[];
@@ -104,6 +110,8 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     const checked = checkOptions(options, LOSS_LAYER_OPTIONS);
     const { shape, labels = "indices", sampleWeights, mask, accumulate, labelGradient, outputs, topK = 5 } = checked;
     super(checked);
+    const read = (layer: SoftmaxCrossEntropy<Reduction>, name: Output) => layer.#output(name);
+    defineGetters(Object.getPrototypeOf(this), OUTPUT_NAMES, read);
     this.#labelKind = checkOneOf("labels", labels, ["indices", "distribution"]);
     this.#kinds = [this.#labelKind];
     this.#terms = readTerms(checked);
@@ -121,6 +129,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     if (shape !== undefined) this.resize(shape);
   }
 
+  /** @internal */
   protected override layOut(shape: readonly number[]): void {
     const { classes } = layoutOf(shape, this.axis);
     checkClasses(this.#terms, classes);
@@ -144,6 +153,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     }
   }
 
+  /** @internal */
   protected buffersFor(layout: Layout): readonly BufferSpec[] {
     const labelsOf = (name: string, kind: LabelKind): ChunkBuffer =>
       kind === "indices" ? { name, type: "int32", extent: "rows" } : { name, type: FLOAT, extent: "tensor" };
@@ -214,22 +224,12 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
         this.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
       } else {
         this.#checkInputs(this.#labels);
-        this.#planOf(undefined, "probs", ["losses", "probs"]).run(this.kernels, this.#weigh());
+        this.#planOf(undefined, "probs", ["losses", "probs"]).run(this.kernels, this.layout, this.#weigh());
         this.#plan = undefined;
       }
       this.#probsAreFresh = true;
     }
     return this.float64("probs");
-  }
-
-  static {
-    for (const name of OUTPUT_NAMES) {
-      if (name === "losses" || name === "probs") continue;
-      const get = function (this: SoftmaxCrossEntropy<Reduction>): unknown {
-        return this.#output(name);
-      };
-      Object.defineProperty(SoftmaxCrossEntropy.prototype, name, { get, configurable: true });
-    }
   }
 
   #output(name: Output): unknown {
@@ -383,7 +383,8 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     if (needTargets(kind, this.#terms)) this.#targets ??= classTargets(this.#terms, layout.classes, mask);
     const targets = needTargets(kind, this.#terms) ? this.#targets : undefined;
     return new LossPlan(this.buffers, {
-      extent: layout,
+      classes: layout.classes,
+      inner: layout.inner,
       terms: this.#terms,
       kind,
       mask,
@@ -404,7 +405,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
       const labels = this.#givenLabels();
       if (labels.kind === "distribution") this.buffers.int32("targetClasses").set(targetClassesOf(labels.values, this.layout));
     }
-    this.#plan.run(this.kernels, weighing, upstream);
+    this.#plan.run(this.kernels, this.layout, weighing, upstream);
     if (upstream !== "upstreamByRow") this.#upstream = upstream;
   }
 }

@@ -22,6 +22,7 @@ import { LAYER_OPTIONS, Layer, type SoftmaxOptions } from "./layer.js";
  * layer.backward([[1, 0], [1, 0]]); // → [[0.25, -0.25], [0.1875, -0.1875]]
  */
 export class Softmax extends Layer {
+  /** @internal */
   protected readonly planes = PLANES;
 
   constructor(options?: SoftmaxOptions) {
@@ -31,6 +32,7 @@ export class Softmax extends Layer {
     if (shape !== undefined) this.resize(shape);
   }
 
+  /** @internal */
   protected buffersFor({ size }: Layout): readonly BufferSpec[] {
     return ["logits", "probs", "upstream", "gradient"].map((name) => [name, FLOAT, size]);
   }

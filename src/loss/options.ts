@@ -22,7 +22,7 @@ export interface LossOptions<R extends Reduction = Reduction, O extends Output =
   topK?: number;
 }
 
-export const LOSS_OPTIONS = ["shape", "axis", ...TERMS, "sampleWeights", "mask", "outputs", "topK"] as const;
+export const LOSS_OPTIONS = /* @__PURE__ */ (() => ["shape", "axis", ...TERMS, "sampleWeights", "mask", "outputs", "topK"] as const)();
 
 /** Reads the weights of the rows. */
 export function readSampleWeights(value: unknown, shape: readonly number[], axis: number, { rows }: Layout): FloatArray {

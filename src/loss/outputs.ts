@@ -98,8 +98,11 @@ export function isKernelOutput(name: string): name is KernelOutput {
   return name in HIDDEN || (name in OUTPUTS && OUTPUTS[name as Output].type !== "number");
 }
 
+const ONLY_LOSSES: readonly KernelOutput[] = ["losses"];
+
 /** The arrays that the kernel must write for these outputs, the losses among them. */
 export function kernelOutputsOf(outputs: readonly Output[], labelGradient: boolean): readonly KernelOutput[] {
+  if (outputs.length === 0 && !labelGradient) return ONLY_LOSSES;
   const names = new Set<KernelOutput>(labelGradient ? ["losses", "labelGradient"] : ["losses"]);
   for (const name of outputs) {
     const spec: ArraySpec | NumberSpec = OUTPUTS[name];

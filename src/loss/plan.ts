@@ -2,7 +2,9 @@
 // the only file that calls the kernel.
 
 import type { Buffers } from "../memory/buffers.js";
-import type { ChunkBuffer } from "../memory/chunks.js";
+import type { BufferExtent, ChunkBuffer } from "../memory/chunks.js";
+import type { NumberArray } from "../tensor/containers.js";
+import type { ElementArray, ElementType } from "../tensor/element.js";
 import type { Extent } from "../tensor/shape.js";
 import { type Kernels, SUM_LENGTH } from "../wasm/abi.js";
 import type { LabelKind } from "./labels.js";
@@ -17,7 +19,7 @@ import type { Terms } from "./terms.js";
 export type Derivative = keyof typeof DERIVATIVES;
 
 /** The doubles that a plan takes: two integers share one. */
-const PLAN_LENGTH = PLAN_NUMBERS.length + Math.ceil(PLAN_INTEGERS.length / 2);
+const PLAN_LENGTH = /* @__PURE__ */ (() => PLAN_NUMBERS.length + Math.ceil(PLAN_INTEGERS.length / 2))();
 
 /** A mask, or as much of it as is known before its buffer is filled. */
 type MaskKind = Pick<Mask, "isShared"> & Partial<Mask>;
@@ -33,29 +35,44 @@ export interface LossInputs {
   readonly outputs: readonly KernelOutput[];
 }
 
-/** The buffers of a loss besides its logits and labels, by the names of the plan's fields. */
-export function buffersOf({ terms, kinds, mask, hasRowWeights, outputs }: LossInputs): ChunkBuffer[] {
-  const buffers: ChunkBuffer[] = [
-    { name: "plan", type: "float64", extent: PLAN_LENGTH },
-    { name: "sum", type: "float64", extent: SUM_LENGTH },
-  ];
-  const needing = kinds.filter((kind) => needTargets(kind, terms));
+/** Arrays by the names of buffers. */
+export type ByName<A> = { [name: string]: A | undefined };
+
+/**
+ * The buffers of a loss besides its logits and labels, by the names of the plan's fields, with the arrays of a whole batch that they are
+ * copied from and to.
+ */
+export function buffersOf(
+  { terms, kinds, mask, hasRowWeights, outputs }: LossInputs,
+  from: ByName<NumberArray> = {},
+  to: ByName<ElementArray> = {},
+): ChunkBuffer[] {
+  const buffers: ChunkBuffer[] = [];
+  const add = (name: string, type: ElementType, extent: BufferExtent, values = from[name], padding = 0): void => {
+    buffers.push({ name, type, extent, from: values, to: to[name], padding });
+  };
+  add("plan", "float64", PLAN_LENGTH);
+  add("sum", "float64", SUM_LENGTH);
   const hasMaskByRow = mask !== undefined && !mask.isShared;
-  if (terms.weights) buffers.push({ name: "weights", type: "float64", extent: "classes", from: terms.weights });
-  if (hasRowWeights) buffers.push({ name: "rowWeights", type: "float64", extent: "rows", padding: IGNORED });
-  if (mask) buffers.push({ name: "mask", type: "uint8", extent: hasMaskByRow ? "tensor" : "classes", from: mask.values });
-  if (needing.length > 0) {
-    const extent = needing.every((kind) => areShared(kind, hasMaskByRow)) ? "classes" : "tensor";
-    buffers.push({ name: "targets", type: "float64", extent });
+  if (terms.weights) add("weights", "float64", "classes", terms.weights);
+  if (hasRowWeights) add("rowWeights", "float64", "rows", from.rowWeights, IGNORED);
+  if (mask) add("mask", "uint8", hasMaskByRow ? "tensor" : "classes", mask.values);
+  const kindsWithTargets = kinds.filter((kind) => needTargets(kind, terms));
+  if (kindsWithTargets.length > 0) {
+    add("targets", "float64", kindsWithTargets.every((kind) => areShared(kind, hasMaskByRow)) ? "classes" : "tensor");
   }
-  if (outputs.includes("ranks") && kinds.includes("distribution")) buffers.push({ name: "targetClasses", type: "int32", extent: "rows" });
-  for (const name of outputs) buffers.push({ name, ...kernelOutput(name) });
+  if (outputs.includes("ranks") && kinds.includes("distribution")) add("targetClasses", "int32", "rows");
+  for (const name of outputs) {
+    const { type, extent } = kernelOutput(name);
+    add(name, type, extent);
+  }
   return buffers;
 }
 
-/** A call of the kernel, as far as it stays the same from batch to batch of one extent. */
+/** A call of the kernel, as far as it stays the same from batch to batch. */
 export interface LossCall {
-  readonly extent: Extent;
+  readonly classes: number;
+  readonly inner: number;
   readonly terms: Terms;
   readonly kind: LabelKind;
   readonly mask: MaskKind | undefined;
@@ -86,9 +103,8 @@ export class LossPlan {
   }
 
   #write(): void {
-    const { extent, terms, kind, mask, targets, outputs, labels, exps } = this.#call;
+    const { classes, inner, terms, kind, mask, targets, outputs, labels, exps } = this.#call;
     const buffers = this.#buffers;
-    const { classes, inner } = extent;
     const isIndices = kind === "indices";
     const isShared = targets !== undefined && areShared(kind, mask?.isShared === false);
     const keep = 1 - terms.labelSmoothing;
@@ -112,13 +128,21 @@ export class LossPlan {
       targetClasses: !outputs.includes("ranks") ? 0 : isIndices ? labelsPtr : buffers.ptr("targetClasses"),
       exps: buffers.ptr(exps),
     };
-    for (const [i, name] of PLAN_NUMBERS.entries()) this.#numbers[i] = numbers[name] ?? 0;
+    for (let i = 0; i < PLAN_NUMBERS.length; i++) this.#numbers[i] = numbers[PLAN_NUMBERS[i]] ?? 0;
     // Other fields are the addresses of the buffers of their names; outputs that are not wanted are 0.
-    for (const [i, name] of PLAN_INTEGERS.entries()) {
+    for (let i = 0; i < PLAN_INTEGERS.length; i++) {
+      const name = PLAN_INTEGERS[i];
       const isWanted = !isKernelOutput(name) || outputs.includes(name);
       this.#integers[i] = integers[name] ?? (isWanted ? buffers.ptrIfAny(name) : 0);
     }
     if (isShared) buffers.float64("targets").set(targets.spread);
+  }
+
+  /** Says if the plan is that of another call, too. */
+  serves(buffers: Buffers, call: LossCall): boolean {
+    if (this.#buffers !== buffers) return false;
+    for (const name of Object.keys(call) as (keyof LossCall)[]) if (call[name] !== this.#call[name]) return false;
+    return true;
   }
 
   /** Says if the plan asks for loss and gradient only, without options. */
@@ -127,11 +151,11 @@ export class LossPlan {
   }
 
   /**
-   * Computes what the plan says for the batch in the buffers. The loss's gradient is multiplied by `upstream`, a number, or the values by row
-   * in the buffer of that name.
+   * Computes losses, derivative and outputs of the batch in the buffers. The derivative is multiplied by `upstream`: a number, or the values by
+   * row in the buffer of that name.
    */
-  run(kernels: Kernels, { isEmpty, divisor }: Weighing, upstream: number | "upstreamByRow" = 1): void {
-    const { extent, terms, kind, mask, targets, derivative, labels, exps } = this.#call;
+  run(kernels: Kernels, extent: Extent, { isEmpty, divisor }: Weighing, upstream: number | "upstreamByRow" = 1): void {
+    const { terms, kind, mask, targets, derivative, labels, exps } = this.#call;
     const buffers = this.#buffers;
     const isByRow = upstream === "upstreamByRow";
     this.#numbers[UPSTREAM] = isEmpty || isByRow ? 0 : upstream;
@@ -146,6 +170,14 @@ export class LossPlan {
     kernels.loss(buffers.ptr("plan"), 0, extent.outer * extent.inner, buffers.ptr("scratch"));
     if (isEmpty && derivative !== undefined) buffers.view(exps).fill(0);
   }
+}
+
+let last: LossPlan | undefined;
+
+/** The plan of a call in these buffers; the last one if it is the same, so that small calls do not write it again. */
+export function planOf(buffers: Buffers, call: LossCall): LossPlan {
+  if (!last?.serves(buffers, call)) last = new LossPlan(buffers, call);
+  return last;
 }
 
 type PlanNumber = (typeof PLAN_NUMBERS)[number];

@@ -4,7 +4,7 @@ import { checkInteger, checkNumber, checkOneOf, rangeError, typeError } from "..
 import { type NumberArray, readValues } from "../tensor/containers.js";
 import { FLOAT, type FloatArray, zeros } from "../tensor/element.js";
 
-/** How the losses of the rows become the result. */
+/** The reduction of the rows' losses to the result. */
 export type Reduction = "mean" | "sum" | "none";
 const REDUCTIONS: readonly Reduction[] = ["mean", "sum", "none"];
 

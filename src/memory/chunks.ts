@@ -1,7 +1,7 @@
 // The streaming loop of the functions: a batch of any size passes through one small memory, chunk by chunk.
 
 import type { NumberArray } from "../tensor/containers.js";
-import { type ElementArray, type ElementType, elementsOf, FLOAT } from "../tensor/element.js";
+import { type ElementArray, type ElementType, elementsOf } from "../tensor/element.js";
 import type { Extent, Layout } from "../tensor/shape.js";
 import type { Kernels } from "../wasm/abi.js";
 import { type BufferSpec, Buffers } from "./buffers.js";
@@ -30,8 +30,8 @@ function* chunksOf({ outer, classes, inner, rows }: Layout): Generator<Chunk> {
     const slices = Math.max(1, Math.floor(CHUNK_ELEMENTS / slice));
     for (let o = 0; o < outer; o += slices) {
       const count = Math.min(slices, outer - o);
-      const extent = { outer: count, classes, inner };
-      yield { ...extent, columns: inner, start: o * slice, stride: inner, firstRow: o * inner, rows: count * inner };
+      const [firstRow, start] = [o * inner, o * slice];
+      yield { outer: count, classes, inner, columns: inner, start, stride: inner, firstRow, rows: count * inner };
     }
     return;
   }
@@ -39,8 +39,8 @@ function* chunksOf({ outer, classes, inner, rows }: Layout): Generator<Chunk> {
   for (let o = 0; o < outer; o++) {
     for (let first = 0; first < inner; first += width) {
       const columns = Math.min(width, inner - first);
-      const extent = { outer: 1, classes, inner: Math.max(2, columns) };
-      yield { ...extent, columns, start: o * slice + first, stride: inner, firstRow: o * inner + first, rows: columns };
+      const [firstRow, start] = [o * inner + first, o * slice + first];
+      yield { outer: 1, classes, inner: Math.max(2, columns), columns, start, stride: inner, firstRow, rows: columns };
     }
   }
 }
@@ -69,8 +69,7 @@ export interface ChunkBuffer {
 
 const isWhole = ({ columns, stride }: Chunk): boolean => columns === stride;
 
-function copyIn({ extent, from, padding = 0 }: ChunkBuffer, view: ElementArray, chunk: Chunk): void {
-  if (from === undefined) return;
+function copyIn({ extent, padding = 0 }: ChunkBuffer, from: NumberArray, view: ElementArray, chunk: Chunk): void {
   if (from.length === view.length) {
     view.set(from);
   } else if (extent === "rows") {
@@ -87,8 +86,7 @@ function copyIn({ extent, from, padding = 0 }: ChunkBuffer, view: ElementArray, 
   }
 }
 
-function copyOut({ extent, to }: ChunkBuffer, view: ElementArray, chunk: Chunk): void {
-  if (to === undefined) return;
+function copyOut({ extent }: ChunkBuffer, view: ElementArray, to: ElementArray, chunk: Chunk): void {
   if (extent === "rows") {
     to.set(chunk.rows < view.length ? view.subarray(0, chunk.rows) : view, chunk.firstRow);
   } else if (extent !== "tensor") {
@@ -105,23 +103,29 @@ function copyOut({ extent, to }: ChunkBuffer, view: ElementArray, chunk: Chunk):
 
 let instance: Instance | undefined;
 
-/** The memory that all batches stream through, and its buffers for the last chunk. */
-let current: { readonly buffers: Buffers; readonly specs: readonly BufferSpec[] } | undefined;
+/** The buffers that were laid out last, in the one memory that all batches stream through. */
+let last: { readonly buffers: Buffers; readonly specs: readonly BufferSpec[] } | undefined;
 
-/** The buffers of these specs; those of the last chunk if they are the same. */
-function layOut(specs: readonly BufferSpec[], streaming: Instance): Buffers {
-  const isSame =
-    current?.specs.length === specs.length && specs.every((spec, i) => spec.every((value, k) => value === current?.specs[i][k]));
-  if (!isSame) {
-    current = undefined;
-    current = { buffers: new Buffers(streaming, "shape", specs), specs };
+/** Buffers for these specs: those of the last call if it had the same, so that small calls find their views ready. */
+function layOut(streaming: Instance, specs: readonly BufferSpec[]): Buffers {
+  if (last === undefined || !haveSameSpecs(last.specs, specs)) {
+    last = undefined;
+    last = { buffers: new Buffers(streaming, "shape", specs), specs };
   }
-  return (current as NonNullable<typeof current>).buffers;
+  return last.buffers;
+}
+
+function haveSameSpecs(a: readonly BufferSpec[], b: readonly BufferSpec[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i][0] !== b[i][0] || a[i][1] !== b[i][1] || a[i][2] !== b[i][2]) return false;
+  }
+  return true;
 }
 
 /**
  * Streams a batch through a kernel: copies a chunk into its buffers, calls `run`, copies the results out. `run` finds scratch memory of so
- * many `planes` in the buffer "scratch".
+ * many `planes` in the buffer "scratch". The last chunk may be shorter than its buffers.
  */
 export function forEachChunk(
   layout: Layout,
@@ -130,14 +134,24 @@ export function forEachChunk(
   run: (kernels: Kernels, buffers: Buffers, chunk: Chunk) => void,
 ): void {
   instance ??= new Instance();
+  let buffers: Buffers | undefined;
+  let inner = 0;
   for (const chunk of chunksOf(layout)) {
-    const scratch: BufferSpec = ["scratch", FLOAT, elementsOf(FLOAT, instance.scratchBytes(chunk, planes))];
-    const buffers = layOut(
-      [scratch, ...chunkBuffers.map(({ name, type, extent }): BufferSpec => [name, type, lengthOf(extent, chunk)])],
-      instance,
-    );
-    for (const buffer of chunkBuffers) copyIn(buffer, buffers.view(buffer.name), chunk);
+    if (buffers === undefined || inner !== chunk.inner) {
+      const specs: BufferSpec[] = [["scratch", "float64", elementsOf("float64", instance.scratchBytes(chunk, planes))]];
+      for (const { name, type, extent } of chunkBuffers) specs.push([name, type, lengthOf(extent, chunk)]);
+      buffers = layOut(instance, specs);
+      inner = chunk.inner;
+    }
+    for (const buffer of chunkBuffers) if (buffer.from) copyIn(buffer, buffer.from, partOf(buffers, buffer, chunk), chunk);
     run(instance.kernels, buffers, chunk);
-    for (const buffer of chunkBuffers) copyOut(buffer, buffers.view(buffer.name), chunk);
+    for (const buffer of chunkBuffers) if (buffer.to) copyOut(buffer, partOf(buffers, buffer, chunk), buffer.to, chunk);
   }
+}
+
+/** The part of a buffer that a chunk fills. */
+function partOf(buffers: Buffers, { name, extent }: ChunkBuffer, chunk: Chunk): ElementArray {
+  const view = buffers.view(name);
+  const length = lengthOf(extent, chunk);
+  return length < view.length ? view.subarray(0, length) : view;
 }

@@ -3,10 +3,9 @@
 import { rangeError, Verbatim } from "../errors.js";
 import { bytesOf, type ElementArray, type ElementType, FLOAT, viewOf } from "../tensor/element.js";
 import type { Extent } from "../tensor/shape.js";
-import type { Threads } from "../threads/options.js";
-import { Team } from "../threads/team.js";
+import type { SharedInstance, Team } from "../threads/team.js";
 import type { Kernels } from "../wasm/abi.js";
-import { instantiate, instantiateShared, MAX_PAGES, PAGE_BYTES } from "../wasm/instantiate.js";
+import { instantiate, MAX_PAGES, PAGE_BYTES } from "../wasm/instantiate.js";
 
 const ALIGNMENT_BYTES = 64;
 
@@ -25,13 +24,13 @@ export class Instance {
   /** The threads that may work at once, each of which needs scratch memory. */
   readonly #mostThreads: number;
 
-  constructor(threads?: Threads) {
-    const shared = threads && threads.threads > 1 ? instantiateShared() : undefined;
-    const { kernels, memory, module } = shared ?? instantiate();
+  /** An instance that threads share, or one for the calling thread alone, which works without the code of threads. */
+  constructor(shared?: SharedInstance) {
+    const { kernels, memory } = shared ?? instantiate();
     this.kernels = kernels;
     this.#memory = memory;
-    this.#team = threads && shared && new Team(threads, module, memory, kernels);
-    this.#mostThreads = this.#team ? (threads as Threads).threads : 1;
+    this.#team = shared?.team;
+    this.#mostThreads = shared?.threads ?? 1;
   }
 
   /** The number of threads that shared the last call of shared kernels. */

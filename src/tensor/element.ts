@@ -26,7 +26,7 @@ export function bytesOf(type: ElementType, length: number): number {
   return length * CONSTRUCTORS[type].BYTES_PER_ELEMENT;
 }
 
-/** How many elements of a type fill at least so many bytes. */
+/** The number of elements that fill at least so many bytes. */
 export function elementsOf(type: ElementType, bytes: number): number {
   return Math.ceil(bytes / CONSTRUCTORS[type].BYTES_PER_ELEMENT);
 }

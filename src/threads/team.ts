@@ -3,6 +3,7 @@
 
 import type { Extent } from "../tensor/shape.js";
 import type { Kernels } from "../wasm/abi.js";
+import { instantiateShared } from "../wasm/instantiate.js";
 import { LEAST_ELEMENTS_OF_THREAD, leastRowsOf, MOST_GRAIN_MS } from "./grain.js";
 import { defaultWorker, type Threads, type WorkerLike } from "./options.js";
 import { type Call, type Message, SHARED_KERNELS, SharedCall, Word } from "./shared-call.js";
@@ -194,4 +195,21 @@ export class Team {
     dropped?.unregister(this);
     pool?.detach(this.#instance);
   }
+}
+
+/** Kernels on a memory that threads share, and the team that works there. */
+export interface SharedInstance {
+  readonly kernels: Kernels;
+  readonly memory: WebAssembly.Memory;
+  readonly team: Team;
+  readonly threads: number;
+}
+
+/** An instance for so many threads; undefined for one thread, and where no memory can be shared. */
+export function shareInstance(options: Threads): SharedInstance | undefined {
+  const { threads } = options;
+  const instance = threads > 1 ? instantiateShared() : undefined;
+  if (!instance) return undefined;
+  const { kernels, memory, module } = instance;
+  return { kernels, memory, team: new Team(options, module, memory, kernels), threads };
 }

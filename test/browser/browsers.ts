@@ -1,4 +1,4 @@
-// Debian's browsers, where they are installed.
+// The browsers of Debian, and how a test opens them.
 
 import { existsSync } from "node:fs";
 import { type Browser, launch, type Page } from "puppeteer-core";
@@ -15,7 +15,7 @@ export const BROWSERS: readonly KnownBrowser[] = [
 
 export const isInstalled = ({ path }: KnownBrowser) => existsSync(path);
 
-/** What keeps Chromium from asking the internet, and lets it run as root. */
+/** Flags that keep Chromium off the internet and let it run as root. */
 const CHROMIUM_FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -32,7 +32,7 @@ export function open({ name, path }: KnownBrowser): Promise<Browser> {
     : launch({ browser: "firefox", executablePath: path, extraPrefsFirefox: { "app.update.enabled": false } });
 }
 
-/** A page's warnings and errors, from now on. */
+/** An array that gets the warnings and errors of a page from now on. */
 export function complaintsOf(page: Page): string[] {
   const complaints: string[] = [];
   page.on("console", (message) => {

@@ -1,9 +1,9 @@
-// Suites in browsers.
+// A suite in each browser.
 
 import { describe } from "vitest";
 import { BROWSERS, isInstalled, type KnownBrowser } from "./browsers.js";
 
-/** A suite for each browser; one that is not installed is skipped, and that is said. */
+/** Makes a suite for each browser. Skips a browser that is not installed, with a warning. */
 export function describeIn(what: string, tests: (browser: KnownBrowser) => void): void {
   for (const browser of BROWSERS) {
     const { name, path } = browser;

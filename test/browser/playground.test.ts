@@ -1,4 +1,4 @@
-// The playground as it is built: each part is used as people use it, by mouse and by keys, and its numbers are held against the oracle.
+// The built playground. The tests use each part by mouse and keys, as people do, and compare its numbers with the oracle.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -22,7 +22,7 @@ const SCREEN = { width: 1280, height: 900 };
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const configFile = fileURLToPath(new URL("../../examples/playground/vite.config.ts", import.meta.url));
 
-/** A number as the page writes it. */
+/** The number in a text of the page. */
 const parsed = (text: string) => Number(text.replaceAll("−", "-").replace("∞", "Infinity"));
 
 describeIn("the playground", (browserHere) => {
@@ -55,7 +55,7 @@ describeIn("the playground", (browserHere) => {
     return (await page.waitForSelector(selector)) as ElementHandle<HTMLElement>;
   }
 
-  /** Moves the mouse through points of an element, in shares of its width and height, with its button held. */
+  /** Drags the mouse through points of an element, in shares of its width and height. */
   async function drag(selector: string, points: readonly (readonly [x: number, y: number])[]): Promise<void> {
     const element = await found(selector);
     await element.evaluate((it) => it.scrollIntoView({ block: "center", behavior: "instant" }));
@@ -86,7 +86,7 @@ describeIn("the playground", (browserHere) => {
     const inputs = (selector: string) =>
       page.$$eval(selector, (all) => (all as HTMLInputElement[]).map(({ valueAsNumber, checked }) => ({ value: valueAsNumber, checked })));
 
-    /** What the controls say. */
+    /** The values of the controls. */
     async function controls() {
       const logits = (await inputs("#see-logits input[type=number]")).map(({ value }) => value);
       const label = (await inputs("#see-logits input[type=radio]")).findIndex(({ checked }) => checked);
@@ -94,7 +94,7 @@ describeIn("the playground", (browserHere) => {
       return { logits, label, temperature };
     }
 
-    /** Holds all that is shown of the row against the oracle; gives what naive code made of it. */
+    /** Compares the results of the row on the page with the oracle; returns those of naive code. */
     async function expectTruth() {
       const { logits, label, temperature } = await controls();
       const row = exactRow(logits.map((logit) => logit / temperature));
@@ -145,14 +145,14 @@ describeIn("the playground", (browserHere) => {
       expect(await page.$eval("#see-temperature", (input) => (input as HTMLInputElement).value)).not.toBe("1");
     });
 
-    it("takes the label that is picked, and points arrows at it", async () => {
+    it("takes the label that is picked, and draws arrows towards its target", async () => {
       await press("Ordinary");
       for (const label of [0, 2]) {
         await (await found(`#see-logits .logit:nth-child(${label + 1}) input[type=radio]`)).click();
         expect((await expectTruth()).label).toBe(label);
         expect(await textOf("#see-bars")).toContain(`label ${label + 1}`);
       }
-      // Arrows in the direction of descent: to the right, for the label, and else to the left.
+      // Arrows show the direction of descent: to the right for the label, to the left for the other classes.
       const [probs] = await columnsOf("#see-probs");
       const arrows = await page.$$eval('#see-bars [aria-label="arrow"] path', (paths) => paths.map((path) => path.getAttribute("d")));
       const directions = arrows.map((path) => {
@@ -166,7 +166,7 @@ describeIn("the playground", (browserHere) => {
       for (const [j, width] of widths.entries()) expect(width / widths[1]).toBeCloseTo(probs[j] / probs[1], 2);
     });
 
-    it("tells the Jacobian's values, pointed at or walked through", async () => {
+    it("shows an element of the Jacobian for the cell under the pointer or with the focus", async () => {
       await press("Ordinary");
       const [probs] = await columnsOf("#see-probs");
       const jacobian = probs.map((_, i) =>
@@ -195,7 +195,7 @@ describeIn("the playground", (browserHere) => {
     it.each([
       ["500", "exp(1000) is ∞, and ∞ / ∞ is NaN."],
       ["−500", "exp(−1000) is 0, as are all the others, and 0 / 0 is NaN."],
-    ])("shows that naive code makes NaN of %s", async (preset, why) => {
+    ])("shows that naive code gives NaN for %s", async (preset, why) => {
       await press(preset);
       const { naiveProbs, naiveGradient, naiveLoss } = await expectTruth();
       expect([...naiveProbs, ...naiveGradient, naiveLoss].every(Number.isNaN)).toBe(true);
@@ -203,7 +203,7 @@ describeIn("the playground", (browserHere) => {
       expect(await page.$$eval("#see .wrong", (wrong) => wrong.map(({ textContent }) => textContent))).toEqual(Array(9).fill("NaN"));
     });
 
-    it("shows that naive code makes NaN and 0 of 500 beside −500, and loses a confident row's digits", async () => {
+    it("shows that naive code gives NaN and 0 for 500 beside −500, and loses the digits of a confident row", async () => {
       await press("500 and −500");
       const { naiveLoss, naiveGradient } = await expectTruth();
       expect(naiveLoss).toBeNaN();
@@ -220,14 +220,14 @@ describeIn("the playground", (browserHere) => {
       [[-744.6, -744.9, -745], "Here some numbers have no right digit. exp(−744.6) has few digits, as all numbers below 10⁻³⁰⁸."],
       [[1, 2, 3], "Here it is right, but for last digits."],
       [[0, 24, 0], "Here every number has 6 right digits or more."],
-    ])("says of %j why", async (logits, why) => {
+    ])("explains the naive results of %j", async (logits, why) => {
       await press("Ordinary");
       await write(logits);
       await expectTruth();
       expect(await textOf("#see-why")).toBe(why);
     });
 
-    it("keeps what it shows while a field says nothing", async () => {
+    it("keeps its results while a field is empty", async () => {
       await press("Ordinary");
       const loss = await textOf("#see-loss");
       await (await found("#see-logits .logit:nth-child(2) input[type=number]")).click({ count: 3 });
@@ -248,7 +248,7 @@ describeIn("the playground", (browserHere) => {
   });
 
   describe("Train", () => {
-    /** Holds p of what is drawn against the oracle; gives it. */
+    /** Compares p of the drawing with the oracle; returns p. */
     async function reading(): Promise<number[]> {
       const [logits, probs] = await columnsOf("#train-probs");
       expectNear(probs, exactRow(logits).probs, LIMITS.probs);
@@ -259,9 +259,9 @@ describeIn("the playground", (browserHere) => {
     const pointsOf = (curve: string) =>
       page.$eval(`${curve} [aria-label="line"] path`, (path) => path.getAttribute("d")?.match(/[ML]/g)?.length ?? 0);
 
-    it("starts from nothing, learns, and draws it", async () => {
+    it("learns from weights of 0, and draws its progress", async () => {
       expect(await textOf("#train-accuracy")).toBe("9.6 %");
-      // However often it is started, it runs once: no frame does more than two steps of 100 digits.
+      // Three clicks on Start must leave one loop running: no frame does more than two steps of 100 digits.
       await page.$eval("#train-start", (button) => {
         for (let click = 0; click < 3; click++) (button as HTMLButtonElement).click();
       });
@@ -286,7 +286,7 @@ describeIn("the playground", (browserHere) => {
       expect(new Set(images).size).toBe(10);
     });
 
-    it("reads what is drawn by mouse", async () => {
+    it("reads a digit drawn by mouse", async () => {
       await drag("#train-pad canvas", [
         [0.52, 0.15],
         [0.5, 0.85],
@@ -298,7 +298,7 @@ describeIn("the playground", (browserHere) => {
       expect(await textOf("#train-answer")).toBe("Nothing is drawn.");
     });
 
-    it("reads what is drawn by keys", async () => {
+    it("reads a digit drawn by keys", async () => {
       await (await found("#train-pad")).focus();
       await page.keyboard.press(" ");
       for (let step = 0; step < 16; step++) await page.keyboard.press("ArrowDown");
@@ -309,7 +309,7 @@ describeIn("the playground", (browserHere) => {
       expect(await textOf("#train-answer")).toBe("Nothing is drawn.");
     });
 
-    it("shows test digits, and begins anew", async () => {
+    it("shows test digits, and starts again after Reset", async () => {
       let right = 0;
       for (let digit = 0; digit < 20; digit++) {
         await (await found("#train-example")).click();
@@ -326,7 +326,7 @@ describeIn("the playground", (browserHere) => {
   });
 
   describe("Measure", () => {
-    it("times this browser, and draws it as it runs", async () => {
+    it("times this browser, and draws the times while it runs", async () => {
       await (await found("#measure-run")).click();
       await page.waitForFunction(() => {
         const [first, ...others] = Array.from(document.querySelectorAll("#measure-charts .chart"), ({ ariaLabel }) => ariaLabel ?? "");
@@ -369,7 +369,7 @@ describeIn("the playground", (browserHere) => {
     await page.setViewport(SCREEN);
   });
 
-  // Firefox can't be told its colour scheme this way.
+  // Puppeteer cannot set the colour scheme of Firefox.
   it.each(browserHere.name === "Chromium" ? ["light", "dark"] : ["light"])("is accessible in %s", async (scheme) => {
     if (browserHere.name === "Chromium") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
     await page.evaluate(axeSource);
@@ -378,7 +378,7 @@ describeIn("the playground", (browserHere) => {
     expect(passes.map(({ id }) => id)).toContain("color-contrast");
   });
 
-  it("asks no other host, and complains of nothing", () => {
+  it("requests nothing from other hosts, and logs no warning or error", () => {
     expect(requested.filter((address) => !address.startsWith(`${site.origin}/`) && !address.startsWith("data:"))).toEqual([]);
     expect(complaints).toEqual([]);
   });

@@ -59,7 +59,7 @@ export const pageFor = (address: string) =>
 
 /** A page whose modules import the library as it has been built, by its name. */
 export function pageOf(script: string): string {
-  const imports = { "softmax-wasm": "/dist/index.js", "@assemblyscript/loader": "/node_modules/@assemblyscript/loader/index.js" };
+  const imports = { "softmax-wasm": "/dist/index.js" };
   return [
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,">`,
     `<script type="importmap">${JSON.stringify({ imports })}</script></head>`,

@@ -1,4 +1,4 @@
-// The tests that need nothing of Node's, in a page.
+// The tests that do not need Node, in a page.
 
 import { run } from "./vitest.page.js";
 

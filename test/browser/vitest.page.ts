@@ -1,4 +1,4 @@
-// Vitest in a page: its runner and its expect, without its server. Bundles of tests have it in the place of vitest.
+// Vitest in a page: its runner and its expect, without its server. Bundles of tests import this file in place of vitest.
 
 import { getState, JestAsymmetricMatchers, JestChaiExpect, JestExtend, setState } from "@vitest/expect";
 import { type File, startTests, type Test, type VitestRunner } from "@vitest/runner";
@@ -38,7 +38,7 @@ const runnerOf = (files: Readonly<Record<string, () => Promise<unknown>>>): Vite
   importFile: (path) => files[path](),
 });
 
-/** How the tests of a page went. */
+/** The outcome of a page's tests. */
 export interface Outcome {
   readonly passed: number;
   readonly failures: readonly string[];

@@ -17,9 +17,7 @@ const chosen = CONSUMERS.filter(({ name }) => only.some((part) => name.toLowerCa
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "softmax-wasm-"));
-const [{ filename }] = JSON.parse(
-  execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], { cwd: root, encoding: "utf8" }),
-);
+const [{ filename }] = JSON.parse(execFileSync("npm", ["pack", "--json", "--pack-destination", folder], { cwd: root, encoding: "utf8" }));
 const tarball = join(folder, filename);
 
 const expected = digest();

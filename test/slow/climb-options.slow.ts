@@ -1,4 +1,4 @@
-// Looks for the worst rows there are with options: climbs from random ones towards larger errors, result by result, against the exact ones.
+// Looks for the rows with the largest errors with options: climbs from random rows towards larger errors, for each result, against the oracle.
 
 import { expect, it } from "vitest";
 import { distribution, type Random, ROWS, seeded } from "../../reference/data.js";
@@ -23,7 +23,7 @@ const STEPS = 100;
 /** A row before its logits are scaled, and a vector. */
 type Row = Omit<TermsOfRow, "open"> & { readonly vector: readonly number[] };
 
-/** In ulps over the condition; nothing where nearly all cancels. */
+/** The error in ulps over the condition; 0 where nearly all cancels. */
 function errorOf(got: number, { value, size }: Conditioned): number {
   if (!value.isFinite() || value.isZero()) return 0;
   const condition = Math.max(1, size.div(value.abs()).toNumber());
@@ -68,7 +68,7 @@ function randomRow(random: Random): Row {
   };
 }
 
-/** A row with one number moved, by anything from the last bit to a few hundredths. */
+/** A row with one number changed, by its last bit up to a few hundredths. */
 function neighbour(random: Random, row: Row): Row {
   const j = Math.floor(random() * row.logits.length);
   const step = (random() - 0.5) * (random() < 0.5 ? 2 ** (-50 * random()) : 0.05);
@@ -82,7 +82,7 @@ function neighbour(random: Random, row: Row): Row {
   return { ...row, logits: row.logits.with(j, row.logits[j] + step) };
 }
 
-it.each(NAMES)("no %s that a climb finds is beyond the bounds", { timeout: 600_000 }, (name) => {
+it.each(NAMES)("climbs find no %s beyond its bound", { timeout: 600_000 }, (name) => {
   const random = seeded(NAMES.indexOf(name));
   let worst = 0;
   for (let climb = 0; climb < CLIMBS; climb++) {

@@ -1,4 +1,4 @@
-// Looks for the worst rows there are: climbs from random ones towards larger errors, result by result, against pairs of doubles.
+// Looks for the rows with the largest errors: climbs from random rows towards larger errors, for each result, against pairs of doubles.
 
 import { expect, it } from "vitest";
 import { type Random, seeded } from "../../reference/data.js";
@@ -20,7 +20,7 @@ const RESULTS = {
 type Result = keyof typeof RESULTS;
 const NAMES = Object.keys(RESULTS) as Result[];
 
-/** A row of some distinct values, each with its label mass; class j has the value number places[j]. */
+/** A row with few distinct values, each with its label mass: the logit of class j is values[places[j]]. */
 interface Row {
   readonly values: number[];
   readonly masses: number[];
@@ -28,7 +28,7 @@ interface Row {
   readonly label: number;
 }
 
-/** What is far below the maximum is left out: pairs of doubles lose digits near the least normal number. */
+/** No logit is further below the maximum, as pairs of doubles lose digits near the least normal number. */
 const DEPTH = 600;
 const POOL = 50;
 const MAX_CLASSES = 100;
@@ -39,7 +39,7 @@ const start = Math.ceil(kernels.heapBase() / 64) * 64;
 const [xPtr, outPtr, qPtr, byRowPtr, labelPtr, scratchPtr] = [0, 1, 2, 3, 4, 5].map((i) => start + i * MAX_CLASSES * 8);
 memory.grow(1);
 
-/** In ulps of the exact value, or of `unitOf` where that is larger; infinite for NaN. */
+/** The error in ulps of the exact value, or of `unitOf` where that is larger; infinite for NaN. */
 function errorOf(got: number, want: Pair, unitOf = 0): number {
   const error = Math.abs(got - want[0] - want[1]) / Math.max(ulp(want[0]), ulp(unitOf));
   return Number.isNaN(error) ? Infinity : error;
@@ -107,13 +107,13 @@ function errorsOf({ values, masses, places, label }: Row): Record<Result, number
   const softGradients = probs.map((p, k) => div(add(mul(p, mass), [-masses[k], 0]), divisor));
   eachClass((j, k) => {
     const condition = (probs[k][0] * mass[0] + masses[k]) / divisor[0] / Math.abs(softGradients[k][0]);
-    // Where nearly all cancels, nothing of the pair is left to compare with.
+    // Where nearly all cancels, the pair of doubles has no exact digits left.
     if (condition < 1e9) note("soft gradient", errorOf(out[j], softGradients[k]) / Math.max(1, condition));
   });
   return errors;
 }
 
-/** Of distinct logits, or of few over and over, in runs or by turns, under one that is larger. */
+/** A row of distinct logits; or of few, repeated in runs or in turns, below one larger logit. */
 function randomRow(random: Random, lengths: readonly number[]): Row {
   const pick = <T>(from: readonly T[]) => from[Math.floor(random() * from.length)];
   const classes = pick(lengths);
@@ -131,7 +131,7 @@ function randomRow(random: Random, lengths: readonly number[]): Row {
   return { values, masses, places, label: Math.floor(random() * classes) };
 }
 
-/** A row with one or two values moved, by anything from the last bit to half a unit, and at times one label mass. */
+/** A row with one or two values changed, by their last bit up to 1/2, and sometimes a label mass. */
 function neighbour(random: Random, row: Row): Row {
   const [values, masses] = [row.values.slice(), row.masses.slice()];
   for (let moves = random() < 0.5 ? 1 : 2; moves > 0; moves--) {
@@ -144,15 +144,15 @@ function neighbour(random: Random, row: Row): Row {
   return { ...row, values, masses };
 }
 
-/** Something to compare with: a maximum that the others are near enough to, and some label mass that counts. */
+/** True if all values are near enough to the maximum and some label mass is above 0. */
 function isFit({ values, masses, places }: Row): boolean {
   return Math.max(...values) - Math.min(...values) < DEPTH && places.some((k) => masses[k] > 0);
 }
 
 it.each([
-  { kernel: "lanes", lengths: [2, 3, 4, 10, 16, 17, 40], evaluations: 1_500_000 },
-  { kernel: "row", lengths: [41, 42, 43, 44, 57, MAX_CLASSES], evaluations: 700_000 },
-])("no row of the $kernel kernel that a climb finds is beyond the bounds", { timeout: 1_200_000 }, ({ kernel, lengths, evaluations }) => {
+  { kernel: "by-lane", lengths: [2, 3, 4, 10, 16, 17, 40], evaluations: 1_500_000 },
+  { kernel: "by-row", lengths: [41, 42, 43, 44, 57, MAX_CLASSES], evaluations: 700_000 },
+])("climbs find no row of the $kernel kernel beyond the bounds", { timeout: 1_200_000 }, ({ kernel, lengths, evaluations }) => {
   const random = seeded(evaluations);
   const pools = new Map<Result, { error: number; row: Row }[]>(NAMES.map((name) => [name, []]));
   for (let i = 0; i < evaluations; i++) {

@@ -1,4 +1,4 @@
-// Walks the shifted exp over its domain, to both sides of the steps of its table, against pairs of doubles.
+// Compares the shifted exp with pairs of doubles over its whole domain, on both sides of each step of its table.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -14,19 +14,20 @@ const root = new URL("../..", import.meta.url);
 const source = readFileSync(new URL("assembly/number/exp.ts", root), "utf8");
 const constantOf = (name: string) => Number(source.match(new RegExp(`^const ${name}: f64 = (.*);`, "m"))?.[1]);
 
-/** Up to which maximum logits are taken as they are, and how far below it they are told apart. */
+/** The largest absolute maximum of a row whose logits are taken as they are. */
 const LARGE = constantOf("LARGE");
+/** Logits further below the maximum are raised to this distance. */
 const DEPTH = constantOf("DEPTH");
 const BIAS = 384;
-/** Adding it rounds to an integer, ties to even. */
+/** Adding this number rounds to an integer, ties to even. */
 const ROUND = 1.5 * 2 ** 52;
 const CELL = Math.LN2 / 256;
 
-/** Every cell up to here and below, beyond it every STRIDE-th, which takes in every entry of the table. */
+/** Within ±NEAR every cell is walked, beyond it every STRIDE-th cell, which visits every entry of the table. */
 const NEAR = 1800;
 const STRIDE = 97;
 
-/** Points within each cell of the table beside its centre, its edge, and their neighbours. */
+/** Random points in each cell of the table, besides its centre, its edge, and their neighbours. */
 const POINTS_PER_CELL = 41;
 
 interface WalkKernels {
@@ -34,7 +35,7 @@ interface WalkKernels {
   expWalk(xPtr: number, maxPtr: number, outPtr: number, count: number): void;
 }
 
-/** The build under test with one entry more, beside those of asconfig.json. */
+/** Compiles the build under test with the entry expWalk. */
 function compile(): { kernels: WalkKernels; memory: WebAssembly.Memory } {
   const args = ["assembly/number/exp-walk.ts", "--config", "asconfig.json", "--target", process.env.BUILD as string];
   execFileSync("npx", ["asc", ...args, "--outFile", "build/exp-walk.wasm", "--textFile", "build/exp-walk.wat"], {
@@ -71,7 +72,7 @@ it("the shifted exp keeps its bound over its whole domain", { timeout: 1_200_000
   };
   const visit = (v: number) => {
     x[filled] = v;
-    // Any maximum that this logit may have; a quarter of them the logit itself.
+    // A random maximum that a row with this logit may have; in a quarter of the cases the logit itself.
     const [low, high] = [Math.max(v, -LARGE), Math.min(v + DEPTH, LARGE)];
     max[filled] = random() < 0.25 ? low : low + (high - low) * random();
     filled++;
@@ -92,6 +93,6 @@ it("the shifted exp keeps its bound over its whole domain", { timeout: 1_200_000
   console.log(`shifted exp: ${points} points, at most ${worst.error} ulp, at x = ${worst.x} under a maximum of ${worst.max}`);
   expect(points).toBeGreaterThanOrEqual(2 ** 26);
   expect(worst.error).toBeLessThanOrEqual(LIMITS.exp);
-  // With relaxed SIMD it depends on the machine.
+  // With relaxed SIMD the witness depends on the machine.
   if (process.env.BUILD === "release") expect({ x: worst.x, max: worst.max }).toEqual(EXP_WITNESS);
 });

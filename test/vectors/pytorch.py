@@ -11,7 +11,7 @@ import platform
 import torch
 
 SEED = 20
-# Shapes (N, C, ...): both sides of the step between our kernels, and a strided class axis.
+# Shapes (N, C, ...): on both sides of the change of kernel, and with a strided class axis.
 SHAPES = [(5, 10), (3, 50), (2, 5, 2, 2)]
 SMOOTHING = [0.0, 0.1, 1.0]
 REDUCTIONS = ["mean", "sum", "none"]
@@ -22,7 +22,7 @@ def flat(tensor):
 
 
 def batch(shape):
-    """Inputs that all cases of a shape share; labels hold -100 and class 1 for rows to be ignored."""
+    """The inputs that all cases of a shape share. Rows to be ignored have the label -100 or class 1."""
     classes = shape[1]
     rows = (shape[0], *shape[2:])
     labels = torch.randint(0, classes, rows)

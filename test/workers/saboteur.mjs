@@ -1,15 +1,16 @@
-// A worker that joins the first call it sees and then does what workerData says: "exit" ends it with its part undone, "fail" says that
-// its kernel has failed.
+// A worker that joins the first call it sees and then spoils it. workerData.act says how: "exit" ends the worker with its rows undone, "fail"
+// says that its kernel has failed. workerData.Word has the places of the words, with which the memory of a call begins.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { Control, ControlBlock } from "../../dist/threads/shared-call.js";
 
-parentPort.once("message", ({ control }) => {
-  const { words } = new ControlBlock(control);
-  while (!Atomics.load(words, Control.CALL));
-  Atomics.add(words, Control.ACTIVE, 1);
-  if (workerData === "exit") process.exit();
-  Atomics.store(words, Control.FAILED, 1);
-  Atomics.sub(words, Control.ACTIVE, 1);
-  Atomics.notify(words, Control.ACTIVE);
+const { act, Word } = workerData;
+
+parentPort.once("message", ({ call }) => {
+  const words = new Int32Array(call);
+  while (!Atomics.load(words, Word.IS_OPEN));
+  Atomics.add(words, Word.ACTIVE, 1);
+  if (act === "exit") process.exit();
+  Atomics.store(words, Word.FAILED, 1);
+  Atomics.sub(words, Word.ACTIVE, 1);
+  Atomics.notify(words, Word.ACTIVE);
 });

@@ -1,4 +1,4 @@
-// Bars of p, one a class, with arrows to where the label wants them.
+// A chart of p, a bar a class, with arrows from p to the target that the label gives.
 
 import * as Plot from "@observablehq/plot";
 import { short } from "./format.js";
@@ -7,13 +7,13 @@ import { showChart } from "./page.js";
 export interface Bar {
   readonly name: string;
   readonly p: number;
-  /** Drawn as the label, or as the answer. */
+  /** Drawn in another colour: the label, or the answer. */
   readonly isMarked: boolean;
-  /** y: an arrow goes from p to it. */
+  /** The end of an arrow from p. */
   readonly target?: number;
 }
 
-/** The shortest arrow, in units of p, that can be seen. */
+/** Shorter arrows are left out, in units of p. */
 const SHORTEST = 0.015;
 
 export function drawBars(place: HTMLElement, bars: readonly Bar[], description: string, rowHeight = 32): void {

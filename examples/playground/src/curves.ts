@@ -1,4 +1,4 @@
-// Curves that grow as the model trains.
+// A chart of a value by epoch, which grows as the model trains.
 
 import * as Plot from "@observablehq/plot";
 import { showChart } from "./page.js";
@@ -11,11 +11,11 @@ export interface CurvePoint {
 export interface CurveStyle {
   readonly domain: readonly [least: number, most: number];
   readonly color: string;
-  /** How values are written at the axis. */
+  /** Formats the values at the axis. */
   readonly format: (value: number) => string;
 }
 
-/** The fewest epochs that the axis has room for; it has twice as many when they are over. */
+/** The length of the axis at first; it doubles when the curve reaches its end. */
 const FIRST_EPOCHS = 2;
 
 export function drawCurve(place: HTMLElement, points: readonly CurvePoint[], description: string, style: CurveStyle): void {

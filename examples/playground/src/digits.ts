@@ -1,4 +1,4 @@
-// The digits that come with the page (pack-digits.ts).
+// Loads the digits of the page, which pack-digits.ts has packed.
 
 import { type Digits, PIXELS } from "../../mnist/digits.js";
 

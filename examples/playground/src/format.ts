@@ -2,7 +2,7 @@
 
 const withSigns = (text: string) => text.replaceAll("-", "−").replace("e+", "e").replace("Infinity", "∞");
 
-/** All digits that tell a double from its neighbours; with an exponent below 0.001. */
+/** The shortest decimal form that gives the same double; with an exponent below 0.001. */
 export function full(value: number): string {
   return withSigns(value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential() : String(value));
 }

@@ -1,4 +1,4 @@
-// Small images on canvases: a digit in ink, and weights in two colours around 0.
+// Small images on canvases: a digit in ink; weights in two colours, one for positive and one for negative.
 
 import { CLASSES, PIXELS } from "../../mnist/digits.js";
 import type { Weights } from "../../mnist/model.js";
@@ -10,14 +10,14 @@ type Rgb = readonly number[];
 
 const anyContext = make("canvas").getContext("2d") as CanvasRenderingContext2D;
 
-/** A colour of the page, however it is written: a context's are #rrggbb. */
+/** A colour of the page. A canvas context converts each notation to #rrggbb. */
 function colorOf(name: string): Rgb {
   anyContext.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(name);
   const hex = anyContext.fillStyle;
   return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
 }
 
-/** Paints pixels of shares from −1 to 1: of one colour on the ground, or the other. */
+/** Paints each pixel between the ground (share 0) and the colour `positive` (share 1) or `negative` (share −1). */
 function paint(canvas: HTMLCanvasElement, share: (pixel: number) => number, positive: Rgb, negative: Rgb, ground: Rgb): void {
   const image = new ImageData(SIDE, SIDE);
   for (let pixel = 0; pixel < PIXELS; pixel++) {
@@ -35,7 +35,7 @@ export function paintDigit(canvas: HTMLCanvasElement, image: Uint8Array): void {
   paint(canvas, (pixel) => image[pixel] / 255, ink, ink, colorOf("--surface"));
 }
 
-/** Ten images of the weights (PIXELS, CLASSES) of the digits. */
+/** Images of the weights (PIXELS, CLASSES), one for each class. */
 export class WeightImages {
   readonly #canvases: readonly HTMLCanvasElement[];
 

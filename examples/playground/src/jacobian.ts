@@ -1,16 +1,16 @@
-// The Jacobian as a heatmap: a grid that one moves through with arrow keys, each cell with its value.
+// The Jacobian as a heatmap: a grid of cells with their values; arrow keys move through it.
 
 import { full } from "./format.js";
 import { ARROWS, make } from "./page.js";
 
-/** No element of the Jacobian of softmax is larger: p (1 − p) at p = 1/2. */
+/** The largest element that the Jacobian of softmax can have: p (1 − p) at p = 1/2. */
 const LARGEST = 0.25;
 
 const MOVES: typeof ARROWS = { ...ARROWS, Home: [-Infinity, 0], End: [Infinity, 0], PageUp: [0, -Infinity], PageDown: [0, Infinity] };
 
 const subscript = (n: number) => Array.from(String(n), (digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)]).join("");
 
-/** Two decimals at most. */
+/** The text of a cell, with two decimals at most. */
 const inCell = (value: number) => (Math.abs(value) < 0.005 ? "0" : full(Number(value.toFixed(2))));
 
 export class Heatmap {
@@ -23,7 +23,7 @@ export class Heatmap {
   readonly #readout: HTMLElement;
   #values: readonly (readonly number[])[] = [];
   #cells: HTMLElement[][] = [];
-  /** The cell that the tab key leads to. */
+  /** The cell that the tab key focuses. */
   #row = 0;
   #column = 0;
 

@@ -1,4 +1,4 @@
-// The playground: three parts of a page, each on its own.
+// The playground: a page of three independent parts.
 
 import { startMeasure } from "./measure.js";
 import { startSee } from "./see.js";

@@ -1,72 +1,74 @@
-// Measure: ns per logit of loss with gradient in this browser, a sample a frame, drawn as they come.
+// The part Measure: times loss with gradient in this browser, a sample a frame, and draws ns per logit after each round.
 
 import * as Plot from "@observablehq/plot";
+import { median } from "../../../reference/median.js";
 import { short } from "./format.js";
+import { implementationsFor, SHAPES, type Shape } from "./implementations.js";
 import { announcer, atWidthOf, byId, make, showChart } from "./page.js";
-import { clockStep, contestantsFor, median, SHAPES, type Shape, timeOf } from "./timing.js";
+import { clockStep, timeOf } from "./timing.js";
 
 const ROUNDS = 15;
-/** Rounds that are not counted: until engines have compiled what they run. */
+/** Rounds before the first one that counts, in which engines compile the code. */
 const WARM_UP = 3;
-/** A sample takes so many ms at least, and so many steps of the clock. */
+/** A sample takes at least so many ms, and at least so many steps of the clock. */
 const SAMPLE_MS = 12;
 const SAMPLE_STEPS = 20;
 
 const SHOWN = ["plain", "copying", "resident"] as const;
 type Shown = (typeof SHOWN)[number];
-/** ns per logit, of those that have some samples. */
+/** ns per logit; undefined without a sample. */
 type Times = Partial<Record<Shown, number>>;
 
 const COLORS: Readonly<Record<Shown, string>> = { plain: "var(--plain)", copying: "var(--accent-soft)", resident: "var(--accent)" };
 
-/** Resolves in the next frame, when what was drawn is on the screen. */
+/** Resolves in the next frame, after the browser has drawn. */
 const nextFrame = () => new Promise<void>((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 
-/** The medians so far, of all samples of each way. */
+/** The medians of the samples so far; "plain" has the smallest median of its forms. */
 function timesOf(samples: ReadonlyMap<string, readonly number[]>): Times {
   const times: Times = {};
-  for (const [way, values] of samples) {
+  for (const [name, values] of samples) {
     if (values.length === 0) continue;
-    const shown = way === "copying" || way === "resident" ? way : "plain";
+    const shown = name === "copying" || name === "resident" ? name : "plain";
     times[shown] = Math.min(times[shown] ?? Infinity, median(values));
   }
   return times;
 }
 
-/** How many times as fast as plain JavaScript. */
+/** The speeds of the library over that of plain JavaScript. */
 function ratioText(times: Times): string {
   const { plain, copying, resident } = times;
   if (!plain || !copying || !resident) return "";
   return `resident ${(plain / resident).toFixed(1)}× as fast as plain, copying ${(plain / copying).toFixed(1)}×`;
 }
 
-/** Times one shape round by round; `report` gets the medians after each. */
+/** Times one shape round by round; `report` gets the medians after each round. */
 async function measureShape(shape: Shape, sampleMs: number, signal: AbortSignal, report: (times: Times) => void): Promise<void> {
-  const contestants = contestantsFor(shape);
+  const implementations = implementationsFor(shape);
   try {
-    const ways = Object.entries(contestants.ways);
+    const runs = Object.entries(implementations.runs);
     const size = shape.rows * shape.classes;
-    const calls = new Map<string, number>(ways.map(([way]) => [way, 1]));
-    const samples = new Map<string, number[]>(ways.map(([way]) => [way, []]));
+    const calls = new Map<string, number>(runs.map(([name]) => [name, 1]));
+    const samples = new Map<string, number[]>(runs.map(([name]) => [name, []]));
     for (let round = -WARM_UP; round < ROUNDS; round++) {
-      for (let turn = 0; turn < ways.length; turn++) {
+      for (let turn = 0; turn < runs.length; turn++) {
         await nextFrame();
         if (signal.aborted) return;
-        const [way, run] = ways[(turn + round + WARM_UP) % ways.length];
-        let count = calls.get(way) ?? 1;
+        const [name, run] = runs[(turn + round + WARM_UP) % runs.length];
+        let count = calls.get(name) ?? 1;
         let ms = timeOf(run, count);
-        // As many calls as fill a sample, the more the faster the code has become.
+        // Doubles the calls until they fill a sample; more calls do as the engine makes the code faster.
         while (round < 0 && ms < sampleMs) {
           count *= 2;
           ms = timeOf(run, count);
         }
-        calls.set(way, count);
-        if (round >= 0) samples.get(way)?.push((1e6 * ms) / (count * size));
+        calls.set(name, count);
+        if (round >= 0) samples.get(name)?.push((1e6 * ms) / (count * size));
       }
       report(timesOf(samples));
     }
   } finally {
-    contestants.dispose();
+    implementations.dispose();
   }
 }
 

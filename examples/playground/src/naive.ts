@@ -1,4 +1,4 @@
-// What naive code makes of a row, and what went wrong.
+// The results of naive code for a row, and an explanation of their errors.
 
 import { full } from "./format.js";
 
@@ -9,7 +9,7 @@ export interface RowResult {
   readonly gradient: readonly number[];
 }
 
-/** Softmax and cross-entropy as their formulas read, of x = scale · logits and a label y. */
+/** Softmax and cross-entropy by their formulas as they are written, of x = scale · logits and a label y. */
 export function naiveRow(x: readonly number[], label: number, scale: number): RowResult {
   const exps = x.map(Math.exp);
   const sum = exps.reduce((a, b) => a + b);
@@ -22,20 +22,20 @@ export function naiveRow(x: readonly number[], label: number, scale: number): Ro
   };
 }
 
-/** A relative error, or NaN. */
+/** The relative error; NaN if `got` is NaN. */
 function errorOf(got: number, want: number): number {
   return got === want ? 0 : Math.abs(got - want) / Math.abs(want);
 }
 
-/** Whether less than six digits are right. */
+/** True if fewer than six digits are right. */
 export function isWrong(got: number, want: number): boolean {
   return !(errorOf(got, want) < 1e-6);
 }
 
-/** Below this, doubles have fewer digits the smaller they are. */
+/** Doubles below this have the fewer digits the smaller they are. */
 const LEAST_NORMAL = 2 ** -1022;
 
-/** Why the naive results are what they are. */
+/** The cause of the errors in the naive results, in words. */
 export function explain(x: readonly number[], naive: RowResult, truth: RowResult, label: number): string {
   const max = Math.max(...x);
   if (naive.probs.some(Number.isNaN)) {

@@ -1,18 +1,18 @@
-// A pad to draw on: with a mouse, a finger, or keys.
+// A pad to draw on with a mouse, a finger, or keys.
 
 import { PIXELS } from "../../mnist/digits.js";
 import { ARROWS } from "./page.js";
 import type { Point, Stroke } from "./strokes.js";
 
 const SIDE = Math.sqrt(PIXELS);
-/** How far an arrow key moves the pen; strokes are in units of the pad's width. */
+/** The distance that an arrow key moves the pen, in units of the pad's width, as strokes are. */
 const KEY_STEP = 1 / 28;
 const LINE = 0.07;
 
 interface Listener {
-  /** The strokes have changed; all are gone when there are none. */
+  /** Gets the strokes when they have changed; none after a clear. */
   drawn(strokes: readonly Stroke[]): void;
-  /** What has been done by keys. */
+  /** Gets a description of each action by keys. */
   said(text: string): void;
 }
 
@@ -21,12 +21,12 @@ export class Pad {
   readonly #canvas: HTMLCanvasElement;
   readonly #listener: Listener;
   #strokes: Stroke[] = [];
-  /** Shown in place of strokes. */
+  /** An image that is shown in place of strokes. */
   #image: Uint8Array | undefined;
   #pen: Point = { x: 0.5, y: 0.25 };
   #isDown = false;
 
-  /** `frame` has the focus, and a canvas in it. */
+  /** `frame` takes the focus and contains a canvas. */
   constructor(frame: HTMLElement, listener: Listener) {
     const canvas = frame.querySelector("canvas");
     if (!canvas) throw new Error("the pad has no canvas");
@@ -61,7 +61,7 @@ export class Pad {
     this.#changed();
   }
 
-  /** Shows an image (PIXELS) in place of what was drawn. */
+  /** Shows an image (PIXELS) in place of the strokes. */
   show(image: Uint8Array): void {
     this.#isDown = false;
     this.#strokes = [];

@@ -1,4 +1,4 @@
-// Elements of the page: found by their id, made, and told of their width.
+// Elements of the page: finds and makes them, shows charts in them, reports changes of width and colours.
 
 import { full } from "./format.js";
 
@@ -8,7 +8,7 @@ export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   return found as T;
 }
 
-/** An element with attributes and what it contains. */
+/** Makes an element with attributes and content. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   name: K,
   attributes: Readonly<Record<string, string>> = {},
@@ -20,13 +20,13 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** A number in full, which a narrow place may break before its exponent. */
+/** A number with all its digits; a narrow place may break the line before its exponent. */
 export function digitsOf(value: number): (Node | string)[] {
   const [mantissa, exponent] = full(value).split("e");
   return exponent === undefined ? [mantissa] : [mantissa, make("wbr"), `e${exponent}`];
 }
 
-/** Where arrow keys lead. */
+/** The direction of each arrow key. */
 export const ARROWS: Readonly<Record<string, readonly [right: number, down: number]>> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
@@ -34,7 +34,7 @@ export const ARROWS: Readonly<Record<string, readonly [right: number, down: numb
   ArrowDown: [0, 1],
 };
 
-/** Draws at the width that an element has, and again when that changes. */
+/** Draws now, and again whenever the width of an element changes. */
 export function atWidthOf(element: HTMLElement, draw: () => void): void {
   let width = 0;
   new ResizeObserver(() => {
@@ -44,7 +44,7 @@ export function atWidthOf(element: HTMLElement, draw: () => void): void {
   }).observe(element);
 }
 
-/** Shows a chart in its place: an image to assistive technology, described in words and numbers. */
+/** Shows a chart in its place. To assistive technology it is an image with a description in words and numbers. */
 export function showChart(place: HTMLElement, chart: Element, description: string): void {
   place.role = "img";
   place.ariaLabel = description;
@@ -52,10 +52,10 @@ export function showChart(place: HTMLElement, chart: Element, description: strin
   place.replaceChildren(chart);
 }
 
-/** How long a text must have stayed what it is before it is announced, in ms: who drags a slider hears its last position. */
+/** The time in ms that a text must stay the same before it is announced, so that dragging a slider announces its last position only. */
 const SETTLED = 700;
 
-/** Says things in a live region. */
+/** A function that announces texts in a live region. */
 export function announcer(region: HTMLElement): (text: string) => void {
   let timer: number | undefined;
   return (text) => {
@@ -66,7 +66,7 @@ export function announcer(region: HTMLElement): (text: string) => void {
   };
 }
 
-/** Calls back when the colours of the page have changed. */
+/** Calls `listen` when the colours of the page have changed. */
 export function onColorScheme(listen: () => void): void {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", listen);
 }

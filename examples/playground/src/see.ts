@@ -1,4 +1,4 @@
-// See softmax: p, Jacobian, loss and gradient of a row of logits that one moves, beside what naive code makes of it.
+// The part See softmax: p, Jacobian, loss and gradient of a row of logits that the user moves, beside the results of naive code.
 
 import { crossEntropyWithGradient, softmax, softmaxJacobian } from "softmax-wasm";
 import { drawBars } from "./bars.js";
@@ -9,9 +9,9 @@ import { announcer, atWidthOf, byId, digitsOf, make } from "./page.js";
 
 const FEWEST = 2;
 const MOST = 10;
-/** What number fields take. */
+/** The largest absolute value that number fields take. */
 const LARGEST = 1000;
-/** What sliders take at first; all of them take {@link LARGEST} when a logit is beyond. */
+/** The range of the sliders at first; it becomes {@link LARGEST} when a logit exceeds it. */
 const SLIDER = 10;
 
 interface Row {
@@ -29,7 +29,7 @@ const PRESETS: readonly (readonly [name: string, row: Row])[] = [
   ["500 and −500", { logits: [500, -500, 0], label: 0, temperature: 1 }],
 ];
 
-/** The library's results; its loss computes x = scale · logits itself. */
+/** The library's results. Its loss takes logits and computes x = scale · logits. */
 function resultsOf(logits: readonly number[], x: readonly number[], label: number, scale: number): RowResult {
   const { loss, gradient } = crossEntropyWithGradient([...logits], label, { scale });
   return { probs: softmax([...x]), loss, gradient };

@@ -1,5 +1,5 @@
-// Strokes of a pen as an image in the manner of MNIST: scaled into a box of 20 × 20 pixels with their proportions, and moved so that the
-// centre of mass of the ink is the centre of the 28 × 28.
+// Turns strokes of a pen into an image as MNIST has them: scaled to a box of 20 × 20 pixels, proportions kept, and moved so that the centre
+// of mass of the ink is the centre of the 28 × 28 pixels.
 
 import { PIXELS } from "../../mnist/digits.js";
 
@@ -7,14 +7,14 @@ export interface Point {
   readonly x: number;
   readonly y: number;
 }
-/** Points that the pen went through without being lifted, in any unit; y downwards. */
+/** The points of a stroke of the pen, in any unit; y points downwards. */
 export type Stroke = Point[];
 
 const SIDE = Math.sqrt(PIXELS);
 const BOX = 20;
 /** Half the width of MNIST's pen, in its pixels. */
 const PEN = 1.2;
-/** A drawing smaller than this, in units of the strokes, is not scaled up further: a dot stays one. */
+/** The smallest size, in units of the strokes, that is scaled to the whole box, so that a dot stays a dot. */
 const SMALLEST = 0.15;
 
 /** The distance from (x, y) to the segment from a to b. */
@@ -25,7 +25,7 @@ function distance(x: number, y: number, a: Point, b: Point): number {
   return Math.hypot(x - a.x - along * dx, y - a.y - along * dy);
 }
 
-/** The ink of strokes given in pixels, from 0 to 1 in each; edges are a pixel wide. */
+/** The ink in each pixel, from 0 to 1, of strokes in units of pixels. Edges are one pixel wide. */
 function inkOf(strokes: readonly Stroke[]): Float64Array {
   const ink = new Float64Array(PIXELS);
   for (const stroke of strokes) {
@@ -50,7 +50,7 @@ function inkOf(strokes: readonly Stroke[]): Float64Array {
 
 const mapped = (strokes: readonly Stroke[], map: (point: Point) => Point) => strokes.map((stroke) => stroke.map(map));
 
-/** (PIXELS), 0 … 255 */
+/** The image (PIXELS), 0 … 255, of strokes. */
 export function imageOf(strokes: readonly Stroke[]): Uint8Array {
   const points = strokes.flat();
   if (points.length === 0) return new Uint8Array(PIXELS);

@@ -1,4 +1,4 @@
-// Train: softmax regression, a few steps a frame, with its curves and weights; and a digit of one's own, read by it.
+// The part Train: softmax regression, a few steps a frame, with its curves and weights; it reads a digit that the user draws.
 
 import { CLASSES, type Digits, PIXELS } from "../../mnist/digits.js";
 import { drawBars } from "./bars.js";
@@ -11,12 +11,12 @@ import { announcer, atWidthOf, byId, digitsOf, make, onColorScheme } from "./pag
 import { imageOf } from "./strokes.js";
 import { Trainer } from "./trainer.js";
 
-/** Digits visited in a frame: some two epochs a second, slow enough to be watched. */
+/** Digits trained on in a frame: about two epochs a second, slow enough to watch. */
 const DIGITS_PER_FRAME = 200;
 const MOST_EPOCHS = 50;
-/** How many times an epoch a point is added to the curves, and everything is drawn. */
+/** The number of points that an epoch adds to the curves; all is drawn with each. */
 const POINTS_PER_EPOCH = 6;
-/** How often progress is announced, in epochs. */
+/** Progress is announced after so many epochs. */
 const ANNOUNCED_EPOCHS = 10;
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
@@ -43,7 +43,7 @@ export function startTrain(): void {
   let accuracies: CurvePoint[] = [];
   let isRunning = false;
   let scheduled = 0;
-  /** What is on the pad, and the number of the test digit that it is. */
+  /** The image on the pad, and its number if it is a test digit. */
   let image: Uint8Array | undefined;
   let shownDigit = -1;
   let isTestDigit = false;

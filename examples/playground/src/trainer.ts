@@ -1,4 +1,4 @@
-// Softmax regression, step by step: the model of the MNIST example on the digits of the page.
+// Trains the model of the MNIST example on the digits of the page, step by step.
 
 import { SoftmaxCrossEntropy, softmax } from "softmax-wasm";
 import { seeded } from "../../../reference/data.js";
@@ -14,8 +14,8 @@ export class Trainer {
   /** The learning rate of the first epoch; the e-th has rate / √e. */
   rate = 0.5;
   steps = 0;
-  /** How many digits have been visited. */
-  #visited = 0;
+  /** The number of digits trained on, repetitions included. */
+  #trained = 0;
   #next = 0;
   readonly #training: Digits;
   readonly #test: Digits;
@@ -29,12 +29,12 @@ export class Trainer {
     this.#order = Uint32Array.from({ length: training.count }, (_, i) => i);
   }
 
-  /** How many times the digits have been visited. */
+  /** The number of times that all digits have been trained on. */
   get epochs(): number {
-    return this.#visited / this.#training.count;
+    return this.#trained / this.#training.count;
   }
 
-  /** Visits the next digits; gives their mean loss before the step. */
+  /** Trains on the next digits; returns their mean loss before the step. */
   step(): number {
     if (this.#next === 0) shuffle(this.#order, this.#random);
     const chosen = this.#order.subarray(this.#next, this.#next + this.batch);
@@ -48,13 +48,13 @@ export class Trainer {
     const loss = layer.forward();
     descend(this.weights, this.#training, chosen, layer.backward(), this.rate / Math.sqrt(epoch));
     this.steps++;
-    this.#visited += chosen.length;
+    this.#trained += chosen.length;
     this.#next += chosen.length;
     if (this.#next === this.#order.length) this.#next = 0;
     return loss;
   }
 
-  /** The share of the test digits that are taken for what they are. */
+  /** The share of the test digits whose predicted class is the true one. */
   accuracy(): number {
     return accuracyOf(confusionOf(this.weights, this.#test));
   }

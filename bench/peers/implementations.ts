@@ -1,6 +1,6 @@
-// Other libraries at the same ops; each is loaded only when it runs.
+// The implementations by other libraries; a library is loaded when it runs.
 
-import type { Contestant, Task } from "../timing.js";
+import type { Implementation, Task } from "../task.js";
 import { jax } from "./jax.js";
 import { jsPyTorch } from "./js-pytorch.js";
 import { numPy } from "./numpy.js";
@@ -11,12 +11,12 @@ import { transformers } from "./transformers.js";
 
 export interface Peer {
   readonly name: string;
-  readonly dtype: Contestant["dtype"];
-  /** What it runs, and what is not as it is for the others. */
+  readonly dtype: Implementation["dtype"];
+  /** The functions that it calls, and its differences from the others. */
   readonly note: string;
-  /** The package whose version is its own. */
+  /** The npm package that must be installed. */
   readonly package: string;
-  /** What is timed, or why it cannot be. */
+  /** The implementation of a task, or the reason why there is none. */
   readonly workOf: (task: Task) => Promise<Work | string>;
 }
 
@@ -96,9 +96,9 @@ export const PEERS: readonly Peer[] = [
 const isMissing = (error: unknown) =>
   error instanceof Error && "code" in error && ["ERR_MODULE_NOT_FOUND", "MODULE_NOT_FOUND"].includes(String(error.code));
 
-export async function contestantOf(task: Task): Promise<Contestant | string> {
-  const peer = PEERS.find(({ name }) => name === task.contestant);
-  if (!peer) return `there is no ${task.contestant}`;
+export async function implementPeer(task: Task): Promise<Implementation | string> {
+  const peer = PEERS.find(({ name }) => name === task.implementation);
+  if (!peer) return `there is no ${task.implementation}`;
   try {
     const work = await peer.workOf(task);
     return typeof work === "string" ? work : { dtype: peer.dtype, ...work };

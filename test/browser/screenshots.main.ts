@@ -1,19 +1,19 @@
-// Screenshots of the playground's parts, as README shows them: of the built page, at the widths of a screen and of a phone, light and dark.
+// Takes the screenshots of the playground's parts for README, from the built page: at the widths of a screen and a phone, light and dark.
 //
-//   npx tsx examples/playground/screenshots.ts
+//   npx tsx test/browser/screenshots.main.ts
 
 import { fileURLToPath } from "node:url";
 import type { Page } from "puppeteer-core";
 import { build } from "vite";
-import { BROWSERS, open } from "../../test/browser/browsers.js";
-import { serve } from "../../test/browser/server.js";
+import { BROWSERS, open } from "./browsers.js";
+import { serve } from "./server.js";
 
 const WIDTHS = [1280, 390];
 const SCHEMES = ["light", "dark"];
-/** Below a part, in pixels. */
+/** The margin below a part, in pixels. */
 const MARGIN = 16;
 
-/** What is done in each part before it is shown. */
+/** The actions in each part before its screenshot. */
 const SCENES: Readonly<Record<string, (page: Page) => Promise<void>>> = {
   see: async (page) => {
     await page.locator(`::-p-aria([name="500"][role="button"])`).click();
@@ -47,8 +47,8 @@ const SCENES: Readonly<Record<string, (page: Page) => Promise<void>>> = {
   },
 };
 
-const root = fileURLToPath(new URL(".", import.meta.url));
-await build({ configFile: `${root}vite.config.ts`, logLevel: "warn" });
+const playground = fileURLToPath(new URL("../../examples/playground/", import.meta.url));
+await build({ configFile: `${playground}vite.config.ts`, logLevel: "warn" });
 await using site = await serve({});
 const browser = await open(BROWSERS[0]);
 try {
@@ -68,7 +68,7 @@ try {
         const top = await section.evaluate((element) => element.getBoundingClientRect().top + scrollY);
         const { height } = (await section.boundingBox()) ?? { height: 0 };
         await page.screenshot({
-          path: `${root}screenshots/${part}-${width}-${scheme}.png`,
+          path: `${playground}screenshots/${part}-${width}-${scheme}.png`,
           clip: { x: 0, y: top, width, height: height + MARGIN },
           captureBeyondViewport: true,
         });

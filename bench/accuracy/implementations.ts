@@ -1,5 +1,5 @@
 /// <reference lib="esnext.float16" />
-// Who computes softmax, cross-entropy and its gradient: this library, the textbook, a careful hand, and other libraries.
+// The implementations of softmax, cross-entropy and its gradient: this library, plain JavaScript in two forms, and other libraries.
 
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -16,18 +16,18 @@ export interface Batch {
   readonly labels: Int32Array;
 }
 
-/** probs (rows, classes), losses (rows), and the gradients of each row's own loss (rows, classes). */
+/** probs (rows, classes), losses (rows), and the gradient of each row's own loss (rows, classes). */
 export interface Results {
   readonly probs: ArrayLike<number>;
   readonly losses: ArrayLike<number>;
   readonly gradient: ArrayLike<number>;
 }
 
-export interface Contestant {
+export interface Implementation {
   readonly name: string;
   readonly version: string;
-  /** What it runs, in a few words. */
-  readonly what: string;
+  /** The functions that it calls, for a table. */
+  readonly calls: string;
   readonly precision: "float64" | "float32";
   readonly run: (batches: readonly Batch[]) => Promise<Results[]>;
 }
@@ -38,10 +38,10 @@ const require = createRequire(import.meta.url);
 
 const eachBatch = (run: (batch: Batch) => Results | Promise<Results>) => (batches: readonly Batch[]) => Promise.all(batches.map(run));
 
-export const softmaxWasm: Contestant = {
+export const softmaxWasm: Implementation = {
   name: "softmax-wasm",
   version: packages[""].version,
-  what: "`softmax`, `crossEntropyWithGradient`",
+  calls: "`softmax`, `crossEntropyWithGradient`",
   precision: "float64",
   run: eachBatch(({ rows, classes, logits, labels }) => {
     const shape = [rows, classes];
@@ -51,7 +51,7 @@ export const softmaxWasm: Contestant = {
 };
 
 /** Row by row in plain JavaScript: p = exp(x − max) / Σ, then the loss from x − max, p and Σ at the label, and p − [j = y]. */
-function byHand(lossOf: (shifted: number, prob: number, sum: number) => number): Contestant["run"] {
+function byHand(lossOf: (shifted: number, prob: number, sum: number) => number): Implementation["run"] {
   return eachBatch(({ rows, classes, logits, labels }) => {
     const probs = new Float64Array(rows * classes);
     const losses = new Float64Array(rows);
@@ -72,26 +72,26 @@ function byHand(lossOf: (shifted: number, prob: number, sum: number) => number):
   });
 }
 
-const naive: Contestant = {
+const naive: Implementation = {
   name: "naive JavaScript",
   version: "",
-  what: "textbook NumPy code, translated: loss −log(p + 1e-12), gradient p − 1 at the label",
+  calls: "textbook NumPy code, translated: loss −log(p + 1e-12), gradient p − 1 at the label",
   precision: "float64",
   run: byHand((_shifted, prob) => -Math.log(prob + 1e-12)),
 };
 
-const careful: Contestant = {
+const careful: Implementation = {
   name: "careful JavaScript",
   version: "",
-  what: "as a careful hand writes it: loss log Σ exp(x − max) − (x_y − max), gradient p − 1 at the label",
+  calls: "the usual careful form: loss log Σ exp(x − max) − (x_y − max), gradient p − 1 at the label",
   precision: "float64",
   run: byHand((shifted, _prob, sum) => Math.log(sum) - shifted),
 };
 
 const PYTHONS = ["/usr/bin/python3", "python3"];
 
-/** PyTorch where there is a Python that has it. */
-function pyTorch(): Contestant[] {
+/** PyTorch, if a Python has it. */
+function pyTorch(): Implementation[] {
   for (const python of PYTHONS) {
     const { status, stdout } = spawnSync(python, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8" });
     if (status === 0) return [{ ...torchOn(python), version: stdout.trim() }];
@@ -99,11 +99,11 @@ function pyTorch(): Contestant[] {
   return [];
 }
 
-function torchOn(python: string): Omit<Contestant, "version"> {
+function torchOn(python: string): Omit<Implementation, "version"> {
   const script = fileURLToPath(new URL("torch_results.py", import.meta.url));
   return {
     name: "PyTorch",
-    what: "`torch.softmax`, `cross_entropy`, autograd; float64 on the CPU, in Python",
+    calls: "`torch.softmax`, `cross_entropy`, autograd; float64 on the CPU, in Python",
     precision: "float64",
     async run(batches) {
       const words = batches.flatMap(({ rows, classes, logits, labels }) => [rows, classes, ...logits, ...labels]);
@@ -123,13 +123,13 @@ function torchOn(python: string): Omit<Contestant, "version"> {
   };
 }
 
-// jax-js asks `instanceof Float16Array`, which Node has from version 24 on.
+// jax-js evaluates `instanceof Float16Array`; Node has that class from version 24 on.
 Object.assign(globalThis, { Float16Array: globalThis.Float16Array ?? class {} });
 
-const jaxJs: Contestant = {
+const jaxJs: Implementation = {
   name: "jax-js",
   version: packages["node_modules/@jax-js/jax"].version,
-  what: "`nn.softmax`, `nn.logSoftmax` taken at the labels, `grad`; float64 on its CPU device",
+  calls: "`nn.softmax`, `nn.logSoftmax` taken at the labels, `grad`; float64 on its CPU device",
   precision: "float64",
   async run(batches) {
     await init("cpu");
@@ -148,7 +148,7 @@ const jaxJs: Contestant = {
   },
 };
 
-/** As much of TensorFlow.js as is called here; its own types clash with those of TypeScript's DOM. */
+/** The types of the functions of TensorFlow.js that are called here; its own types conflict with those of TypeScript's DOM. */
 interface TensorFlow {
   enableProdMode(): void;
   setBackend(name: string): Promise<boolean>;
@@ -165,10 +165,10 @@ interface Tensor {
   dataSync(): Float32Array;
 }
 
-const tensorFlow: Contestant = {
+const tensorFlow: Implementation = {
   name: "TensorFlow.js",
   version: packages["node_modules/@tensorflow/tfjs-core"].version,
-  what: "`softmax`, `losses.softmaxCrossEntropy`, `grad`; float32, it has no float64; CPU backend",
+  calls: "`softmax`, `losses.softmaxCrossEntropy`, `grad`; float32, it has no float64; CPU backend",
   precision: "float32",
   async run(batches) {
     const tf: TensorFlow = require("@tensorflow/tfjs-core");
@@ -193,7 +193,7 @@ const tensorFlow: Contestant = {
   },
 };
 
-/** As much of ConvNetJS as is called here; it comes without types. */
+/** The types of the functions of ConvNetJS that are called here; the package has no types. */
 interface ConvNet {
   Vol: new (values: number[]) => { readonly dw: Float64Array };
   SoftmaxLayer: new (size: {
@@ -202,15 +202,15 @@ interface ConvNet {
     in_depth: number;
   }) => {
     forward(logits: InstanceType<ConvNet["Vol"]>): { readonly w: Float64Array };
-    /** Leaves the gradient in the logits' dw, gives back the loss. */
+    /** Writes the gradient to dw of the logits; returns the loss. */
     backward(label: number): number;
   };
 }
 
-const convNetJs: Contestant = {
+const convNetJs: Implementation = {
   name: "ConvNetJS",
   version: packages["node_modules/convnetjs"].version,
-  what: "`SoftmaxLayer`, `forward` and `backward`; float64",
+  calls: "`SoftmaxLayer`, `forward` and `backward`; float64",
   precision: "float64",
   run: eachBatch(({ rows, classes, logits, labels }) => {
     const { Vol, SoftmaxLayer }: ConvNet = require("convnetjs");
@@ -229,5 +229,5 @@ const convNetJs: Contestant = {
   }),
 };
 
-/** All that can be run here. */
-export const contestants = (): Contestant[] => [softmaxWasm, careful, naive, ...pyTorch(), jaxJs, convNetJs, tensorFlow];
+/** All implementations that are installed. */
+export const implementations = (): Implementation[] => [softmaxWasm, careful, naive, ...pyTorch(), jaxJs, convNetJs, tensorFlow];

@@ -1,14 +1,14 @@
-// The figure: what loss with gradient takes a logit, a panel a shape, a bar a contestant.
+// The figure of times: ns per logit of loss with gradient, a panel a shape, a bar an implementation.
 //
-// Drawn by `npm run bench:all -- --record`; of a record alone by `tsx bench/figure.ts bench/results/node-20.json`.
+// `npm run bench:all -- --record` draws it; `tsx bench/speed-figure.ts bench/results/node-20.json` draws it from a record.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { scaleLinear } from "d3-scale";
-import type { BenchRecord, Timed } from "./record.js";
+import { type BenchRecord, type Timed, writeFigure } from "./record.js";
 import { escaped, FAINT, figure, HALO, INK, tag, text, WIDTH } from "./svg.js";
 
-/** Panels, as far as the record has them: few classes, many, very many, and a strided axis. */
+/** The workloads with a panel, if the record has them: few classes, many, very many, and a strided axis. */
 const PANELS: Readonly<Record<string, string>> = {
   "gradient-8192x10": "digit classifier",
   "gradient-1024x1000": "ImageNet",
@@ -22,7 +22,7 @@ interface Style {
   readonly title?: string;
 }
 
-/** From top to bottom, but for the best of the other libraries, which is the last. */
+/** Bars from top to bottom; the bar of the best other library comes last. */
 const STYLES: Readonly<Record<string, Style>> = {
   resident: { fill: "#0b62c4", text: "#0b5cb8" },
   relaxed: { fill: "#083e7d", text: "#083e7d" },
@@ -41,11 +41,12 @@ const TOP = 84;
 const GUTTER = 18;
 const ROW = 25;
 const BAR = 15;
-/** Right of a panel's longest bar, for its number. */
+/** The room right of a panel's longest bar, for its number. */
 const NUMBER = 34;
-/** Of the contestants without a style, the fastest: who has the most panels, then the smallest product of times. */
-function bestPeer({ contestants }: BenchRecord, panels: readonly Timed[]): string | undefined {
-  const peers = Object.keys(contestants).filter((name) => !(name in STYLES));
+
+/** The fastest implementation without a style: among those in the most panels, the one with the smallest product of times. */
+function bestPeer({ implementations }: BenchRecord, panels: readonly Timed[]): string | undefined {
+  const peers = Object.keys(implementations).filter((name) => !(name in STYLES));
   const marks = peers.map((name) => {
     const times = panels.flatMap(({ times }) => (times[name] ? [times[name].nsPerLogit] : []));
     return { name, panels: times.length, product: times.reduce((a, b) => a * b, 1) };
@@ -95,12 +96,12 @@ export function draw(record: BenchRecord): string {
 
   const machine = `${record.cpu}, one core; Node ${record.node}; ${record.date}`;
   return figure(
-    "Loss with gradient: nanoseconds per logit by contestant and shape",
+    "Loss with gradient: nanoseconds per logit by implementation and shape",
     height,
     text("Loss with gradient, float64", [16, 29], { "font-size": 15, "font-weight": 600 }),
     text(escaped(machine), [WIDTH - RIGHT, 29], { "font-size": 11.5, "text-anchor": "end" }),
     ...names.map((name, row) =>
-      text(escaped(styleOf(name).title ?? record.contestants[name].title), [LEFT - 10, middle(row) + 4], {
+      text(escaped(styleOf(name).title ?? record.implementations[name].title), [LEFT - 10, middle(row) + 4], {
         fill: styleOf(name).text,
         "text-anchor": "end",
         "font-weight": 600,
@@ -114,5 +115,5 @@ export function draw(record: BenchRecord): string {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [path] = process.argv.slice(2);
   if (!path) throw new TypeError("expected the path of a record");
-  writeFileSync(new URL("results/speed.svg", import.meta.url), draw(JSON.parse(readFileSync(path, "utf8"))));
+  writeFigure("speed", draw(JSON.parse(readFileSync(path, "utf8"))));
 }

@@ -1,21 +1,22 @@
-// The parent's side of the benchmark: starts a runner, verifies its result, lets it time. timing.ts has the protocol.
+// The parent's end of the benchmark's protocol: starts a runner, verifies its result, lets it time. runner-child.ts describes the protocol.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { Entrant } from "./entrants.js";
-import type { Contestant, Time } from "./timing.js";
+import type { Command } from "./commands.js";
+import type { Implementation } from "./task.js";
+import type { Timing } from "./timing.js";
 import type { Reference } from "./verify.js";
 import type { Batch, Workload } from "./workloads.js";
 
-export type Outcome = (Time & { readonly dtype: Contestant["dtype"] }) | { readonly skipped: string };
+export type Outcome = (Timing & { readonly dtype: Implementation["dtype"] }) | { readonly skipped: string };
 
 const MAX_SECONDS = 120;
 const ONE_THREAD = { OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1", MKL_NUM_THREADS: "1" };
 
-/** Lays a batch out where runners find it. */
+/** Writes a batch to the folder from which runners read it. */
 export function writeBatch(folder: string, { logits, labels }: Batch): void {
   writeFileSync(join(folder, "logits.f64"), new Uint8Array(logits.buffer));
   writeFileSync(join(folder, "labels.i32"), new Uint8Array(labels.buffer));
@@ -25,13 +26,18 @@ function readResult(path: string): Float64Array {
   return existsSync(path) ? new Float64Array(new Uint8Array(readFileSync(path)).buffer) : new Float64Array();
 }
 
-/** One contestant on one workload, in a process of its own. */
-export async function contest({ name, command, cwd }: Entrant, workload: Workload, folder: string, reference: Reference): Promise<Outcome> {
-  if ("missing" in command) return { skipped: command.missing };
+/** Times one implementation on one workload, in a process of its own. */
+export async function timeByRunner(
+  { name, argv, cwd }: Command,
+  workload: Workload,
+  folder: string,
+  reference: Reference,
+): Promise<Outcome> {
+  if ("missing" in argv) return { skipped: argv.missing };
   const resultPath = join(folder, "result.f64");
   rmSync(resultPath, { force: true });
   const { op, outer, classes, inner } = workload;
-  const [program, ...args] = [...command, name, op, String(outer), String(classes), String(inner), folder];
+  const [program, ...args] = [...argv, name, op, String(outer), String(classes), String(inner), folder];
   const child = spawn(program, args, {
     cwd,
     env: { ...process.env, ...ONE_THREAD },
@@ -42,15 +48,16 @@ export async function contest({ name, command, cwd }: Entrant, workload: Workloa
   child.stderr.on("data", (chunk) => {
     notes += chunk;
   });
-  child.stdin.on("error", () => {}); // a runner that has ended is seen by its output
+  // A runner that has ended closes the pipe. Its status, read below, is the error to report.
+  child.stdin.on("error", () => {});
 
-  let dtype: Contestant["dtype"] | undefined;
+  let dtype: Implementation["dtype"] | undefined;
   let outcome: Outcome | undefined;
   createInterface(child.stdout).on("line", (line) => {
     if (dtype === undefined && line.startsWith("skip ")) {
       outcome = { skipped: line.slice("skip ".length) };
     } else if (dtype === undefined && line.startsWith("ready ")) {
-      dtype = line.slice("ready ".length) as Contestant["dtype"];
+      dtype = line.slice("ready ".length) as Implementation["dtype"];
       const flaw = reference.flawOf(readResult(resultPath), dtype);
       if (flaw !== undefined) outcome = { skipped: `wrong: ${flaw}` };
       child.stdin.write(flaw === undefined ? "go\n" : "stop\n");

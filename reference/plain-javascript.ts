@@ -1,15 +1,15 @@
-// Softmax, loss, and loss with gradient in plain JavaScript, as fast as we know to write them: typed arrays, one exp an element, in the
-// forms that are the fastest somewhere: by engine, and by the number of classes. For finite logits.
+// Softmax, loss, and loss with gradient of finite logits in plain JavaScript, as fast as we know to write them: typed arrays, one exp an
+// element. Each operation has one or two forms; the fastest one depends on the engine and the number of classes.
 //
-// They are what one would write by hand: x − max, and log of the sum; digits are lost on confident rows. What was no faster, measured on
-// Node 20, 24 and 26, is left out: three passes over one row, a division in place of the reciprocal, Math.max, subarrays, several
-// accumulators, exp twice in place of storing it, strides in place of tiles.
+// The formulas are those that one writes by hand: x − max, and log of the sum. They lose digits on confident rows. Other forms were no
+// faster, measured on Node 20, 24 and 26: three passes over one row, a division in place of the reciprocal, Math.max, subarrays, several
+// accumulators, computing exp twice in place of storing it, strides in place of tiles.
 
 /** x and out (rows, classes). */
 export type Softmax = (x: Float64Array, out: Float64Array, rows: number, classes: number) => void;
-/** The mean over the rows: x (rows, classes), labels (rows). */
+/** The mean loss over the rows: x (rows, classes), labels (rows). */
 export type CrossEntropy = (x: Float64Array, labels: Int32Array, rows: number, classes: number) => number;
-/** The mean over the rows, and its gradient: x and gradient (rows, classes), labels (rows). */
+/** The mean loss over the rows, and its gradient: x and gradient (rows, classes), labels (rows). */
 export type CrossEntropyWithGradient = (
   x: Float64Array,
   labels: Int32Array,
@@ -17,7 +17,7 @@ export type CrossEntropyWithGradient = (
   rows: number,
   classes: number,
 ) => number;
-/** The same along a strided axis: x and gradient (outer, classes, inner), labels (outer, inner). */
+/** The mean loss along a strided axis, and its gradient: x and gradient (outer, classes, inner), labels (outer, inner). */
 export type StridedCrossEntropyWithGradient = (
   x: Float64Array,
   labels: Int32Array,
@@ -27,7 +27,7 @@ export type StridedCrossEntropyWithGradient = (
   inner: number,
 ) => number;
 
-/** Of each operation, its forms by name. */
+/** The forms of each operation, by name. */
 export interface Forms {
   readonly softmax: Readonly<Record<string, Softmax>>;
   readonly crossEntropy: Readonly<Record<string, CrossEntropy>>;
@@ -35,13 +35,13 @@ export interface Forms {
   readonly strided: Readonly<Record<string, StridedCrossEntropyWithGradient>>;
 }
 
-/** Rows that a strided axis is walked for at once. */
+/** The number of neighbouring rows that are walked together along a strided axis. */
 const TILE = 64;
 
-/** The forms by some exp, of arguments that are not positive. */
+/** The forms by a given exp, whose arguments are at most 0. */
 export function formsBy(exp: (x: number) => number): Forms {
-  // One pass finds the maximum and sums; what was stored relative to a smaller maximum is scaled when a larger one comes, which is
-  // seldom. The maximum itself needs no exp.
+  // Online: one pass finds the maximum and the sum. When a larger maximum comes, which is seldom, the values stored so far are scaled. The
+  // maximum itself needs no exp.
 
   function softmaxOnline(x: Float64Array, out: Float64Array, rows: number, classes: number, first = 0): void {
     for (let r = first, start = first * classes; r < rows; r++, start += classes) {
@@ -126,7 +126,7 @@ export function formsBy(exp: (x: number) => number): Forms {
     return loss * weight;
   }
 
-  // Three passes over two rows at once, i in one and k in the other: what one waits for is time for the other.
+  // In pairs: three passes over two rows at once, i in one and k in the other. While one row waits for a result, the other one computes.
 
   function softmaxInPairs(x: Float64Array, out: Float64Array, rows: number, classes: number): void {
     for (let r = 0; r + 1 < rows; r += 2) {
@@ -219,7 +219,7 @@ export function formsBy(exp: (x: number) => number): Forms {
     return loss * weight + (rows % 2 ? withGradientOnline(x, labels, gradient, rows, classes, rows - 1) : 0);
   }
 
-  // Along a strided axis: a tile of neighbouring rows class by class, so that memory is walked in its order.
+  // By tile, along a strided axis: neighbouring rows are walked together, class by class, in the order of memory.
 
   const max = new Float64Array(TILE);
   const sum = new Float64Array(TILE);
@@ -275,9 +275,5 @@ export function formsBy(exp: (x: number) => number): Forms {
   };
 }
 
-/** By the exp that JavaScript has. */
+/** The forms by Math.exp. */
 export const FORMS = formsBy(Math.exp);
-
-export const softmax: Softmax = FORMS.softmax.inPairs;
-export const crossEntropy: CrossEntropy = FORMS.crossEntropy.inPairs;
-export const crossEntropyWithGradient: CrossEntropyWithGradient = FORMS.crossEntropyWithGradient.inPairs;

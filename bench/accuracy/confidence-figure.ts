@@ -1,20 +1,20 @@
-// The figure: the error of loss and gradient against how confident a row is, a line a contestant.
+// The figure of errors: the error of loss and gradient against the confidence of a row, a line an implementation.
 
 import { scaleLog } from "d3-scale";
 import { line } from "d3-shape";
 import { LIMITS } from "../../reference/limits.js";
 import { FAINT, figure, HALO, INK, tag, text, WIDTH } from "../svg.js";
 
-/** A contestant's worst error around a confidence gap, in ulps. */
+/** An implementation's largest error around a confidence gap, in ulps. */
 export interface Point {
   readonly gap: number;
   readonly error: number;
 }
 
-/** By contestant. */
+/** By implementation. */
 export type Lines = Readonly<Record<string, readonly Point[]>>;
 
-/** In drawing order: wide and solid below, thin and dashed above, so that lines that coincide show all the same. */
+/** In drawing order: wide solid lines first, thin dashed ones on top, so that lines that coincide all show. */
 const STYLES: Record<string, { stroke: string; text: string; width: number; dashes: string }> = {
   "TensorFlow.js": { stroke: "#6b7280", text: "#565d69", width: 2, dashes: "9 3 2 3" },
   "careful JavaScript": { stroke: "#f0b429", text: "#8a5a00", width: 6, dashes: "none" },
@@ -24,7 +24,7 @@ const STYLES: Record<string, { stroke: string; text: string; width: number; dash
 };
 
 const HEIGHT = 430;
-/** Of a panel's plot: its place in the figure, and the height of the band for results without a right digit, a lane a contestant. */
+/** The place of a panel's plot in the figure, and the height of the band for results without a right digit, a lane an implementation. */
 const PLOT = { left: 58, top: 44, width: 372, height: 322, gutter: 32, band: 52 };
 const LANE = PLOT.band / 6;
 export const FIRST_GAP = 0.25;
@@ -33,7 +33,7 @@ const GAP_TICKS = [0.3, 1, 3, 10, 30, 100, 300, LAST_GAP];
 const ERROR_TICKS = [1, 1e3, 1e6, 1e9, 1e12, 1e15];
 const FLOOR = 0.03;
 
-/** A line's name, where there is room for it. */
+/** The name of a line, at a place with room for it. */
 interface Name {
   readonly of: keyof typeof STYLES;
   readonly text: string;
@@ -67,8 +67,8 @@ const powerOf10 = (value: number) => {
 function panel(quantity: keyof typeof PANELS, lines: Lines, index: number): string {
   const { title, naive } = PANELS[quantity];
   const names: Name[] = [...NAMES, { of: "naive JavaScript", text: "naive JavaScript", ...naive }];
-  const height = (contestant: string, error: number) =>
-    error === Infinity ? (Object.keys(STYLES).indexOf(contestant) + 0.75) * LANE : y(Math.max(error, FLOOR));
+  const height = (implementation: string, error: number) =>
+    error === Infinity ? (Object.keys(STYLES).indexOf(implementation) + 0.75) * LANE : y(Math.max(error, FLOOR));
   const limit = y(LIMITS.loss);
   return tag(
     "g",
@@ -83,12 +83,12 @@ function panel(quantity: keyof typeof PANELS, lines: Lines, index: number): stri
     rule(limit, { stroke: INK, "stroke-dasharray": "4 3" }),
     text(`${LIMITS.loss} ulp, the contract`, [PLOT.width - 8, limit - 6], { "text-anchor": "end" }),
     tag("rect", { width: PLOT.width, height: PLOT.height, fill: "none", stroke: "#9aa5b1" }),
-    ...Object.entries(STYLES).map(([contestant, { stroke, width, dashes }]) => {
+    ...Object.entries(STYLES).map(([implementation, { stroke, width, dashes }]) => {
       const path = line<Point>()
         .x(({ gap }) => x(gap))
-        .y(({ error }) => height(contestant, error))
+        .y(({ error }) => height(implementation, error))
         .digits(1);
-      const d = path(lines[contestant] ?? []) ?? "";
+      const d = path(lines[implementation] ?? []) ?? "";
       return tag("path", { d, fill: "none", stroke, "stroke-width": width, "stroke-dasharray": dashes, "stroke-linejoin": "round" });
     }),
     ...names

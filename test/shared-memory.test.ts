@@ -1,0 +1,77 @@
+// The shared memory of layers with threads: its module, its size, and layers where memory cannot be shared.
+
+import { readFileSync } from "node:fs";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { Softmax } from "../src/index.js";
+import { sharedMemory, wasm } from "../src/wasm/binary.generated.js";
+import { instantiateShared } from "../src/wasm/instantiate.js";
+
+describe("the module for shared memory", () => {
+  it("has the bytes of the target with threads", () => {
+    const own = Buffer.from(wasm, "hex");
+    const { start, end, bytes } = sharedMemory;
+    const target = readFileSync(new URL(`../build/${process.env.BUILD}-threads.wasm`, import.meta.url));
+    expect(Buffer.concat([own.subarray(0, start), Buffer.from(bytes), own.subarray(end)]).equals(target)).toBe(true);
+    expect(bytes.length).toBeLessThan(32);
+  });
+
+  const { Memory } = WebAssembly;
+  afterEach(() => {
+    WebAssembly.Memory = Memory;
+  });
+
+  /** Lets the engine reserve shared memories of up to `most` pages only. */
+  const limitMemory = (most: number) => {
+    WebAssembly.Memory = class extends Memory {
+      constructor(descriptor: WebAssembly.MemoryDescriptor) {
+        if (descriptor.shared && (descriptor.maximum ?? 0) > most) throw new RangeError("could not allocate memory");
+        super(descriptor);
+      }
+    };
+  };
+
+  it("reserves fewer addresses where the engine has no more", () => {
+    limitMemory(5000);
+    const { memory } = instantiateShared() as NonNullable<ReturnType<typeof instantiateShared>>;
+    expect(memory.buffer).toBeInstanceOf(SharedArrayBuffer);
+    const layer = new Softmax({ shape: [2, 2], threads: 2 });
+    expect(() => layer.resize([2 ** 10, 2 ** 17])).toThrow('"shape" expected a batch that fits in WebAssembly memory');
+    layer.resize([1, 2]);
+    expect(Array.from(layer.forward())).toEqual([0.5, 0.5]);
+    layer.dispose();
+  });
+
+  it("is not used where the engine has hardly any addresses", () => {
+    limitMemory(10);
+    const layer = new Softmax({ shape: [1024, 300], threads: 2 });
+    expect(layer.logits.buffer).toBeInstanceOf(ArrayBuffer);
+    layer.forward();
+    expect(layer.threads).toBe(1);
+  });
+});
+
+describe("where memory can't be shared", () => {
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.restoreAllMocks();
+    vi.resetModules();
+  });
+
+  it.each([
+    ["a page that is not cross-origin isolated", () => vi.stubGlobal("crossOriginIsolated", false)],
+    ["an engine without SharedArrayBuffer", () => vi.stubGlobal("SharedArrayBuffer", undefined)],
+  ])("as in %s, layers warn once and have one thread", async (_, stub) => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    vi.resetModules();
+    const fresh = await import("../src/index.js");
+    stub();
+    for (let i = 0; i < 3; i++) {
+      const layer = new fresh.Softmax({ shape: [1024, 300], threads: "auto" });
+      expect(layer.forward()[0]).toBe(1 / 300);
+      expect(layer.threads).toBe(1);
+    }
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("cross-origin isolated (headers COOP and COEP)")]]);
+    new fresh.Softmax({ threads: 1 });
+    expect(warn).toHaveBeenCalledTimes(1);
+  });
+});
