@@ -36,8 +36,12 @@ export class CanaryArena {
   /** The most scratch memory that a call has been given. */
   #scratchBytes = 0;
 
-  /** `zoneBytes` are for scratch memory. What a call is to use ends where they end, with canaries on both sides. */
-  constructor(zoneBytes = 2 ** 19) {
+  /**
+   * `planesBytes` are for scratch memory of PLANES planes; `loss`, which takes more planes, has as much for each. The scratch memory of a
+   * call ends where this zone ends, with canaries on both sides.
+   */
+  constructor(planesBytes = 2 ** 19) {
+    const zoneBytes = planesBytes * (LOSS_PLANES / PLANES);
     const { kernels, memory } = instantiate();
     this.#memory = memory;
     this.#scratchEnd = Math.ceil(kernels.heapBase() / 16) * 16 + zoneBytes;

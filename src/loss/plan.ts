@@ -86,7 +86,18 @@ export interface LossCall {
   readonly exps: string;
 }
 
-const FIELDS: readonly (keyof LossCall)[] = ["classes", "inner", "terms", "kind", "mask", "targets", "outputs", "derivative", "labels", "exps"];
+const FIELDS: readonly (keyof LossCall)[] = [
+  "classes",
+  "inner",
+  "terms",
+  "kind",
+  "mask",
+  "targets",
+  "outputs",
+  "derivative",
+  "labels",
+  "exps",
+];
 
 /** A plan in the buffer "plan". It holds until the buffers are laid out anew, or until another plan is written there. */
 export class LossPlan {
