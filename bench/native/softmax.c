@@ -250,7 +250,7 @@ INLINE void forwardRows(Task task, const double *x, const int32_t *labels, doubl
   }
 }
 
-// assembly/index.ts
+// assembly/softmax/forward.ts
 
 #define MAX_LANE_CLASSES 24
 
