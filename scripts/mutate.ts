@@ -28,8 +28,10 @@ const chosen = MUTANTS.map((mutant, number) => ({ mutant, number })).filter(
 
 /** The suite that fails on the kernels as a copy of the project has them, or undefined. */
 async function failingSuite(copy: string): Promise<string | undefined> {
-  await run("npx", ["asc", "--config", "asconfig.json", "--target", "release"], { cwd: copy });
-  writeFileSync(join(copy, "src/wasm/binary.generated.ts"), embedded("release", readFileSync(join(copy, "build/release.wasm"))));
+  const targets = ["release", "release-threads"];
+  for (const target of targets) await run("npx", ["asc", "--config", "asconfig.json", "--target", target], { cwd: copy });
+  const [binary, shared] = targets.map((target) => readFileSync(join(copy, `build/${target}.wasm`)));
+  writeFileSync(join(copy, "src/wasm/binary.generated.ts"), embedded("release", binary, shared));
   for (const suite of suites) {
     try {
       await run("npx", ["vitest", "run", "--project", "release", "--bail", "1", `test/${suite}.test.ts`], {
