@@ -1,8 +1,29 @@
-// Errors and the checks of plain values. Every message reads `"<argument>" expected <something>, got <value>`.
+// Errors and the checks of plain values. Every message reads `"<argument>" expected <something>, got <value>`, perhaps with a hint.
+
+import { typedArrayLength, typedArrayName } from "./tensor/typed-array.js";
 
 /** A text that stands in a message as it is. */
 export class Verbatim {
   constructor(readonly text: string) {}
+}
+
+const withArticle = (name: string): string => `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
+
+/** "1 number", "3 numbers". */
+export function counted(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : nouns}`;
+}
+
+function showObject(value: object): string {
+  if (Array.isArray(value)) {
+    const isShort = value.length <= 8 && value.every((entry) => typeof entry === "number");
+    return isShort ? `[${value.join(", ")}]` : `an array of length ${value.length}`;
+  }
+  const type = typedArrayName(value);
+  if (type !== undefined) return `${withArticle(type)} of length ${typedArrayLength(value)}`;
+  const name = value.constructor?.name;
+  if (typeof name !== "string") return "an object";
+  return /Array$/.test(name) ? `an object in the place of ${withArticle(name)}, perhaps a Proxy` : `an object (${name})`;
 }
 
 /** A value as a message shows it: short, whatever it is. */
@@ -12,38 +33,55 @@ function show(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
-  if (Array.isArray(value)) {
-    const isShort = value.length <= 8 && value.every((entry) => typeof entry === "number");
-    return isShort ? `[${value.join(", ")}]` : `an array of length ${value.length}`;
+  try {
+    return showObject(value);
+  } catch {
+    return "an object";
   }
-  const name = value.constructor?.name ?? "Object";
-  return ArrayBuffer.isView(value) && "length" in value ? `a ${name} of length ${value.length}` : `an object (${name})`;
 }
 
-function message(argument: string, expected: string, got: unknown): string {
-  return `"${argument}" expected ${expected}, got ${show(got)}`;
+function message(argument: string, expected: string, got: unknown, hint: string | undefined): string {
+  return `"${argument}" expected ${expected}, got ${show(got)}${hint ? `; ${hint}` : ""}`;
 }
 
 /** The error for a value of the wrong kind. */
-export function typeError(argument: string, expected: string, got: unknown): TypeError {
-  return new TypeError(message(argument, expected, got));
+export function typeError(argument: string, expected: string, got: unknown, hint?: string): TypeError {
+  return new TypeError(message(argument, expected, got, hint));
 }
 
 /** The error for a value of the right kind that is out of range. */
-export function rangeError(argument: string, expected: string, got: unknown): RangeError {
-  return new RangeError(message(argument, expected, got));
+export function rangeError(argument: string, expected: string, got: unknown, hint?: string): RangeError {
+  return new RangeError(message(argument, expected, got, hint));
 }
 
-/** Checks an options object: undefined, or an object that has known names only. */
+/** An object without inherited properties, so that nobody can add options to it by way of Object.prototype. */
+const Bare = /* @__PURE__ */ (() => {
+  function BareObject() {}
+  BareObject.prototype = Object.create(null);
+  return BareObject as unknown as new () => object;
+})();
+
+/** Names that other libraries have for options. */
+const OTHER_NAMES: Readonly<Record<string, string>> = { temperature: "scale", dim: "axis", weight: "weights" };
+
+/** A hint at the option that a user may have meant by an unknown name. */
+function meantBy(name: string, known: readonly string[]): string | undefined {
+  const plain = (other: string): string => other.replaceAll(/[_-]/g, "").toLowerCase();
+  const other = Object.hasOwn(OTHER_NAMES, name) ? OTHER_NAMES[name] : undefined;
+  const meant = known.find((option) => option === other || plain(option) === plain(name));
+  return meant && `here it is ${meant}${name === "temperature" ? ", the inverse" : ""}`;
+}
+
+/** Checks an options object: undefined, or an object that has known names only. Gives a copy, so that each option is read once. */
 export function checkOptions<O extends object>(options: O | undefined, known: readonly (keyof O & string)[]): Partial<O> {
-  if (options === undefined) return {};
+  const copy = new Bare() as Partial<O>;
+  if (options === undefined) return copy;
   if (typeof options !== "object" || options === null || Symbol.iterator in options) throw typeError("options", "a plain object", options);
-  for (const name of Object.keys(options)) {
-    if (!(known as readonly string[]).includes(name)) {
-      throw typeError("options", `only the names ${known.join(", ")}`, name);
-    }
+  for (const name of Object.keys(options) as (keyof O & string)[]) {
+    if (!known.includes(name)) throw typeError("options", `only the names ${known.join(", ")}`, name, meantBy(name, known));
+    copy[name] = options[name];
   }
-  return options;
+  return copy;
 }
 
 /** Checks a number for which `isGood` must hold. */

@@ -8,7 +8,6 @@ export {
   type GradientResult,
   type HessianOptions,
   type LabelGradientResult,
-  type Loss,
   type LossResult,
   type LossWithGradientOptions,
 } from "./functions/cross-entropy.js";
@@ -24,23 +23,23 @@ export {
 } from "./functions/softmax.js";
 export type { SoftmaxOptions } from "./layers/layer.js";
 export { Softmax } from "./layers/softmax.js";
-export { SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptions } from "./layers/softmax-cross-entropy.js";
+export { type ResidentLabels, SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptions } from "./layers/softmax-cross-entropy.js";
 export type { Labels } from "./loss/labels.js";
 export type { LossOptions, NestedBooleans } from "./loss/options.js";
-export type { LossOutputs, Output } from "./loss/outputs.js";
-export type { LossTerms, Reduction } from "./loss/terms.js";
+export type { Loss, LossOutputs, Output, Outputs } from "./loss/outputs.js";
+export type { Known, LossTerms, Reduction } from "./loss/terms.js";
 export type {
   ByRow,
   ExtraAxis,
   IndexByRow,
-  IntegerArray,
   NdArray,
+  NdArrayLike,
+  Nested,
   NestedArray,
-  NumberArray,
-  NumericArray,
   SameAxes,
   Tensor,
   Values,
 } from "./tensor/containers.js";
 export type { ShapeOptions } from "./tensor/shape.js";
+export type { IntegerArray, NumberArray, NumericArray } from "./tensor/typed-array.js";
 export type { ThreadOptions, WorkerLike } from "./threads/options.js";

@@ -312,7 +312,7 @@ function byResidentLayers(input: Input, threads = 1): Results {
   softmax.logits.set(input.x);
   const probs = softmax.forward().slice();
   softmax.upstream.set(input.upstream);
-  const lossOf = (layer: SoftmaxCrossEntropy<"mean"> | SoftmaxCrossEntropy<"sum">, labels: Int32Array | Float64Array) => {
+  const lossOf = (layer: SoftmaxCrossEntropy<"mean", string> | SoftmaxCrossEntropy<"sum", string>, labels: Int32Array | Float64Array) => {
     layer.resize(shape);
     layer.logits.set(input.x);
     layer.labels.set(labels);

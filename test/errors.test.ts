@@ -6,7 +6,6 @@ import {
   crossEntropyHessianDiagonal,
   crossEntropyHvp,
   crossEntropyWithGradient,
-  logSoftmax,
   logSoftmaxBackward,
   logSumExp,
   Softmax,
@@ -56,8 +55,62 @@ describe("tensors", () => {
     ["undefined", () => softmax(undefined as Wrong), TypeError, `${expected}, got undefined`],
     ["null", () => softmax(null as Wrong), TypeError, `${expected}, got null`],
     ["a string", () => softmax("logits" as Wrong), TypeError, `${expected}, got "logits"`],
-    ["a number", () => logSoftmax(3 as Wrong), TypeError, `${expected}, got 3`],
-    ["another typed array", () => softmax(new Float32Array(3) as Wrong), TypeError, `${expected}, got a Float32Array of length 3`],
+    [
+      "another typed array",
+      () => softmax(new Float32Array(3) as Wrong),
+      TypeError,
+      `${expected}, got a Float32Array of length 3; Float64Array.from(x) converts it`,
+    ],
+    [
+      "64-bit integers",
+      () => softmax(new BigInt64Array(3) as Wrong),
+      TypeError,
+      `${expected}, got a BigInt64Array of length 3; Float64Array.from(x, Number) converts it`,
+    ],
+    [
+      "rows of another typed array",
+      () => softmax([new Float32Array(3)] as Wrong),
+      TypeError,
+      '"x[0]" expected a Float64Array of length 3, got a Float32Array of length 3; Float64Array.from(x[0]) converts it',
+    ],
+    [
+      "a typed row among arrays",
+      () => softmax([[1, 2], Float64Array.of(1, 2)] as Wrong),
+      RangeError,
+      '"x[1]" expected an array of length 2, as x[0], got a Float64Array of length 2',
+    ],
+    [
+      "an array among typed rows",
+      () => softmax([Float64Array.of(1, 2), [1, 2]] as Wrong),
+      RangeError,
+      '"x[1]" expected a Float64Array of length 2, as x[0], got an array of length 2',
+    ],
+    [
+      "a short typed row",
+      () => softmax([Float64Array.of(1, 2), Float64Array.of(1)]),
+      RangeError,
+      '"x[1]" expected a Float64Array of length 2, as x[0], got a Float64Array of length 1',
+    ],
+    [
+      "a Proxy of a typed array",
+      () => softmax(new Proxy(x, {})),
+      TypeError,
+      `${expected}, got an object in the place of a Float64Array, perhaps a Proxy`,
+    ],
+    ["a symbol", () => softmax(Symbol("logits") as Wrong), TypeError, `${expected}, got Symbol(logits)`],
+    ["a symbol in an array", () => softmax([Symbol("logit")] as Wrong), TypeError, '"x[0]" expected a number, got Symbol(logit)'],
+    [
+      "an object whose constructor has no name",
+      () => softmax({ constructor: { name: Symbol("name") } } as Wrong),
+      TypeError,
+      `${expected}, got an object`,
+    ],
+    [
+      "an object that can't be looked at",
+      () => softmax(new Proxy({ data: x, shape: {} }, { getPrototypeOf: () => Array.prototype }) as Wrong),
+      TypeError,
+      '"x.shape" expected an array of axis lengths, got an object (Object)',
+    ],
     ["an object", () => softmax({} as Wrong), TypeError, `${expected}, got an object (Object)`],
     ["a function", () => softmax((() => 1) as Wrong), TypeError, `${expected}, got a function`],
     ["a string in an array", () => softmax([1, "2"] as Wrong), TypeError, '"x[1]" expected a number, got "2"'],
@@ -91,7 +144,7 @@ describe("tensors", () => {
       "an ndarray of floats",
       () => softmax({ data: new Float32Array(2), shape: [2] } as Wrong),
       TypeError,
-      '"x.data" expected a Float64Array, got a Float32Array of length 2',
+      '"x.data" expected a Float64Array, got a Float32Array of length 2; Float64Array.from(x.data) converts it',
     ],
     [
       "an ndarray with a wrong shape",
@@ -100,16 +153,34 @@ describe("tensors", () => {
       '"x.shape" expected a product of 6, the length of the data, got [2, 2]',
     ],
     [
-      "a transposed ndarray",
-      () => softmax({ data: x, shape: [3, 2], stride: [1, 3], offset: 0 } as Wrong),
+      "strides beyond the data",
+      () => softmax({ data: x, shape: [3, 2], stride: [2, 2], offset: 0 } as Wrong),
       RangeError,
-      '"x.stride" expected [2, 1], row-major and contiguous, got [1, 3]',
+      '"x.stride" expected elements from 0 to 5 of the data, got 0 to 6',
     ],
     [
-      "an ndarray with gaps",
-      () => softmax({ data: x, shape: [2, 2], strides: [3, 1] } as Wrong),
+      "strides before the data",
+      () => softmax({ data: x, shape: [3, 2], strides: [-2, 1], offset: 3 } as Wrong),
       RangeError,
-      '"x.strides" expected [2, 1], row-major and contiguous, got [3, 1]',
+      '"x.strides" expected elements from 0 to 5 of the data, got -1 to 4',
+    ],
+    [
+      "a stride too few",
+      () => softmax({ data: x, shape: [3, 2], strides: [2] } as Wrong),
+      RangeError,
+      '"x.strides" expected 2 integers, one for each axis, got [2]',
+    ],
+    [
+      "a fractional stride",
+      () => softmax({ data: x, shape: [3, 2], strides: [1, 0.5] } as Wrong),
+      RangeError,
+      '"x.strides" expected 2 integers, one for each axis, got [1, 0.5]',
+    ],
+    [
+      "strides that are a string",
+      () => softmax({ data: x, shape: [3, 2], strides: "21" } as Wrong),
+      TypeError,
+      '"x.strides" expected an array of strides, got "21"',
     ],
     [
       "an ndarray past its end",
@@ -144,15 +215,8 @@ describe("shapes and axes", () => {
       TypeError,
       '"shape" expected an array of axis lengths, got 6',
     ],
-    ["no axes", () => softmax(x, { shape: [] }), RangeError, '"shape" expected at least one axis, got []'],
-    [
-      "no classes",
-      () => softmax(new Float64Array(0), { shape: [3, 0] }),
-      RangeError,
-      '"shape" expected at least one class on axis 1, got [3, 0]',
-    ],
-    ["an empty vector", () => softmax([]), RangeError, '"shape" expected at least one class on axis 0, got [0]'],
-    ["rows without elements", () => logSumExp([[], []]), RangeError, '"shape" expected at least one class on axis 1, got [2, 0]'],
+    ["no axes", () => softmax(x, { shape: [] }), RangeError, '"shape" expected a product of 6, the length of "x", got []'],
+    ["no classes", () => crossEntropy([[], []], [0, 0]), RangeError, '"shape" expected at least one class on axis 1, got [2, 0]'],
     [
       "a shape that contradicts the nesting",
       () => softmax([[1, 2]], { shape: [2, 1] }),
@@ -190,6 +254,9 @@ describe("shapes and axes", () => {
   ]);
 });
 
+const LOSS_NAMES =
+  "shape, axis, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, scale, topK, sampleWeights, mask, outputs";
+
 describe("options", () => {
   check([
     ["a typo", () => softmax(x, { axes: 0 } as Wrong), TypeError, '"options" expected only the names shape, axis, out, got "axes"'],
@@ -210,18 +277,49 @@ describe("options", () => {
       "out for the loss",
       () => crossEntropy(x, labels, { shape, out } as Wrong),
       TypeError,
-      '"options" expected only the names shape, axis, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, scale, ' +
-        'sampleWeights, mask, outputs, topK, got "out"',
+      `"options" expected only the names ${LOSS_NAMES}, got "out"`,
     ],
     [
       "a typo in a layer",
       () => new SoftmaxCrossEntropy({ shapes: [1] } as Wrong),
       TypeError,
       '"options" expected only the names shape, axis, threads, createWorker, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, scale, ' +
-        'labels, sampleWeights, mask, accumulate, labelGradient, outputs, topK, got "shapes"',
+        'topK, labels, sampleWeights, mask, accumulate, labelGradient, outputs, got "shapes"',
     ],
     ["a number", () => softmax(x, 1 as Wrong), TypeError, '"options" expected a plain object, got 1'],
     ["null", () => softmax(x, null as Wrong), TypeError, '"options" expected a plain object, got null'],
+    [
+      "a name of PyTorch",
+      () => crossEntropy(x, labels, { shape, label_smoothing: 0.1 } as Wrong),
+      TypeError,
+      `"options" expected only the names ${LOSS_NAMES}, got "label_smoothing"; here it is labelSmoothing`,
+    ],
+    [
+      "a temperature",
+      () => crossEntropy(x, labels, { shape, temperature: 2 } as Wrong),
+      TypeError,
+      `"options" expected only the names ${LOSS_NAMES}, got "temperature"; here it is scale, the inverse`,
+    ],
+    [
+      "a dimension",
+      () => softmax(x, { dim: 0 } as Wrong),
+      TypeError,
+      '"options" expected only the names shape, axis, out, got "dim"; here it is axis',
+    ],
+    ...["ignore_index", "ignoreindex"].map(
+      (name): Case => [
+        name,
+        () => crossEntropy(x, labels, { shape, [name]: 0 } as Wrong),
+        TypeError,
+        `"options" expected only the names ${LOSS_NAMES}, got "${name}"; here it is ignoreIndex`,
+      ],
+    ),
+    [
+      "a weight",
+      () => crossEntropy(x, labels, { shape, weight: [1, 2, 3] } as Wrong),
+      TypeError,
+      `"options" expected only the names ${LOSS_NAMES}, got "weight"; here it is weights`,
+    ],
     ["a map", () => softmax(x, new Map([["axis", 0]]) as Wrong), TypeError, '"options" expected a plain object, got an object (Map)'],
     ["an array", () => softmax(x, [2, 3] as Wrong), TypeError, '"options" expected a plain object, got [2, 3]'],
     [
@@ -279,12 +377,7 @@ describe("options of the loss", () => {
   ];
   const finite = "expected a finite number of at least 0, got";
   check([
-    ...both(
-      "too few weights",
-      { weights: [1, 2] },
-      RangeError,
-      '"weights" expected 3 numbers, one for each class, got a Float64Array of length 2',
-    ),
+    ...both("too few weights", { weights: [1, 2] }, RangeError, '"weights" expected 3 numbers, one for each class, got [1, 2]'),
     ...both("a negative weight", { weights: [1, 2, -3] }, RangeError, `"weights[2]" ${finite} -3`),
     ...both("a weight that is NaN", { weights: [1, Number.NaN, 3] }, RangeError, `"weights[1]" ${finite} NaN`),
     ...both("an infinite weight", { weights: [1, Infinity, 3] }, RangeError, `"weights[1]" ${finite} Infinity`),
@@ -400,7 +493,7 @@ describe("options of the loss", () => {
       "indices for a layer with labelGradient",
       () => new SoftmaxCrossEntropy({ shape, labels: "distribution", labelGradient: true }).forward(x, labels),
       RangeError,
-      '"labels" expected distributions, as their gradient is wanted, got a Int32Array of length 2',
+      '"labels" expected distributions, as their gradient is wanted, got an Int32Array of length 2',
     ],
     [
       "a resident sample weight that is negative",
@@ -478,12 +571,23 @@ describe("labels", () => {
   const from = (y: Wrong) => () => crossEntropyWithGradient(x, y, { shape, out });
   const range = '"labels" expected an integer from 0 to 2 (C = 3) at row';
   check([
-    ["too many", from([0, 1, 2]), RangeError, '"labels" expected 2 class indices or 6 elements of distributions, got [0, 1, 2]'],
+    [
+      "too many",
+      from([0, 1, 2]),
+      RangeError,
+      '"labels" expected 2 class indices or 6 elements of distributions, got [0, 1, 2]; axis: 0 makes 3 rows',
+    ],
+    [
+      "many for a vector",
+      () => crossEntropy(x, labels),
+      RangeError,
+      '"labels" expected 1 class index or 6 elements of distributions, got an Int32Array of length 2; shape: [2, 3] makes 2 rows',
+    ],
     [
       "too few",
       from(Int32Array.of(1)),
       RangeError,
-      '"labels" expected 2 class indices or 6 elements of distributions, got a Int32Array of length 1',
+      '"labels" expected 2 class indices or 6 elements of distributions, got an Int32Array of length 1',
     ],
     ["one number for two rows", from(1), RangeError, '"labels" expected 2 class indices or 6 elements of distributions, got 1'],
     [
@@ -497,7 +601,8 @@ describe("labels", () => {
     ["equal to C", from([0, 3]), RangeError, `${range} 1, got 3`],
     ["above C", from(Int32Array.of(2_000_000_000, 0)), RangeError, `${range} 0, got 2000000000`],
     ["negative", from([-1, 0]), RangeError, `${range} 0, got -1`],
-    ["negative integers", from(Int32Array.of(0, -100)), RangeError, `${range} 1, got -100`],
+    ["negative integers", from(Int32Array.of(0, -100)), RangeError, `${range} 1, got -100; ignoreIndex: -100 leaves such rows out`],
+    ["an unsigned mark", from(Uint8Array.of(255, 0)), RangeError, `${range} 0, got 255; ignoreIndex: 255 leaves such rows out`],
     ["fractional", from([0, 1.5]), RangeError, `${range} 1, got 1.5`],
     ["NaN", from([Number.NaN, 0]), RangeError, `${range} 0, got NaN`],
     ["infinite", from([0, Infinity]), RangeError, `${range} 1, got Infinity`],
@@ -509,12 +614,6 @@ describe("labels", () => {
     ],
     ["too large for 32 bits", from([2 ** 32, 0]), RangeError, `${range} 0, got 4294967296`],
     ["64-bit and out of range", from(BigInt64Array.of(0n, 2n ** 40n)), RangeError, `${range} 1, got 1099511627776n`],
-    [
-      "a 64-bit distribution",
-      from(new BigInt64Array(6)),
-      TypeError,
-      '"labels" expected numbers, for a distribution, got a BigInt64Array of length 6',
-    ],
     [
       "transposed distributions",
       from([
@@ -534,7 +633,8 @@ describe("labels", () => {
       RangeError,
       '"labels[1]" expected an array of length 3, as labels[0], got an array of length 2',
     ],
-    ["a column of indices", from([[0], [1]]), RangeError, '"labels" expected the shape [2], got [2, 1]'],
+    ["a row of indices", from([[0, 1]]), RangeError, '"labels" expected the shape [2], got [1, 2]'],
+    ["a symbol", from([0, Symbol("label")]), TypeError, '"labels[1]" expected a number, got Symbol(label)'],
   ]);
 });
 
@@ -632,6 +732,24 @@ describe("layers", () => {
       () => loss.resize([1e6, 1e3]),
       RangeError,
       '"shape" expected a batch that fits in WebAssembly memory, got one that needs 22900 MiB',
+    ],
+    [
+      "no rows of more classes than addresses",
+      () => new SoftmaxCrossEntropy({ shape: [0, 2 ** 53 - 1] }),
+      RangeError,
+      '"shape" expected at most 4294967296 classes on axis 1, got [0, 9007199254740991]',
+    ],
+    [
+      "no rows of more smoothed classes than addresses",
+      () => new SoftmaxCrossEntropy({ shape: [0, 2 ** 40], labelSmoothing: 0.1 }),
+      RangeError,
+      '"shape" expected at most 4294967296 classes on axis 1, got [0, 1099511627776]',
+    ],
+    [
+      "no rows of more smoothed classes than memory",
+      () => new SoftmaxCrossEntropy({ shape: [0, 2 ** 32], labelSmoothing: 0.1 }),
+      RangeError,
+      '"shape" expected a batch that fits in WebAssembly memory, got one that needs 32769 MiB',
     ],
     [
       "more classes than addresses",

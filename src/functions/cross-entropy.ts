@@ -1,6 +1,6 @@
 // crossEntropy() and its like: functions without state. Each checks its arguments and streams the batch through the kernel `loss`.
 
-import { checkBoolean, checkInteger, checkOptions, rangeError } from "../errors.js";
+import { checkBoolean, checkOptions, rangeError } from "../errors.js";
 import { type CheckedLabels, type Labels, readLabels } from "../loss/labels.js";
 import { LOSS_OPTIONS, type LossOptions, type Mask, readMask, readSampleWeights } from "../loss/options.js";
 import {
@@ -9,29 +9,30 @@ import {
   type KernelOutput,
   kernelOutput,
   kernelOutputsOf,
-  type LossOutputs,
+  type Loss,
   OUTPUTS,
   type Output,
+  type Outputs,
 } from "../loss/outputs.js";
 import { addLosses, type ByName, buffersOf, type Derivative, planOf } from "../loss/plan.js";
 import { haveWeights, weighRows } from "../loss/rows.js";
 import { classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
-import { checkClasses, type Reduction, readTerms, type Terms } from "../loss/terms.js";
+import { checkClasses, type Known, type Reduction, readTerms, type Terms } from "../loss/terms.js";
 import { forEachChunk, lengthOf } from "../memory/chunks.js";
 import {
   allocate,
-  type ByRow,
   checkSameShape,
   type Elements,
-  type NumberArray,
+  isFlat,
   readTensor,
   resultArray,
   type SameAxes,
   type Tensor,
   toForm,
 } from "../tensor/containers.js";
-import { type ElementArray, FLOAT, type FloatArray, isFloatArray, zeros } from "../tensor/element.js";
+import { type ElementArray, FLOAT, type FloatArray, zeros } from "../tensor/element.js";
 import { type Layout, layoutOf, rowShape } from "../tensor/shape.js";
+import type { NumberArray } from "../tensor/typed-array.js";
 import { LOSS_PLANES, SUM_LENGTH } from "../wasm/abi.js";
 
 /** A batch as it was read and checked. */
@@ -44,15 +45,14 @@ interface Batch {
   readonly sampleWeights: FloatArray | undefined;
   readonly mask: Mask | undefined;
   readonly outputs: readonly Output[];
-  readonly topK: number;
 }
 
-function readBatch(x: unknown, y: unknown, options: LossOptions<Reduction, Output>): Batch {
-  const { shape, axis = -1, sampleWeights, mask, outputs, topK = 5 } = options;
+function readBatch(x: unknown, y: unknown, options: Partial<LossOptions<string, string>>): Batch {
+  const { shape, axis = -1, sampleWeights, mask, outputs } = options;
   const terms = readTerms(options);
   const logits = readTensor("logits", x, shape);
   const layout = layoutOf(logits.shape, axis);
-  checkClasses(terms, layout.classes);
+  checkClasses(terms, layout, logits.shape);
   return {
     logits,
     layout,
@@ -61,8 +61,7 @@ function readBatch(x: unknown, y: unknown, options: LossOptions<Reduction, Outpu
     sampleWeights: sampleWeights === undefined ? undefined : readSampleWeights(sampleWeights, logits.shape, axis, layout),
     mask: mask === undefined ? undefined : readMask(mask, logits.shape, layout),
     outputs: checkOutputs(outputs),
-    topK: checkInteger("topK", topK, 1, Number.MAX_SAFE_INTEGER),
-    labels: readLabels(y, logits.shape, axis, layout, terms.ignoreIndex),
+    labels: readLabels(y, logits, axis, layout, terms.ignoreIndex),
   };
 }
 
@@ -82,7 +81,7 @@ let sum: FloatArray | undefined;
 
 /** The loss of a batch, the derivative if one is wanted, and the outputs. */
 function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
-  const { logits, labels, layout, terms, sampleWeights, mask, outputs, topK } = batch;
+  const { logits, labels, layout, terms, sampleWeights, mask, outputs } = batch;
   const { kind } = labels;
   const isByRow = terms.reduction === "none";
   const hasRowWeights = haveWeights(terms, sampleWeights !== undefined, mask !== undefined);
@@ -144,7 +143,7 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   const counted = (): Counted => ({
     losses: results.losses as FloatArray,
     ranks: results.ranks as Int32Array,
-    k: topK,
+    k: terms.topK,
     validCount: weighing.validCount,
     totalWeight: weighing.totalWeight,
   });
@@ -157,17 +156,20 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   return result;
 }
 
-/** The loss of logits of the kind `T`: a number, or one for each row. */
-export type Loss<T extends Tensor, R extends Reduction | undefined> = R extends "none" ? ByRow<T> : number;
+/** The names in options that must be known. */
+interface KnownNames<R extends string, O extends string> {
+  reduction?: Known<R, Reduction>;
+  outputs?: readonly Known<O, Output>[];
+}
 
 /** A loss with its outputs. */
-export interface LossResult<T extends Tensor, R extends Reduction | undefined> {
+export interface LossResult<T extends Tensor, R extends string | undefined> {
   /** The loss. */
   loss: Loss<T, R>;
 }
 
 /** A loss with its gradient. */
-export interface GradientResult<T extends Tensor, R extends Reduction | undefined> extends LossResult<T, R> {
+export interface GradientResult<T extends Tensor, R extends string | undefined> extends LossResult<T, R> {
   /** The gradient with respect to the logits. */
   gradient: SameAxes<T>;
 }
@@ -194,24 +196,24 @@ export interface LabelGradientResult<T extends Tensor> {
  * crossEntropy([[2, 1], [0, 3]], [0, 1]); // → 0.180925
  * crossEntropy([[2, 1], [0, 3]], [0, 1], { labelSmoothing: 0.1, outputs: ["correct"] }); // → { loss: 0.280925, correct: 2 }
  */
-export function crossEntropy<T extends Tensor, const R extends Reduction = "mean">(
+export function crossEntropy<T extends Tensor, const R extends string = "mean">(
   logits: T,
   labels: Labels,
-  options?: LossOptions<R>,
+  options?: LossOptions<R> & KnownNames<R, never>,
 ): Loss<T, R>;
-export function crossEntropy<T extends Tensor, const O extends Output, const R extends Reduction = "mean">(
+export function crossEntropy<T extends Tensor, const O extends string, const R extends string = "mean">(
   logits: T,
   labels: Labels,
-  options: LossOptions<R, O>,
-): LossResult<T, R> & Pick<LossOutputs<T>, O>;
-export function crossEntropy(logits: Tensor, labels: Labels, options?: LossOptions<Reduction, Output>): unknown {
+  options: LossOptions<R, O> & KnownNames<R, O>,
+): LossResult<T, R> & Outputs<T, O>;
+export function crossEntropy(logits: Tensor, labels: Labels, options?: LossOptions<string, string>): unknown {
   const batch = readBatch(logits, labels, checkOptions(options, LOSS_OPTIONS));
   const result = evaluate(batch);
   return batch.outputs.length > 0 ? result : result.loss;
 }
 
 /** The options of a loss with its gradient. */
-export interface LossWithGradientOptions<R extends Reduction = Reduction, O extends Output = never, L extends boolean = boolean>
+export interface LossWithGradientOptions<R extends string = Reduction, O extends string = never, L extends boolean = boolean>
   extends LossOptions<R, O> {
   /** Receives the gradient; may be the logits themselves. For Float64Array input. */
   out?: Float64Array;
@@ -239,15 +241,15 @@ export interface LossWithGradientOptions<R extends Reduction = Reduction, O exte
  */
 export function crossEntropyWithGradient<
   T extends Tensor,
-  const R extends Reduction = "mean",
-  const O extends Output = never,
+  const R extends string = "mean",
+  const O extends string = never,
   const L extends boolean = false,
 >(
   logits: T,
   labels: Labels,
-  options?: LossWithGradientOptions<R, O, L>,
-): GradientResult<T, R> & Pick<LossOutputs<T>, O> & (L extends true ? LabelGradientResult<T> : unknown);
-export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options?: LossWithGradientOptions<Reduction, Output>): unknown {
+  options?: LossWithGradientOptions<R, O, L> & KnownNames<R, O>,
+): GradientResult<T, R> & Outputs<T, O> & (L extends true ? LabelGradientResult<T> : unknown);
+export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options?: LossWithGradientOptions<string, string>): unknown {
   const checked = checkOptions(options, GRADIENT_OPTIONS);
   const batch = readBatch(logits, labels, checked);
   const accumulate = checkBoolean("accumulate", checked.accumulate);
@@ -259,7 +261,7 @@ export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options
   const { form, shape } = batch.logits;
   const result = derivativeArray(batch, checked.out);
   const evaluated = evaluate(batch, { derivative: "GRADIENT", result, accumulate, labelGradient });
-  evaluated.gradient = toForm(form, result, shape);
+  evaluated.gradient = checked.out ?? toForm(form, result, shape);
   return evaluated;
 }
 
@@ -272,22 +274,28 @@ function derivativeArray({ logits, labels, layout }: Batch, out: unknown, vector
 }
 
 /** The options of a second derivative. */
-export interface HessianOptions<R extends Reduction = Reduction> extends Omit<LossOptions<R>, "outputs" | "topK"> {
+export interface HessianOptions<R extends string = Reduction> extends Omit<LossOptions<R>, "outputs" | "topK"> {
   /** Receives the result, and is returned; may be the logits themselves. For Float64Array input. */
   out?: Float64Array;
 }
 
 const HESSIAN_OPTIONS = /* @__PURE__ */ (() => [...LOSS_OPTIONS.filter((name) => name !== "outputs" && name !== "topK"), "out"] as const)();
 
-function secondDerivative(derivative: Derivative, x: unknown, y: unknown, v: unknown, options: HessianOptions | undefined): unknown {
+function secondDerivative(
+  derivative: Derivative,
+  x: unknown,
+  y: unknown,
+  v: unknown,
+  options: HessianOptions<string> | undefined,
+): unknown {
   const checked = checkOptions(options, HESSIAN_OPTIONS);
   const batch = readBatch(x, y, checked);
   const { logits } = batch;
-  const vector = derivative === "HESSIAN_PRODUCT" ? readTensor("vector", v, isFloatArray(v) ? logits.shape : undefined) : undefined;
+  const vector = derivative === "HESSIAN_PRODUCT" ? readTensor("vector", v, isFlat(v) ? logits.shape : undefined) : undefined;
   if (vector) checkSameShape("vector", vector, "logits", logits);
   const result = derivativeArray(batch, checked.out, vector);
   evaluate(batch, { derivative, result, vector: vector?.data });
-  return toForm(logits.form, result, logits.shape);
+  return checked.out ?? toForm(logits.form, result, logits.shape);
 }
 
 /**
@@ -304,7 +312,12 @@ function secondDerivative(derivative: Derivative, x: unknown, y: unknown, v: unk
  * @example
  * crossEntropyHvp([[0, 0]], [0], [[1, 0]]); // → [[0.25, -0.25]]
  */
-export function crossEntropyHvp<T extends Tensor>(logits: T, labels: Labels, vector: Tensor, options?: HessianOptions): SameAxes<T> {
+export function crossEntropyHvp<T extends Tensor, const R extends string = "mean">(
+  logits: T,
+  labels: Labels,
+  vector: Tensor,
+  options?: HessianOptions<R> & KnownNames<R, never>,
+): SameAxes<T> {
   return secondDerivative("HESSIAN_PRODUCT", logits, labels, vector, options) as SameAxes<T>;
 }
 
@@ -320,6 +333,10 @@ export function crossEntropyHvp<T extends Tensor>(logits: T, labels: Labels, vec
  * @example
  * crossEntropyHessianDiagonal([[0, Math.log(3)]], [0]); // → [[0.1875, 0.1875]]
  */
-export function crossEntropyHessianDiagonal<T extends Tensor>(logits: T, labels: Labels, options?: HessianOptions): SameAxes<T> {
+export function crossEntropyHessianDiagonal<T extends Tensor, const R extends string = "mean">(
+  logits: T,
+  labels: Labels,
+  options?: HessianOptions<R> & KnownNames<R, never>,
+): SameAxes<T> {
   return secondDerivative("HESSIAN_DIAGONAL", logits, labels, undefined, options) as SameAxes<T>;
 }

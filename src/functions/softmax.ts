@@ -1,7 +1,7 @@
 // softmax() and its like: functions without state. Each checks its arguments and streams the batch through a kernel.
 
 import { checkOptions } from "../errors.js";
-import { type ChunkBuffer, forEachChunk } from "../memory/chunks.js";
+import { type ChunkBuffer, checkLength, forEachChunk } from "../memory/chunks.js";
 import {
   allocate,
   type ByRow,
@@ -34,7 +34,7 @@ function forward(name: "softmax" | "logSoftmax", x: unknown, options: OutOptions
     const xPtr = buffers.ptr("x");
     kernels[name](xPtr, xPtr, classes, inner, 0, outer * inner, buffers.ptr("scratch"));
   });
-  return toForm(input.form, result, input.shape);
+  return out ?? toForm(input.form, result, input.shape);
 }
 
 /** The product of `first` with a Jacobian that is taken at the result `second`; each comes with the name of its argument. */
@@ -51,14 +51,14 @@ function backward(
   const layout = layoutOf(upstream.shape, axis);
   const result = resultArray(out, layout.size, [upstream, at]);
   const tensors: ChunkBuffer[] = [
-    { name: "upstream", type: FLOAT, extent: "tensor", from: upstream.data, to: result },
-    { name: "at", type: FLOAT, extent: "tensor", from: at.data },
+    { name: firstName, type: FLOAT, extent: "tensor", from: upstream.data, to: result },
+    { name: secondName, type: FLOAT, extent: "tensor", from: at.data },
   ];
   forEachChunk(layout, PLANES, tensors, (kernels, buffers, { outer, classes, inner }) => {
-    const upstreamPtr = buffers.ptr("upstream");
-    kernels[name](upstreamPtr, buffers.ptr("at"), upstreamPtr, classes, inner, 0, outer * inner, buffers.ptr("scratch"));
+    const upstreamPtr = buffers.ptr(firstName);
+    kernels[name](upstreamPtr, buffers.ptr(secondName), upstreamPtr, classes, inner, 0, outer * inner, buffers.ptr("scratch"));
   });
-  return toForm(upstream.form, result, upstream.shape);
+  return out ?? toForm(upstream.form, result, upstream.shape);
 }
 
 /**
@@ -101,7 +101,8 @@ export function logSumExp<T extends Tensor>(x: T, options?: ShapeOptions): ByRow
   const { shape: given, axis } = checkOptions(options, ["shape", "axis"]);
   const input = readTensor("x", x, given);
   const layout = layoutOf(input.shape, axis);
-  const result = allocate("shape", layout.rows);
+  // log Σ exp of no classes.
+  const result = allocate("shape", layout.rows).fill(Number.NEGATIVE_INFINITY);
   const buffers: ChunkBuffer[] = [
     { name: "x", type: FLOAT, extent: "tensor", from: input.data },
     { name: "lse", type: FLOAT, extent: "rows", to: result },
@@ -172,6 +173,7 @@ export function softmaxJacobian<T extends Tensor>(probs: T, options?: Omit<OutOp
   const { classes, size } = layoutOf(input.shape);
   const shape = [...input.shape, classes];
   const result = resultArray(out, size * classes, [input]);
+  checkLength("probs", input.data, size);
   // A row of the result is a line of a Jacobian; there is one for each element of p.
   const lines: ChunkBuffer = { name: "jacobian", type: FLOAT, extent: "tensor", to: result };
   // The rows of p that a chunk's lines belong to are not as many as the lines.
@@ -181,5 +183,5 @@ export function softmaxJacobian<T extends Tensor>(probs: T, options?: Omit<OutOp
     buffers.float64("probs").set(input.data.subarray(firstRow * classes, Math.ceil((line + count) / classes) * classes));
     kernels.softmaxJacobian(buffers.ptr("probs"), buffers.ptr("jacobian"), classes, line - firstRow * classes, count);
   });
-  return toForm(input.form, result, shape) as ExtraAxis<T>;
+  return (out ?? toForm(input.form, result, shape)) as ExtraAxis<T>;
 }

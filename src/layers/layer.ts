@@ -5,10 +5,11 @@
 import { checkInteger, rangeError } from "../errors.js";
 import { type BufferSpec, Buffers } from "../memory/buffers.js";
 import { Instance } from "../memory/instance.js";
-import { type Elements, readTensor } from "../tensor/containers.js";
-import { elementsOf, type FloatArray, isFloatArray } from "../tensor/element.js";
+import { type Elements, isFlat, readTensor } from "../tensor/containers.js";
+import { elementsOf, type FloatArray } from "../tensor/element.js";
 import { checkShape, type Layout, layoutOf, MAX_AXES, type ShapeOptions, showShape } from "../tensor/shape.js";
-import { readThreads, type ThreadOptions } from "../threads/options.js";
+import { typedArrayLength } from "../tensor/typed-array.js";
+import { readThreads, type ThreadOptions, type Threads } from "../threads/options.js";
 import { shareInstance } from "../threads/team.js";
 import type { Kernels } from "../wasm/abi.js";
 
@@ -21,6 +22,7 @@ export interface SoftmaxOptions extends ShapeOptions, ThreadOptions {
 export const LAYER_OPTIONS = ["shape", "axis", "threads", "createWorker"] as const;
 
 export abstract class Layer {
+  readonly #threads: Threads;
   #instance: Instance | undefined;
   #kernels: Kernels | undefined;
   #shape: readonly number[] | undefined;
@@ -30,11 +32,22 @@ export abstract class Layer {
   /** @internal */
   protected readonly axis: number;
 
-  constructor({ axis = -1, ...options }: Pick<SoftmaxOptions, "axis" | "threads" | "createWorker">) {
+  constructor(options: Pick<SoftmaxOptions, "axis" | "threads" | "createWorker">) {
+    const { axis = -1 } = options;
     this.axis = checkInteger("axis", axis, -MAX_AXES, MAX_AXES - 1);
-    this.#instance = new Instance(shareInstance(readThreads(options)));
+    this.#threads = readThreads(options);
+    this.#instance = new Instance(shareInstance(this.#threads));
     // Engines without explicit resource management have no such symbol. A static block would keep the class in bundles that do not use it.
     if (Symbol.dispose) Layer.prototype[Symbol.dispose] ??= Layer.prototype.dispose;
+  }
+
+  /**
+   * Makes an assignment to a misspelt property an error. A class that is derived from a layer may have properties of its own.
+   *
+   * @internal
+   */
+  protected freeze(target: object): void {
+    if (Object.getPrototypeOf(target) === Layer) Object.freeze(this);
   }
 
   /**
@@ -85,7 +98,8 @@ export abstract class Layer {
 
   /**
    * Lays the memory out for batches of another shape. The values of the buffers are lost; with the shape that the layer has, weights and
-   * mask of rows and an accumulated gradient stay.
+   * mask of rows and an accumulated gradient stay. Ask for the views again: an old one never writes to another buffer. Where a batch needs
+   * more memory than before, old views have no elements any more, or with threads memory of their own.
    *
    * @param shape Axis lengths, the class axis among them.
    * @throws TypeError, RangeError for a shape that does not fit the axis, the options or memory; Error after {@link dispose}.
@@ -98,12 +112,29 @@ export abstract class Layer {
   protected layOut(shape: readonly number[]): void {
     const layout = layoutOf(shape, this.axis);
     const scratchBytes = this.instance.scratchBytes(layout, this.planes);
-    const buffers = this.buffersFor(layout);
-    this.#buffers = new Buffers(this.instance, "shape", [["scratch", "float64", elementsOf("float64", scratchBytes)], ...buffers]);
+    const specs: BufferSpec[] = [["scratch", "float64", elementsOf("float64", scratchBytes)], ...this.buffersFor(layout)];
+    if (!this.#buffers?.layOut("shape", specs)) this.#move(specs);
     this.#kernels = this.instance.kernelsFor(layout, scratchBytes);
     this.#shape = Object.freeze([...shape]);
     this.#layout = layout;
     this.#hasRun = false;
+  }
+
+  /** Lays buffers out at new places, where no old view can write. */
+  #move(specs: readonly BufferSpec[]): void {
+    const { instance } = this;
+    if (this.#buffers === undefined || !instance.isShared) {
+      this.#buffers = new Buffers(instance, "shape", specs);
+      if (!instance.isShared) instance.detachViews();
+      return;
+    }
+    const next = new Instance(shareInstance(this.#threads));
+    try {
+      this.#buffers = new Buffers(next, "shape", specs);
+      this.#instance = next;
+    } finally {
+      (this.#instance === next ? instance : next).dispose();
+    }
   }
 
   /**
@@ -131,8 +162,8 @@ export abstract class Layer {
    * @internal
    */
   protected read(argument: string, value: unknown): Elements {
-    const shape = isFloatArray(value) ? this.#shape : undefined;
-    if (shape && (value as FloatArray).length !== this.layout.size) {
+    const shape = isFlat(value) ? this.#shape : undefined;
+    if (shape && typedArrayLength(value as FloatArray) !== this.layout.size) {
       throw rangeError(argument, `${this.layout.size} elements, the layer having the shape ${showShape(shape)}`, value);
     }
     const elements = readTensor(argument, value, shape);

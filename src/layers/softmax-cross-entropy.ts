@@ -1,41 +1,67 @@
 // Softmax cross-entropy as a layer.
 
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, rangeError, typeError } from "../errors.js";
+import { checkBoolean, checkOneOf, checkOptions, counted, rangeError, typeError } from "../errors.js";
 import { type CheckedLabels, checkIndices, checkNoIgnored, type LabelKind, type Labels, readLabels } from "../loss/labels.js";
 import { checkMask, type Mask, readClassMask } from "../loss/options.js";
-import { checkOutputs, type KernelOutput, kernelOutputsOf, type LossOutputs, OUTPUT_NAMES, OUTPUTS, type Output } from "../loss/outputs.js";
+import {
+  checkOutputs,
+  type KernelOutput,
+  kernelOutputsOf,
+  type Loss,
+  type LossOutputs,
+  OUTPUT_NAMES,
+  OUTPUTS,
+  type Output,
+} from "../loss/outputs.js";
 import { addLosses, buffersOf, type Derivative, LossPlan } from "../loss/plan.js";
 import { haveWeights, type Weighing, weighRows } from "../loss/rows.js";
 import { type ClassTargets, classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
-import { checkClasses, checkWeights, type LossTerms, type Reduction, readTerms, TERMS, type Terms } from "../loss/terms.js";
+import {
+  checkClasses,
+  checkWeights,
+  type Known,
+  type LossTerms,
+  type Reduction,
+  readTerms,
+  TERMS,
+  type Terms,
+  withTerm,
+} from "../loss/terms.js";
 import type { BufferSpec } from "../memory/buffers.js";
-import { type ChunkBuffer, lengthOf } from "../memory/chunks.js";
-import { type ByRow, type Elements, readTensor, type SameAxes, type Tensor, toForm } from "../tensor/containers.js";
+import { type ChunkBuffer, checkLength, lengthOf } from "../memory/chunks.js";
+import { type Elements, readTensor, type SameAxes, type Tensor, toForm } from "../tensor/containers.js";
 import { FLOAT, type FloatArray } from "../tensor/element.js";
 import { type Layout, layoutOf, rowShape, sameShape } from "../tensor/shape.js";
 import { LOSS_PLANES } from "../wasm/abi.js";
 import { LAYER_OPTIONS, Layer, type SoftmaxOptions } from "./layer.js";
 
 /** The options of a {@link SoftmaxCrossEntropy} layer: the terms of its loss, and its views. */
-export interface SoftmaxCrossEntropyOptions<R extends Reduction = Reduction> extends LossTerms<R>, SoftmaxOptions {
+export interface SoftmaxCrossEntropyOptions<R extends string = Reduction, K extends string = LabelKind>
+  extends LossTerms<R>,
+    SoftmaxOptions {
   /** The resident labels: class indices, an Int32Array (default), or distributions, a Float64Array. */
-  labels?: "indices" | "distribution";
+  labels?: K;
   /** True for a weight for each row: the view {@link SoftmaxCrossEntropy.sampleWeights}. */
   sampleWeights?: boolean;
   /** The classes that take part in every row, C entries of 0 and 1; or true for the view {@link SoftmaxCrossEntropy.mask}. */
-  mask?: true | ArrayLike<number> | readonly boolean[];
+  mask?: boolean | ArrayLike<number> | readonly boolean[];
   /** True if backward adds to the gradient instead of overwriting it. */
   accumulate?: boolean;
   /** True for the gradient with respect to label distributions: {@link SoftmaxCrossEntropy.labelGradient}. */
   labelGradient?: boolean;
   /** The outputs of a forward, which are properties of these names. */
   outputs?: readonly Output[];
-  /** The k of the output `topK`; 5 by default. */
-  topK?: number;
 }
 
+/** The array of resident labels of the kind `K`. */
+export type ResidentLabels<K extends string> = K extends "indices"
+  ? Int32Array
+  : K extends "distribution"
+    ? Float64Array
+    : Int32Array | Float64Array;
+
 const LOSS_LAYER_OPTIONS = /* @__PURE__ */ (() =>
-  [...LAYER_OPTIONS, ...TERMS, "labels", "sampleWeights", "mask", "accumulate", "labelGradient", "outputs", "topK"] as const)();
+  [...LAYER_OPTIONS, ...TERMS, "labels", "sampleWeights", "mask", "accumulate", "labelGradient", "outputs"] as const)();
 
 /**
  * Defines getters that a prototype does not have yet. A static block of the class would do it, too, but keep the class in bundles that do not
@@ -53,7 +79,8 @@ function defineGetters<L extends object, N extends string>(prototype: L, names: 
 
 /** The outputs as properties of a layer: views of its memory, or numbers. They are those of the last forward. */
 // biome-ignore lint/correctness/noUnusedVariables: a merged interface has the type parameters of its class.
-export interface SoftmaxCrossEntropy<R extends Reduction = "mean"> extends Readonly<Omit<LossOutputs<Float64Array>, "losses" | "probs">> {}
+export interface SoftmaxCrossEntropy<R extends string = "mean", K extends string = "indices">
+  extends Readonly<Omit<LossOutputs<Float64Array>, "losses" | "probs" | "topK">> {}
 
 /**
  * Softmax cross-entropy as a layer: the loss forward, its gradient with respect to the logits backward. Forward visits the data once
@@ -74,14 +101,16 @@ export interface SoftmaxCrossEntropy<R extends Reduction = "mean"> extends Reado
  * loss.backward(); // → Float64Array.of(-0.134471, 0.134471, 0.023713, -0.023713)
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor sees to a getter for each output.
-export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Layer {
+export class SoftmaxCrossEntropy<const R extends string = "mean", const K extends string = "indices"> extends Layer {
   /** @internal */
   protected readonly planes = LOSS_PLANES;
-  readonly #terms: Terms;
+  /** The terms as they are set, which the next forward takes. */
+  #terms: Terms;
+  /** The terms that the memory is laid out for, and that the last forward took. */
+  #usedTerms: Terms;
   readonly #outputs: readonly Output[];
   /** The arrays that the kernel writes in a forward. */
   readonly #kernelOutputs: readonly KernelOutput[];
-  readonly #topK: number;
   readonly #accumulates: boolean;
   readonly #hasLabelGradient: boolean;
   readonly #hasSampleWeights: boolean;
@@ -106,41 +135,43 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   #upstream = 1;
   #probsAreFresh = false;
 
-  constructor(options?: SoftmaxCrossEntropyOptions<R>) {
+  constructor(options?: SoftmaxCrossEntropyOptions<R, K> & { reduction?: Known<R, Reduction>; labels?: Known<K, LabelKind> }) {
     const checked = checkOptions(options, LOSS_LAYER_OPTIONS);
-    const { shape, labels = "indices", sampleWeights, mask, accumulate, labelGradient, outputs, topK = 5 } = checked;
+    const { shape, labels = "indices", sampleWeights, mask, accumulate, labelGradient, outputs } = checked;
     super(checked);
     const read = (layer: SoftmaxCrossEntropy<Reduction>, name: Output) => layer.#output(name);
     defineGetters(Object.getPrototypeOf(this), OUTPUT_NAMES, read);
     this.#labelKind = checkOneOf("labels", labels, ["indices", "distribution"]);
     this.#kinds = [this.#labelKind];
-    this.#terms = readTerms(checked);
+    this.#terms = this.#usedTerms = readTerms(checked);
     this.#outputs = checkOutputs(outputs);
-    this.#topK = checkInteger("topK", topK, 1, Number.MAX_SAFE_INTEGER);
     this.#accumulates = checkBoolean("accumulate", accumulate);
     this.#hasLabelGradient = checkBoolean("labelGradient", labelGradient);
     this.#hasSampleWeights = checkBoolean("sampleWeights", sampleWeights);
-    this.#hasMask = mask !== undefined;
-    this.#classMask = mask === undefined || mask === true ? undefined : readClassMask(mask);
+    this.#hasMask = mask !== undefined && mask !== false;
+    this.#classMask = !this.#hasMask || mask === true ? undefined : readClassMask(mask);
     if (this.#hasLabelGradient && labels === "indices") throw rangeError("labelGradient", 'labels: "distribution"', labelGradient);
     if (labels === "distribution") checkNoIgnored(this.#terms.ignoreIndex);
     this.#hasRowWeights = haveWeights(this.#terms, this.#hasSampleWeights, this.#hasMask);
     this.#kernelOutputs = kernelOutputsOf(this.#outputs, this.#hasLabelGradient);
     if (shape !== undefined) this.resize(shape);
+    this.freeze(new.target);
   }
 
   /** @internal */
   protected override layOut(shape: readonly number[]): void {
-    const { classes } = layoutOf(shape, this.axis);
-    checkClasses(this.#terms, classes);
+    const layout = layoutOf(shape, this.axis);
+    const { classes } = layout;
+    checkClasses(this.#terms, layout, shape);
     if (this.#classMask && this.#classMask.length !== classes) {
-      throw rangeError("mask", `${classes} entries, one for each class`, this.#classMask);
+      throw rangeError("mask", `${counted(classes, "entry", "entries")}, one for each class`, this.#classMask);
     }
     // Inputs that are written before a forward keep their values where only the kind of labels changes, and not the shape.
     const isSame = this.shape !== undefined && sameShape(shape, this.shape);
     const lasting = ["sampleWeights", ...(this.#classMask ? [] : ["mask"]), ...(this.#accumulates ? ["gradient"] : [])];
     const kept = lasting.map((name) => (isSame && this.buffers.has(name) ? this.buffers.view(name).slice() : undefined));
     super.layOut(shape);
+    this.#usedTerms = this.#terms;
     this.#targets = undefined;
     this.#plan = undefined;
     this.#weighing = undefined;
@@ -173,14 +204,70 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     return buffersOf({ terms: this.#terms, kinds: this.#kinds, mask, hasRowWeights: this.#hasRowWeights, outputs: this.#kernelOutputs });
   }
 
+  /** The option `divisor` of the next forward, checked as in the constructor. */
+  get divisor(): number | undefined {
+    return this.#terms.divisor;
+  }
+  set divisor(value: number | undefined) {
+    this.#setTerm("divisor", value);
+  }
+
+  /** The option `emptyMean` of the next forward. */
+  get emptyMean(): number {
+    return this.#terms.emptyMean;
+  }
+  set emptyMean(value: number | undefined) {
+    this.#setTerm("emptyMean", value);
+  }
+
+  /** The option `labelSmoothing` of the next forward, for which the memory may grow. */
+  get labelSmoothing(): number {
+    return this.#terms.labelSmoothing;
+  }
+  set labelSmoothing(value: number | undefined) {
+    this.#setTerm("labelSmoothing", value);
+  }
+
+  /** The option `zLoss` of the next forward. */
+  get zLoss(): number {
+    return this.#terms.zLoss;
+  }
+  set zLoss(value: number | undefined) {
+    this.#setTerm("zLoss", value);
+  }
+
+  /** The option `scale` of the next forward. */
+  get scale(): number {
+    return this.#terms.scale;
+  }
+  set scale(value: number | undefined) {
+    this.#setTerm("scale", value);
+  }
+
+  /** The option `weights` of the next forward, for which the memory may grow; a copy, so set it to change it. */
+  get weights(): Float64Array | undefined {
+    return this.#terms.weights?.slice();
+  }
+  set weights(value: LossTerms["weights"]) {
+    this.#setTerm("weights", value);
+  }
+
+  /** Reads the output `topK`, a number of rows; sets the option `topK` of the next forward, its k. */
+  get topK(): number {
+    return this.#output("topK") as number;
+  }
+  set topK(k: number | undefined) {
+    this.#setTerm("topK", k);
+  }
+
   /** Input of {@link forward}: the logits, in the layer's memory. */
   get logits(): Float64Array {
     return this.float64("logits");
   }
 
   /** Input of {@link forward}: class indices by row, or with `labels: "distribution"` a Float64Array laid out like the logits. */
-  get labels(): Int32Array | Float64Array {
-    return this.buffers.view("labels") as Int32Array | Float64Array;
+  get labels(): ResidentLabels<K> {
+    return this.buffers.view("labels") as ResidentLabels<K>;
   }
 
   /** Input of {@link forward}: the weight of each row, 1 at first. With `sampleWeights: true`. */
@@ -239,7 +326,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     if (output.type !== "number") return this.buffers.view(name);
     const { validCount, totalWeight } = this.#weighing as Weighing;
     const ranks = this.buffers.has("ranks") ? this.buffers.int32("ranks") : new Int32Array(0);
-    return output.count({ losses: this.losses, ranks, k: this.#topK, validCount, totalWeight });
+    return output.count({ losses: this.losses, ranks, k: this.#usedTerms.topK, validCount, totalWeight });
   }
 
   /**
@@ -248,7 +335,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
    * @returns The mean over the rows, their sum, or with `reduction: "none"` the view {@link losses}.
    * @throws RangeError for labels, {@link sampleWeights} or a {@link mask} out of range; Error after {@link dispose} or without a shape.
    */
-  forward(): R extends "none" ? Float64Array : number;
+  forward(): Loss<Float64Array, R>;
   /**
    * The loss of logits and labels of one's own, copied in.
    *
@@ -257,10 +344,11 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
    * @returns The mean over the rows, their sum, or with `reduction: "none"` the loss of each row.
    * @throws TypeError, RangeError as {@link crossEntropy}; Error after {@link dispose}.
    */
-  forward<T extends Tensor>(logits: T, labels: Labels): R extends "none" ? ByRow<T> : number;
+  forward<T extends Tensor>(logits: T, labels: Labels): Loss<T, R>;
   forward(logits?: Tensor, labels?: Labels): unknown {
     if (logits === undefined && labels === undefined) {
       this.#checkInputs("labels");
+      this.#adoptTerms();
       this.#useLabels("labels");
       this.#form = undefined;
     } else {
@@ -271,7 +359,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     this.#probsAreFresh = this.#kernelOutputs.includes("probs");
     this.markRun(true);
 
-    const { reduction, emptyMean } = this.#terms;
+    const { reduction, emptyMean } = this.#usedTerms;
     if (reduction === "none") {
       return this.#form ? toForm(this.#form, this.losses.slice(), rowShape(this.shape as readonly number[], this.axis)) : this.losses;
     }
@@ -311,9 +399,11 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   #copyIn(x: unknown, y: unknown): void {
     const logits = this.read("logits", x);
     const layout = layoutOf(logits.shape, this.axis);
-    const labels = readLabels(y, logits.shape, this.axis, layout, this.#terms.ignoreIndex);
+    const labels = readLabels(y, logits, this.axis, layout, this.#terms.ignoreIndex);
     if (this.#hasLabelGradient && labels.kind === "indices") throw rangeError("labels", "distributions, as their gradient is wanted", y);
     const values = this.own(labels.values);
+    checkLength("logits", logits.data, layout.size);
+    checkLength("labels", values, labels.kind === "indices" ? layout.rows : layout.size);
     if (!this.#kinds.includes(labels.kind)) {
       this.#kinds = [this.#labelKind, labels.kind];
       this.layOut(logits.shape);
@@ -321,12 +411,24 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
       this.layOut(logits.shape);
     } else {
       this.#checkWeights();
+      this.#adoptTerms();
     }
     const name = labels.kind === this.#labelKind ? "labels" : "givenLabels";
     this.logits.set(logits.data);
     this.buffers.view(name).set(values);
     this.#useLabels(name);
     this.#form = logits.form;
+  }
+
+  /** Lays the memory out for the terms that have been set since. Inputs keep their values. */
+  #adoptTerms(): void {
+    if (this.#usedTerms !== this.#terms) this.layOut(this.shape as readonly number[]);
+  }
+
+  #setTerm(name: keyof Terms, value: unknown): void {
+    const terms = withTerm(this.#terms, name, value);
+    if (this.instance && this.shape) checkClasses(terms, this.layout, this.shape);
+    this.#terms = terms;
   }
 
   /** Resident inputs are open to everyone, so they are checked before each run. */
@@ -345,7 +447,7 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
   }
 
   #readUpstream(upstream: unknown): FloatArray {
-    const { reduction } = this.#terms;
+    const { reduction } = this.#usedTerms;
     if (reduction !== "none") throw typeError("upstream", `a number, with reduction ${JSON.stringify(reduction)}`, upstream);
     const { data } = readTensor("upstream", upstream);
     if (data.length !== this.layout.rows) throw rangeError("upstream", `a number for each of ${this.layout.rows} rows`, upstream);
@@ -365,14 +467,14 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
 
   /** Weighs the rows of the batch in memory. Without weights the result is the same for every batch. */
   #weigh(): Weighing {
-    const isConstant = !this.#hasRowWeights && this.#terms.weights === undefined;
+    const isConstant = !this.#hasRowWeights && this.#usedTerms.weights === undefined;
     if (isConstant && this.#weighing) return this.#weighing;
     const sampleWeights = this.#hasSampleWeights ? this.sampleWeights : undefined;
     const mask: Mask | undefined = this.#hasMask
       ? { values: this.buffers.uint8("mask"), isShared: this.#classMask !== undefined }
       : undefined;
     const rowWeights = this.#hasRowWeights ? this.buffers.float64("rowWeights") : undefined;
-    this.#weighing = weighRows(this.#terms, this.#givenLabels(), this.layout, sampleWeights, mask, rowWeights);
+    this.#weighing = weighRows(this.#usedTerms, this.#givenLabels(), this.layout, sampleWeights, mask, rowWeights);
     return this.#weighing;
   }
 
@@ -380,12 +482,12 @@ export class SoftmaxCrossEntropy<const R extends Reduction = "mean"> extends Lay
     const { kind } = this.#givenLabels();
     const { layout } = this;
     const mask = this.#hasMask ? { isShared: this.#classMask !== undefined, values: this.#classMask } : undefined;
-    if (needTargets(kind, this.#terms)) this.#targets ??= classTargets(this.#terms, layout.classes, mask);
-    const targets = needTargets(kind, this.#terms) ? this.#targets : undefined;
+    if (needTargets(kind, this.#usedTerms)) this.#targets ??= classTargets(this.#usedTerms, layout.classes, mask);
+    const targets = needTargets(kind, this.#usedTerms) ? this.#targets : undefined;
     return new LossPlan(this.buffers, {
       classes: layout.classes,
       inner: layout.inner,
-      terms: this.#terms,
+      terms: this.#usedTerms,
       kind,
       mask,
       targets,

@@ -30,6 +30,7 @@ export class Softmax extends Layer {
     super(checked);
     const { shape } = checked;
     if (shape !== undefined) this.resize(shape);
+    this.freeze(new.target);
   }
 
   /** @internal */
@@ -76,9 +77,9 @@ export class Softmax extends Layer {
       if (!this.shape || !sameShape(given.shape, this.shape)) this.layOut(given.shape);
       this.logits.set(given.data);
     }
-    const { classes, inner, rows } = this.layout;
+    const { classes, inner, rows, size } = this.layout;
     this.markRun(false);
-    this.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
+    if (size > 0) this.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
     this.markRun(true);
     return given ? toForm(given.form, this.probs.slice(), given.shape) : this.probs;
   }
@@ -104,17 +105,11 @@ export class Softmax extends Layer {
       if (!sameShape(given.shape, shape)) throw rangeError("upstream", `the shape ${showShape(shape)}`, given.shape);
       this.upstream.set(given.data);
     }
-    const { classes, inner, rows } = this.layout;
-    this.kernels.softmaxBackward(
-      this.ptr("upstream"),
-      this.ptr("probs"),
-      this.ptr("gradient"),
-      classes,
-      inner,
-      0,
-      rows,
-      this.ptr("scratch"),
-    );
+    const { classes, inner, rows, size } = this.layout;
+    const upstreamPtr = this.ptr("upstream");
+    const gradientPtr = this.ptr("gradient");
+    const scratch = this.ptr("scratch");
+    if (size > 0) this.kernels.softmaxBackward(upstreamPtr, this.ptr("probs"), gradientPtr, classes, inner, 0, rows, scratch);
     return given ? toForm(given.form, this.gradient.slice(), given.shape) : this.gradient;
   }
 }

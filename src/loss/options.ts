@@ -1,34 +1,33 @@
 // The options of a loss that belong to a batch: read and checked.
 
-import { rangeError } from "../errors.js";
-import type { NumberArray, Values } from "../tensor/containers.js";
+import { counted, rangeError } from "../errors.js";
+import { allocate, type Nested, type ToNumber, type Values } from "../tensor/containers.js";
 import { type FloatArray, zeros } from "../tensor/element.js";
 import { type Layout, rowShape, type ShapeOptions, sameShape, showShape } from "../tensor/shape.js";
-import type { Output } from "./outputs.js";
+import type { NumberArray } from "../tensor/typed-array.js";
 import { checkWeights, type LossTerms, type Reduction, readNumbers, TERMS } from "./terms.js";
 
 /** Nested arrays of booleans. */
-export type NestedBooleans = readonly boolean[] | readonly NestedBooleans[];
+export type NestedBooleans = Nested<boolean>;
 
 /** The options of a loss, of which `R` is the reduction and `O` the names of the outputs. */
-export interface LossOptions<R extends Reduction = Reduction, O extends Output = never> extends LossTerms<R>, ShapeOptions {
+export interface LossOptions<R extends string = Reduction, O extends string = never> extends LossTerms<R>, ShapeOptions {
   /** A weight s >= 0 for each row. */
-  sampleWeights?: Values<NumberArray>;
+  sampleWeights?: number | Values<NumberArray>;
   /** The classes that take part, 1 or true, and those that are excluded, 0 or false: (C) for all rows, or laid out like the logits. */
   mask?: Values<NumberArray> | NestedBooleans;
   /** The names of what is returned besides the loss. */
   outputs?: readonly O[];
-  /** The k of the output `topK`; 5 by default. */
-  topK?: number;
 }
 
-export const LOSS_OPTIONS = /* @__PURE__ */ (() => ["shape", "axis", ...TERMS, "sampleWeights", "mask", "outputs", "topK"] as const)();
+export const LOSS_OPTIONS = /* @__PURE__ */ (() => ["shape", "axis", ...TERMS, "sampleWeights", "mask", "outputs"] as const)();
 
 /** Reads the weights of the rows. */
 export function readSampleWeights(value: unknown, shape: readonly number[], axis: number, { rows }: Layout): FloatArray {
+  if (typeof value === "number") return allocate("shape", rows).fill(checkWeights("sampleWeights", Float64Array.of(value))[0]);
   const { numbers, shape: given } = readNumbers("sampleWeights", value);
   if (numbers.length !== rows || (given && given.length > 1 && !sameShape(given, rowShape(shape, axis)))) {
-    throw rangeError("sampleWeights", `${rows} numbers, one for each row`, given && given.length > 1 ? given : value);
+    throw rangeError("sampleWeights", `${counted(rows, "number")}, one for each row`, given && given.length > 1 ? given : value);
   }
   return checkWeights("sampleWeights", numbers);
 }
@@ -39,11 +38,7 @@ export interface Mask {
   readonly isShared: boolean;
 }
 
-/** Nested arrays with numbers in the place of booleans. */
-function asNumbers(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(asNumbers);
-  return typeof value === "boolean" ? Number(value) : value;
-}
+const numberOfBoolean: ToNumber = (entry) => (typeof entry === "boolean" ? Number(entry) : undefined);
 
 /** Checks the entries of a mask, which are 0 or 1. */
 export function checkMask<A extends FloatArray | Uint8Array>(values: A): A {
@@ -61,12 +56,12 @@ function maskOf(numbers: FloatArray): Uint8Array {
 
 /** Reads a mask that all rows share. */
 export function readClassMask(value: unknown): Uint8Array {
-  return maskOf(readNumbers("mask", asNumbers(value)).numbers);
+  return maskOf(readNumbers("mask", value, numberOfBoolean).numbers);
 }
 
 /** Reads a mask that all rows share, or one that is laid out like the logits. */
 export function readMask(value: unknown, shape: readonly number[], { classes, size }: Layout): Mask {
-  const { numbers, shape: given } = readNumbers("mask", asNumbers(value));
+  const { numbers, shape: given } = readNumbers("mask", value, numberOfBoolean);
   // The nesting of arrays tells which of the two it is; without nesting their number does.
   const isNested = given !== undefined && given.length > 1;
   const isShared = numbers.length === classes && !isNested;

@@ -33,6 +33,16 @@ export interface LossOutputs<T extends Tensor> {
 /** The name of an output, an entry of {@link LossOutputs}. */
 export type Output = keyof LossOutputs<Tensor>;
 
+/** The loss of logits of the kind `T`: a number, or one for each row. */
+export type Loss<T extends Tensor, R extends string | undefined> = string extends R
+  ? ByRow<T> | number
+  : R extends "none"
+    ? ByRow<T>
+    : number;
+
+/** The outputs of the names `O`; perhaps any of them where the type of the names tells no more. */
+export type Outputs<T extends Tensor, O extends string> = string extends O ? Partial<LossOutputs<T>> : Pick<LossOutputs<T>, O & Output>;
+
 /** The values that numbers are counted from, of a whole batch. */
 export interface Counted {
   readonly losses: FloatArray;
@@ -91,11 +101,11 @@ type ArrayName = { [Name in Output]: (typeof OUTPUTS)[Name] extends ArraySpec ? 
 export type KernelOutput = ArrayName | keyof typeof HIDDEN;
 
 export function kernelOutput(name: KernelOutput): ArraySpec {
-  return name in HIDDEN ? HIDDEN[name as keyof typeof HIDDEN] : OUTPUTS[name as ArrayName];
+  return Object.hasOwn(HIDDEN, name) ? HIDDEN[name as keyof typeof HIDDEN] : OUTPUTS[name as ArrayName];
 }
 
 export function isKernelOutput(name: string): name is KernelOutput {
-  return name in HIDDEN || (name in OUTPUTS && OUTPUTS[name as Output].type !== "number");
+  return Object.hasOwn(HIDDEN, name) || (Object.hasOwn(OUTPUTS, name) && OUTPUTS[name as Output].type !== "number");
 }
 
 const ONLY_LOSSES: readonly KernelOutput[] = ["losses"];

@@ -3,9 +3,10 @@
 
 import type { Buffers } from "../memory/buffers.js";
 import type { BufferExtent, ChunkBuffer } from "../memory/chunks.js";
-import type { NumberArray } from "../tensor/containers.js";
+
 import type { ElementArray, ElementType } from "../tensor/element.js";
 import type { Extent } from "../tensor/shape.js";
+import type { NumberArray } from "../tensor/typed-array.js";
 import { type Kernels, SUM_LENGTH } from "../wasm/abi.js";
 import type { LabelKind } from "./labels.js";
 import type { Mask } from "./options.js";
@@ -38,6 +39,11 @@ export interface LossInputs {
 /** Arrays by the names of buffers. */
 export type ByName<A> = { [name: string]: A | undefined };
 
+/** A property of an object's own. */
+function own<A>(byName: ByName<A>, name: string): A | undefined {
+  return Object.hasOwn(byName, name) ? byName[name] : undefined;
+}
+
 /**
  * The buffers of a loss besides its logits and labels, by the names of the plan's fields, with the arrays of a whole batch that they are
  * copied from and to.
@@ -48,8 +54,8 @@ export function buffersOf(
   to: ByName<ElementArray> = {},
 ): ChunkBuffer[] {
   const buffers: ChunkBuffer[] = [];
-  const add = (name: string, type: ElementType, extent: BufferExtent, values = from[name], padding = 0): void => {
-    buffers.push({ name, type, extent, from: values, to: to[name], padding });
+  const add = (name: string, type: ElementType, extent: BufferExtent, values = own(from, name), padding = 0): void => {
+    buffers.push({ name, type, extent, from: values, to: own(to, name), padding });
   };
   add("plan", "float64", PLAN_LENGTH);
   add("sum", "float64", SUM_LENGTH);
@@ -141,12 +147,12 @@ export class LossPlan {
       targetClasses: !outputs.includes("ranks") ? 0 : isIndices ? labelsPtr : buffers.ptr("targetClasses"),
       exps: buffers.ptr(exps),
     };
-    for (let i = 0; i < PLAN_NUMBERS.length; i++) this.#numbers[i] = numbers[PLAN_NUMBERS[i]] ?? 0;
+    for (let i = 0; i < PLAN_NUMBERS.length; i++) this.#numbers[i] = own(numbers, PLAN_NUMBERS[i]) ?? 0;
     // Other fields are the addresses of the buffers of their names; outputs that are not wanted are 0.
     for (let i = 0; i < PLAN_INTEGERS.length; i++) {
       const name = PLAN_INTEGERS[i];
       const isWanted = !isKernelOutput(name) || outputs.includes(name);
-      this.#integers[i] = integers[name] ?? (isWanted ? buffers.ptrIfAny(name) : 0);
+      this.#integers[i] = own(integers, name) ?? (isWanted ? buffers.ptrIfAny(name) : 0);
     }
     if (isShared) buffers.float64("targets").set(targets.spread);
   }

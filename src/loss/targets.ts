@@ -1,8 +1,8 @@
 // Targets: labels with their class weights and their smoothing, t_j = w_j ((1 − ε) q_j + ε / C), C the number of classes that take part.
 
-import type { NumberArray } from "../tensor/containers.js";
 import { FLOAT, type FloatArray, zeros } from "../tensor/element.js";
 import type { Extent, Layout } from "../tensor/shape.js";
+import type { NumberArray } from "../tensor/typed-array.js";
 import type { LabelKind } from "./labels.js";
 import type { Mask } from "./options.js";
 import { countOpen } from "./rows.js";

@@ -1,15 +1,23 @@
 // The terms of the loss: the type of each, and its reader. docs/loss.md has the formulas.
 
-import { checkInteger, checkNumber, checkOneOf, rangeError, typeError } from "../errors.js";
-import { type NumberArray, readValues } from "../tensor/containers.js";
-import { FLOAT, type FloatArray, zeros } from "../tensor/element.js";
+import { checkInteger, checkNumber, checkOneOf, counted, rangeError, typeError } from "../errors.js";
+import { allocate, readValues, type ToNumber } from "../tensor/containers.js";
+import type { FloatArray } from "../tensor/element.js";
+import type { Layout } from "../tensor/shape.js";
+import type { NumberArray } from "../tensor/typed-array.js";
 
 /** The reduction of the rows' losses to the result. */
 export type Reduction = "mean" | "sum" | "none";
 const REDUCTIONS: readonly Reduction[] = ["mean", "sum", "none"];
 
+/**
+ * A name among `Names`, or any string where its type tells no more: the value of an options object that was kept in a variable, which is checked
+ * when it is read. A misspelt literal is an error of types.
+ */
+export type Known<N extends string, Names extends string> = string extends N ? N : N extends Names ? N : Names;
+
 /** The terms of the loss, for functions and layers. */
-export interface LossTerms<R extends Reduction = Reduction> {
+export interface LossTerms<R extends string = Reduction> {
   /** The result: the mean of the rows' losses (default), their sum, or the loss of each row. */
   reduction?: R;
   /** Replaces the mean's own divisor, the total weight of the rows. */
@@ -26,6 +34,8 @@ export interface LossTerms<R extends Reduction = Reduction> {
   zLoss?: number;
   /** Multiplies the logits before anything else, the inverse of a temperature; 1 by default. */
   scale?: number;
+  /** The k of the output `topK`; 5 by default. */
+  topK?: number;
 }
 
 const isFinitePositive = (value: number): boolean => value > 0 && value < Number.POSITIVE_INFINITY;
@@ -43,6 +53,7 @@ const READERS = {
   labelSmoothing: (value: unknown): number => checkNumber("labelSmoothing", value, "a number from 0 to 1", isUpToOne),
   zLoss: (value: unknown): number => checkNumber("zLoss", value, "a finite number of at least 0", isFiniteNonNegative),
   scale: (value: unknown): number => checkNumber("scale", value, "a finite number above 0", isFinitePositive),
+  topK: (value: unknown): number => checkInteger("topK", value, 1, Number.MAX_SAFE_INTEGER),
 };
 
 /** The terms of a loss as they were read and checked. */
@@ -58,13 +69,19 @@ const DEFAULTS: Terms = {
   labelSmoothing: 0,
   zLoss: 0,
   scale: 1,
+  topK: 5,
 };
 
 /** The names of the terms, as options. */
 export const TERMS = /* @__PURE__ */ Object.keys(READERS) as readonly (keyof Terms)[];
 
-export function readTerms(options: LossTerms): Terms {
-  let terms = DEFAULTS;
+/** The terms with one of them as a user sets it; undefined gives back its default. */
+export function withTerm(terms: Terms, name: keyof Terms, value: unknown): Terms {
+  return readTerms({ [name]: value }, { ...terms, [name]: DEFAULTS[name] });
+}
+
+/** Reads the terms among options; those that are left out stay as they are in `terms`. */
+export function readTerms(options: LossTerms<string>, terms: Terms = DEFAULTS): Terms {
   for (const name of TERMS) {
     if (options[name] !== undefined) terms = { ...terms, [name]: READERS[name](options[name]) };
   }
@@ -75,13 +92,13 @@ export function readTerms(options: LossTerms): Terms {
   return terms;
 }
 
-/** The numbers of a container, as a copy, and its shape if it has one. */
-export function readNumbers(argument: string, value: unknown): { numbers: FloatArray; shape?: readonly number[] } {
-  const read = readValues(argument, value);
+/** The numbers of a container, as a copy, and its shape if it has one. `toNumber` says which other entries of nested arrays are numbers. */
+export function readNumbers(argument: string, value: unknown, toNumber?: ToNumber): { numbers: FloatArray; shape?: readonly number[] } {
+  const read = readValues(argument, value, toNumber);
   if (read === undefined || read.values instanceof BigInt64Array || read.values instanceof BigUint64Array) {
     throw typeError(argument, "numbers, in a typed array or nested arrays", value);
   }
-  const numbers = zeros(FLOAT, read.values.length);
+  const numbers = allocate(argument, read.values.length);
   numbers.set(read.values);
   return { numbers, shape: read.shape };
 }
@@ -93,7 +110,10 @@ export function checkWeights(argument: string, weights: FloatArray): FloatArray 
   return weights;
 }
 
-/** Checks that there is a weight for each class. */
-export function checkClasses({ weights }: Terms, classes: number): void {
-  if (weights && weights.length !== classes) throw rangeError("weights", `${classes} numbers, one for each class`, weights);
+/** Checks that rows have classes, and that there is a weight for each class. */
+export function checkClasses({ weights }: Terms, { rows, classes }: Layout, shape: readonly number[]): void {
+  if (classes === 0 && rows > 0) throw rangeError("shape", `at least one class on axis ${shape.indexOf(0)}`, shape);
+  if (weights && weights.length !== classes) {
+    throw rangeError("weights", `${counted(classes, "number")}, one for each class`, Array.from(weights));
+  }
 }

@@ -10,28 +10,47 @@ import { alignUp, type Instance } from "./instance.js";
 /** A buffer to be laid out: its name, the type of its elements, and their number. */
 export type BufferSpec = readonly [name: string, type: ElementType, length: number];
 
-/** A buffer as it lies in memory, with the view of it that was made last. */
+/** A buffer as it lies in memory, with room for `capacity` elements, and the view of it that was made last. */
 interface Place {
   readonly type: ElementType;
   readonly offset: number;
+  readonly capacity: number;
   readonly length: number;
   view?: ElementArray;
 }
 
 export class Buffers {
   readonly #instance: Instance;
-  readonly #places = new Map<string, Place>();
+  #places = new Map<string, Place>();
+  /** The places of all buffers that there have been: each name keeps its own. */
+  readonly #reserved = new Map<string, Place>();
+  #end: number;
 
   /** Lays buffers out in their order and makes the memory grow if they need it; `argument` is named in the error if it can't. */
   constructor(instance: Instance, argument: string, specs: readonly BufferSpec[]) {
     this.#instance = instance;
-    let end = instance.kernels.heapBase();
+    this.#end = instance.kernels.heapBase();
+    this.layOut(argument, specs);
+  }
+
+  /**
+   * Lays buffers out anew, each in its place, and new ones behind all others. False if one is too large for its place: then nothing has
+   * changed.
+   */
+  layOut(argument: string, specs: readonly BufferSpec[]): boolean {
+    const places = new Map<string, Place>();
+    let end = this.#end;
     for (const [name, type, length] of specs) {
-      const offset = alignUp(end);
-      this.#places.set(name, { type, offset, length });
-      end = offset + bytesOf(type, length);
+      const { offset, capacity } = this.#reserved.get(name) ?? { offset: alignUp(end), capacity: length };
+      if (length > capacity) return false;
+      places.set(name, { type, offset, capacity, length });
+      end = Math.max(end, offset + bytesOf(type, capacity));
     }
-    instance.reserve(argument, end);
+    this.#instance.reserve(argument, end);
+    for (const [name, place] of places) this.#reserved.set(name, place);
+    this.#places = places;
+    this.#end = end;
+    return true;
   }
 
   has(name: string): boolean {

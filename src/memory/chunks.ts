@@ -1,8 +1,10 @@
 // The streaming loop of the functions: a batch of any size passes through one small memory, chunk by chunk.
 
-import type { NumberArray } from "../tensor/containers.js";
+import { rangeError } from "../errors.js";
+
 import { type ElementArray, type ElementType, elementsOf } from "../tensor/element.js";
 import type { Extent, Layout } from "../tensor/shape.js";
+import type { NumberArray } from "../tensor/typed-array.js";
 import type { Kernels } from "../wasm/abi.js";
 import { type BufferSpec, Buffers } from "./buffers.js";
 import { Instance } from "./instance.js";
@@ -23,8 +25,8 @@ export interface Chunk extends Extent {
 }
 
 /** Cuts a batch into chunks. Only a single row, or a pair of columns, may have more than CHUNK_ELEMENTS. */
-function* chunksOf({ outer, classes, inner, rows }: Layout): Generator<Chunk> {
-  if (rows === 0) return;
+function* chunksOf({ outer, classes, inner, size }: Layout): Generator<Chunk> {
+  if (size === 0) return;
   const slice = classes * inner;
   if (slice <= CHUNK_ELEMENTS || inner === 1) {
     const slices = Math.max(1, Math.floor(CHUNK_ELEMENTS / slice));
@@ -52,6 +54,11 @@ export function lengthOf(extent: BufferExtent, { outer, classes, inner }: Extent
   if (extent === "tensor") return outer * classes * inner;
   if (extent === "rows") return outer * inner;
   return extent === "classes" ? classes : extent;
+}
+
+/** Checks that an array is as long as it was when it was read: a getter of another argument can make its buffer shrink. */
+export function checkLength(argument: string, array: ArrayLike<unknown>, length: number): void {
+  if (array.length !== length) throw rangeError(argument, `to keep its ${length} elements during the call`, array);
 }
 
 /** A buffer of a chunk, and the arrays of the whole batch that it is copied from and to. */
@@ -139,6 +146,10 @@ export function forEachChunk(
   run: (kernels: Kernels, buffers: Buffers, chunk: Chunk) => void,
 ): void {
   instance ??= new Instance();
+  for (const { name, extent, from, to } of chunkBuffers) {
+    if (from) checkLength(name, from, lengthOf(extent, layout));
+    if (to) checkLength("out", to, lengthOf(extent, layout));
+  }
   let buffers: Buffers | undefined;
   let inner = 0;
   for (const chunk of chunksOf(layout)) {

@@ -74,6 +74,16 @@ export class Instance {
     }
   }
 
+  /** True if threads share the memory. Old views of shared memory stay valid. */
+  get isShared(): boolean {
+    return this.#team !== undefined;
+  }
+
+  /** Makes all views of the memory lose it, so that nobody writes to a place that now holds something else. Not for shared memory. */
+  detachViews(): void {
+    this.#memory.grow(0);
+  }
+
   /** A view of the memory; valid until the memory grows. */
   view(type: ElementType, offset: number, length: number): ElementArray {
     return viewOf(type, this.#memory.buffer, offset, length);
@@ -84,8 +94,8 @@ export class Instance {
     return view.buffer === this.#memory.buffer;
   }
 
-  /** Says if a view may be of the memory, as it is now or before it grew: old views of a shared memory stay valid. */
+  /** Says if a view may be of the memory, as it is now or before it grew. */
   mayHold(view: ArrayBufferView): boolean {
-    return this.holds(view) || (this.#team !== undefined && view.buffer instanceof SharedArrayBuffer);
+    return this.holds(view) || (this.isShared && !(view.buffer instanceof ArrayBuffer));
   }
 }

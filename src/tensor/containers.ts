@@ -1,12 +1,16 @@
-// Containers of numbers: typed arrays, nested arrays, { data, shape }. They are read into row-major elements, and results are put into the
-// same kind of container.
+// Containers of numbers: typed arrays, nested arrays, arrays of typed rows, { data, shape }. They are read into row-major elements, and results
+// are put into the same kind of container.
 
-import { checkInteger, rangeError, typeError, Verbatim } from "../errors.js";
-import { FLOAT, type FloatArray, isFloatArray, zeros } from "./element.js";
+import { checkInteger, counted, rangeError, typeError, Verbatim } from "../errors.js";
+import { FLOAT, FLOAT_ARRAY, type FloatArray, isFloatArray, zeros } from "./element.js";
 import { checkShape, MAX_AXES, sameShape, showShape, sizeOf } from "./shape.js";
+import { type NumericArray, plainView, typedArrayName } from "./typed-array.js";
+
+/** Arrays of elements, or of such arrays, as deep as the tensor has axes. */
+export type Nested<E> = readonly E[] | readonly Nested<E>[];
 
 /** Nested arrays of numbers, as deep as the tensor has axes. */
-export type NestedArray = readonly number[] | readonly NestedArray[];
+export type NestedArray = Nested<number>;
 
 /** A row-major array with its shape, the form that ndarray libraries share. */
 export interface NdArray<A = Float64Array> {
@@ -16,82 +20,114 @@ export interface NdArray<A = Float64Array> {
   readonly shape: readonly number[];
 }
 
-/** Typed arrays of integers. */
-export type IntegerArray =
-  | Int8Array
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array;
+/**
+ * What ndarray libraries have: elements in a typed array, and the lengths of the axes. With `stride` or `strides`, and `offset`, both in
+ * elements, the data may lie in any order.
+ */
+export interface NdArrayLike<E = number> {
+  /** The elements, a typed array. */
+  readonly data: ArrayLike<E>;
+  /** The lengths of the axes. */
+  readonly shape: ArrayLike<number>;
+}
 
-/** Typed arrays of numbers. */
-export type NumericArray = IntegerArray | Float32Array | Float64Array;
-
-/** Typed arrays whose elements are of the type number. */
-export type NumberArray = Exclude<NumericArray, BigInt64Array | BigUint64Array>;
-
-/** The containers of a tensor. A Float64Array takes its shape from `options.shape`. */
-export type Tensor = Float64Array | NdArray | NestedArray;
+/** The containers of a tensor. A Float64Array takes its shape from `options.shape`; a number has no axes. */
+export type Tensor = number | Float64Array | NdArrayLike | NestedArray | Nested<Float64Array>;
 
 /** The container of a result with as many axes as `T`. */
-export type SameAxes<T> = T extends Float64Array
-  ? Float64Array
-  : T extends NdArray
-    ? NdArray
-    : T extends readonly number[]
-      ? number[]
-      : T extends readonly (infer Element)[]
-        ? SameAxes<Element>[]
-        : never;
+export type SameAxes<T> = T extends number
+  ? number
+  : T extends Float64Array
+    ? Float64Array
+    : T extends NdArrayLike
+      ? NdArray
+      : T extends readonly number[]
+        ? number[]
+        : T extends readonly (infer Element)[]
+          ? SameAxes<Element>[]
+          : never;
 
 /** The container of a result by row, which has no class axis. */
-export type ByRow<T> = T extends Float64Array
-  ? Float64Array
-  : T extends NdArray
-    ? NdArray
-    : T extends readonly number[]
-      ? number
+export type ByRow<T> = T extends number | readonly number[]
+  ? number
+  : T extends Float64Array
+    ? Float64Array
+    : T extends NdArrayLike
+      ? NdArray
       : T extends readonly (infer Element)[]
         ? SameAxes<Element>
         : never;
 
+/** A container of class indices in the place of one of doubles. */
+type Indices<T> = T extends Float64Array
+  ? Int32Array
+  : T extends NdArray
+    ? NdArray<Int32Array>
+    : T extends (infer Element)[]
+      ? Indices<Element>[]
+      : T;
+
 /** The container of class indices by row. */
-export type IndexByRow<T> = T extends Float64Array ? Int32Array : T extends NdArray ? NdArray<Int32Array> : ByRow<T>;
+export type IndexByRow<T> = Indices<ByRow<T>>;
 
 /** The container of a result with one more class axis. */
-export type ExtraAxis<T> = T extends Float64Array ? Float64Array : T extends NdArray ? NdArray : SameAxes<T>[];
+export type ExtraAxis<T> = T extends number
+  ? number[]
+  : T extends Float64Array
+    ? Float64Array
+    : T extends NdArrayLike
+      ? NdArray
+      : SameAxes<T>[];
 
 /** The containers of values that need not be doubles, such as labels and weights. */
-export type Values<A extends NumericArray = NumericArray> = A | NestedArray | NdArray<A>;
+export type Values<A extends NumericArray = NumericArray> = A | NestedArray | Nested<A> | NdArrayLike<A[number]>;
 
-type Form = "flat" | "nested" | "ndarray";
+type Form = "flat" | "nested" | "rows" | "ndarray";
 
 /** The elements of a tensor in row-major order, its shape, and the form of its container. */
-export interface Elements {
-  readonly data: FloatArray;
+export interface Elements<A extends NumericArray = FloatArray> {
+  readonly data: A;
   readonly shape: readonly number[];
   readonly form: Form;
 }
 
-/** Reads a tensor from any container. */
+/** Says if a value is a typed array of a tensor's elements. */
+export function isFlat(value: unknown): boolean {
+  return typedArrayName(value) === FLOAT_ARRAY;
+}
+
+/** The error for elements of another type than a tensor's, with a hint at a conversion. */
+function otherElements(argument: string, expected: string, value: unknown): TypeError {
+  const name = typedArrayName(value);
+  const convert = name?.startsWith("Big") ? ", Number" : "";
+  return typeError(argument, expected, value, name && `${FLOAT_ARRAY}.from(${argument}${convert}) converts it`);
+}
+
+/** Reads a tensor from any container. A typed array is read as it is when the kernels run; other containers are copied. */
 export function readTensor(argument: string, value: unknown, shapeOption?: unknown): Elements {
   const wanted = shapeOption === undefined ? undefined : checkShape("shape", shapeOption);
-  if (isFloatArray(value)) {
-    const shape = wanted ?? [value.length];
-    if (sizeOf(shape) !== value.length) {
-      throw rangeError("shape", `a product of ${value.length}, the length of "${argument}"`, shape);
-    }
-    return { data: value, shape, form: "flat" };
+  const view = plainView(value);
+  if (view && isFloatArray(view)) {
+    const shape = wanted ?? [view.length];
+    if (sizeOf(shape) !== view.length) throw rangeError("shape", `a product of ${view.length}, the length of "${argument}"`, shape);
+    return { data: view, shape, form: "flat" };
   }
-  const elements = Array.isArray(value) ? readNested(argument, value) : readNdArray(argument, value);
+  const elements = readShaped(argument, value);
+  if (!elements) throw otherElements(argument, `a ${FLOAT_ARRAY}, nested arrays of numbers, or { data: ${FLOAT_ARRAY}, shape }`, value);
   if (wanted !== undefined && !sameShape(wanted, elements.shape)) {
     throw rangeError("shape", `${showShape(elements.shape)}, the shape of "${argument}"`, wanted);
   }
   return elements;
+}
+
+function readShaped(argument: string, value: unknown): Elements | undefined {
+  if (typeof value === "number") return { data: zeros(FLOAT, 1).fill(value), shape: [], form: "nested" };
+  if (Array.isArray(value)) return readNested(argument, value);
+  const read = readNdArray(argument, value);
+  if (!read) return undefined;
+  const { data, shape } = read;
+  if (!isFloatArray(data)) throw otherElements(`${argument}.data`, `a ${FLOAT_ARRAY}`, data);
+  return { data, shape, form: "ndarray" };
 }
 
 /** Checks that two arguments have one shape. */
@@ -99,134 +135,214 @@ export function checkSameShape(argument: string, { shape }: Elements, other: str
   if (!sameShape(shape, wanted)) throw rangeError(argument, `the shape of "${other}", ${showShape(wanted)}`, shape);
 }
 
-function isNumericArray(value: unknown): value is NumericArray {
-  return ArrayBuffer.isView(value) && !(value instanceof DataView);
-}
+/** The number that an entry of a nested array stands for, or undefined if it is of the wrong kind. */
+export type ToNumber = (entry: unknown) => number | undefined;
 
 /** Reads values of any numeric type, and their shape if the container has one; undefined for anything else. */
-export function readValues(argument: string, value: unknown): { values: NumericArray; shape?: readonly number[] } | undefined {
-  if (isNumericArray(value)) return { values: value };
-  if (Array.isArray(value)) {
-    const { data, shape } = readTensor(argument, value);
-    return { values: data, shape };
-  }
-  if (typeof value === "object" && value !== null && "data" in value && "shape" in value && isNumericArray(value.data)) {
-    const shape = checkShape(`${argument}.shape`, value.shape);
-    return { values: contiguous<NumericArray>(argument, value.data, shape, value), shape };
-  }
-  return undefined;
+export function readValues(
+  argument: string,
+  value: unknown,
+  toNumber: ToNumber = () => undefined,
+): { values: NumericArray; shape?: readonly number[] } | undefined {
+  const view = plainView(value);
+  if (view) return { values: view };
+  const read = Array.isArray(value) ? readNested(argument, value, toNumber) : readNdArray(argument, value);
+  return read && { values: read.data, shape: read.shape };
 }
 
+type ArrayConstructor<A> = new (length: number) => A;
+
 /** Memory for the elements of a tensor; a RangeError if there is not so much. */
-export function allocate(argument: string, size: number): FloatArray {
+export function allocate(argument: string, size: number): FloatArray;
+export function allocate<A>(argument: string, size: number, Elements: ArrayConstructor<A>): A;
+export function allocate(argument: string, size: number, Elements?: ArrayConstructor<unknown>): unknown {
   try {
-    return zeros(FLOAT, size);
+    return Elements ? new Elements(size) : zeros(FLOAT, size);
   } catch {
     throw rangeError(argument, "a size that fits in memory", new Verbatim(`${size} elements`));
   }
 }
 
-function readNested(argument: string, value: readonly unknown[]): Elements {
+/**
+ * Reads nested arrays, whose last axis may be one of typed arrays. A tensor has numbers or rows of its own element type; with `toNumber` rows may
+ * be of any type, and it says which other entries stand for numbers.
+ */
+function readNested(argument: string, value: readonly unknown[], toNumber?: ToNumber): Elements {
   const shape: number[] = [];
-  for (let level: unknown = value; Array.isArray(level); level = level[0]) {
+  let level: unknown = value;
+  for (; Array.isArray(level); level = level[0]) {
     if (shape.length === MAX_AXES) throw rangeError(argument, `at most ${MAX_AXES} axes`, value);
-    shape.push(level.length);
+    shape.push(checkInteger(`${argument}${"[0]".repeat(shape.length)}.length`, level.length, 0, Number.MAX_SAFE_INTEGER));
   }
+  const firstRow = plainView(level);
+  if (firstRow) shape.push(firstRow.length);
   const data = allocate(argument, sizeOf(shape));
+  const last = shape.length - 1;
   const position: number[] = [];
   let at = 0;
-  const fill = (level: unknown): void => {
-    const axis = position.length;
-    if (axis === shape.length && typeof level === "number") {
-      data[at++] = level;
-    } else if (axis < shape.length && Array.isArray(level) && level.length === shape[axis]) {
-      for (let i = 0; i < level.length; i++) {
-        position.push(i);
-        fill(level[i]);
-        position.pop();
-      }
-    } else {
-      throw misplaced(level);
+
+  const fill = (level: unknown, axis: number): void => {
+    const length = shape[axis];
+    if (axis === last && firstRow) {
+      const row = plainView(level);
+      if (row?.length !== length || !(toNumber || isFloatArray(row))) throw misplaced(level, position);
+      if (row instanceof BigInt64Array || row instanceof BigUint64Array) for (let i = 0; i < length; i++) data[at + i] = Number(row[i]);
+      else data.set(row, at);
+      at += length;
+      return;
     }
+    if (!Array.isArray(level) || level.length !== length) throw misplaced(level, position);
+    if (axis < last) {
+      for (let i = 0; i < length; i++) {
+        position[axis] = i;
+        position.length = axis + 1;
+        fill(level[i], axis + 1);
+      }
+      return;
+    }
+    for (let i = 0; i < length; i++) {
+      const entry: unknown = level[i];
+      const number = typeof entry === "number" ? entry : toNumber?.(entry);
+      if (number === undefined) throw misplaced(entry, [...position.slice(0, axis), i]);
+      data[at + i] = number;
+    }
+    at += length;
   };
+
   // A number or an array in the wrong place is ragged nesting, a RangeError; any other value is a TypeError.
-  const misplaced = (level: unknown): Error => {
+  const misplaced = (found: unknown, position: readonly number[]): Error => {
     const path = argument + position.map((i) => `[${i}]`).join("");
     const axis = position.length;
-    const expected = axis === shape.length ? "a number" : `an array of length ${shape[axis]}, as ${argument}${"[0]".repeat(axis)}`;
-    if (Array.isArray(level)) return rangeError(path, expected, new Verbatim(`an array of length ${level.length}`));
-    return typeof level === "number" ? rangeError(path, expected, level) : typeError(path, expected, level);
+    const row = axis === last && firstRow ? (toNumber ? "a typed array" : `a ${FLOAT_ARRAY}`) : "an array";
+    const like = position.some((i) => i > 0) ? `, as ${argument}${"[0]".repeat(axis)}` : "";
+    const expected = axis > last ? "a number" : `${row} of length ${shape[axis]}${like}`;
+    if (Array.isArray(found)) return rangeError(path, expected, new Verbatim(`an array of length ${found.length}`));
+    if (typeof found === "number" || isFlat(found)) return rangeError(path, expected, found);
+    return otherElements(path, expected, found);
   };
-  fill(value);
-  return { data, shape, form: "nested" };
+  fill(value, 0);
+  return { data, shape, form: firstRow ? "rows" : "nested" };
 }
 
-function readNdArray(argument: string, value: unknown): Elements {
-  if (typeof value !== "object" || value === null || !("data" in value) || !("shape" in value)) {
-    throw typeError(argument, "a Float64Array, nested arrays of numbers, or { data: Float64Array, shape }", value);
-  }
-  if (!isFloatArray(value.data)) throw typeError(`${argument}.data`, "a Float64Array", value.data);
-  const shape = checkShape(`${argument}.shape`, value.shape);
-  return { data: contiguous(argument, value.data, shape, value), shape, form: "ndarray" };
+/** A property of a container; one that all objects inherit is none. */
+function propertyOf(container: object, name: string): unknown {
+  const value = (container as Record<string, unknown>)[name];
+  return value === (Object.prototype as Record<string, unknown>)[name] ? undefined : value;
 }
 
-/** The elements of an ndarray, which must lie in row-major order without gaps. */
-function contiguous<A extends { length: number; subarray(begin: number, end: number): A }>(
-  argument: string,
-  data: A,
-  shape: readonly number[],
-  container: object,
-): A {
-  const { stride, strides, offset = 0 } = container as { stride?: unknown; strides?: unknown; offset?: unknown };
+/** Reads the elements of an ndarray in row-major order: a view of its data if they lie there like that, else a copy. */
+function readNdArray(argument: string, value: unknown): Omit<Elements<NumericArray>, "form"> | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const data = propertyOf(value, "data");
+  const lengths = propertyOf(value, "shape");
+  if (data === undefined || lengths === undefined) return undefined;
+  const [name, given] = ["stride", "strides"]
+    .map((name) => [name, propertyOf(value, name)] as const)
+    .find(([, steps]) => steps !== undefined && typeof steps !== "function") ?? ["stride"];
+  const offset = propertyOf(value, "offset");
+
+  const shape = checkShape(`${argument}.shape`, lengths);
+  const strides = given === undefined ? undefined : readStrides(`${argument}.${name}`, given, shape);
+  const view = plainView(data);
+  if (!view) throw typeError(`${argument}.data`, "a typed array", data);
+  const start = checkInteger(`${argument}.offset`, offset ?? 0, 0, view.length);
   const size = sizeOf(shape);
-  for (const [name, given] of Object.entries({ stride, strides })) {
-    if (given === undefined || typeof given === "function") continue;
-    let step = size;
-    const wanted = shape.map((length) => {
-      step /= length;
-      return step;
-    });
-    const steps = Array.isArray(given) || ArrayBuffer.isView(given) ? Array.from(given as ArrayLike<unknown>) : [];
-    if (size > 0 && (steps.length !== shape.length || steps.some((s, i) => shape[i] > 1 && s !== wanted[i]))) {
-      throw rangeError(`${argument}.${name}`, `${showShape(wanted)}, row-major and contiguous`, given);
-    }
-  }
-  const start = checkInteger(`${argument}.offset`, offset, 0, data.length);
   // With strides or an offset the tensor may be a part of the data; without them it is all of the data.
-  const isView = stride !== undefined || strides !== undefined || start > 0;
-  if (isView ? size > data.length - start : size !== data.length) {
-    throw rangeError(`${argument}.shape`, `a product of ${data.length - start}, the length of the data`, shape);
+  const isPart = strides !== undefined || start > 0;
+  if (strides === undefined || isRowMajor(shape, strides)) {
+    if (isPart ? size > view.length - start : size !== view.length) {
+      throw rangeError(`${argument}.shape`, `a product of ${view.length - start}, the length of the data`, shape);
+    }
+    return { data: view.length === size ? view : view.subarray(start, start + size), shape };
   }
-  return data.length === size ? data : data.subarray(start, start + size);
+  // The first and the last element in memory.
+  const reach = strides.map((step, i) => step * (shape[i] - 1));
+  const least = reach.reduce((sum, step) => sum + Math.min(step, 0), start);
+  const most = reach.reduce((sum, step) => sum + Math.max(step, 0), start);
+  if (size > 0 && !(least >= 0 && most < view.length)) {
+    throw rangeError(`${argument}.${name}`, `elements from 0 to ${view.length - 1} of the data`, new Verbatim(`${least} to ${most}`));
+  }
+  return { data: gathered(argument, view, shape, strides, start), shape };
+}
+
+function readStrides(argument: string, given: unknown, shape: readonly number[]): readonly number[] {
+  const steps = Array.isArray(given) ? given : plainView(given);
+  if (!steps) throw typeError(argument, "an array of strides", given);
+  const strides = shape.map((_, i) => Number(steps[i]));
+  if (steps.length !== shape.length || !strides.every(Number.isSafeInteger)) {
+    throw rangeError(argument, `${counted(shape.length, "integer")}, one for each axis`, given);
+  }
+  return strides;
+}
+
+/** Says if the elements lie in row-major order without gaps. The stride of an axis with one element does not count. */
+function isRowMajor(shape: readonly number[], strides: readonly number[]): boolean {
+  let step = sizeOf(shape);
+  return (
+    step === 0 ||
+    shape.every((length, i) => {
+      step /= length;
+      return length === 1 || strides[i] === step;
+    })
+  );
+}
+
+/** The elements of an ndarray of any strides, row-major. */
+function gathered(argument: string, data: NumericArray, shape: readonly number[], strides: readonly number[], start: number): NumericArray {
+  const size = sizeOf(shape);
+  const to: { [i: number]: unknown } & NumericArray = allocate(argument, size, data.constructor as ArrayConstructor<NumericArray>);
+  const last = shape.length - 1;
+  let at = 0;
+  const gather = (from: number, axis: number): void => {
+    const length = shape[axis];
+    const step = strides[axis];
+    if (axis < last) for (let i = 0; i < length; i++) gather(from + i * step, axis + 1);
+    else for (let i = 0; i < length; i++) to[at++] = data[from + i * step];
+  };
+  if (size > 0) gather(start, 0);
+  return to;
 }
 
 function overlaps(a: ArrayBufferView, b: ArrayBufferView): boolean {
   return a.buffer === b.buffer && a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
 }
 
-/** The array for a result of `size` elements: a new one, or the option `out` if it fits; it may be an input itself. */
+/** The array for a result of `size` elements: a new one, or a view of the option `out` if it fits; it may be an input itself. */
 export function resultArray(out: unknown, size: number, inputs: readonly Elements[], labels?: ArrayBufferView): FloatArray {
   if (out === undefined) return allocate("shape", size);
-  if (!isFloatArray(out)) throw typeError("out", "a Float64Array", out);
+  const view = plainView(out);
+  if (!view || !isFloatArray(view)) throw typeError("out", `a ${FLOAT_ARRAY}`, out);
   if (inputs.some(({ form }) => form !== "flat")) {
-    throw typeError("out", "to be used with Float64Array input only", new Verbatim("another container as input"));
+    throw typeError("out", `to be used with ${FLOAT_ARRAY} input only`, new Verbatim("another container as input"));
   }
-  if (out.length !== size) throw rangeError("out", `${size} elements`, out);
+  if (view.length !== size) throw rangeError("out", counted(size, "element"), out);
   for (const input of [...inputs.map(({ data }) => data), ...(labels ? [labels] : [])]) {
-    const isSame = isFloatArray(input) && input.byteOffset === out.byteOffset && input.length === out.length;
-    if (overlaps(out, input) && !isSame) {
+    const isSame = isFloatArray(input) && input.byteOffset === view.byteOffset && input.length === view.length;
+    if (overlaps(view, input) && !isSame) {
       throw rangeError("out", "an input itself or memory of its own", new Verbatim("an array that overlaps an input in part"));
     }
   }
-  return out;
+  return view;
 }
 
 /** Puts a result into a container of the given form. */
 export function toForm(form: Form, data: FloatArray | Int32Array, shape: readonly number[]): unknown {
   if (form === "flat") return data;
   if (form === "ndarray") return { data, shape: [...shape] };
+  const last = shape.length - 1;
+  if (last < 0) return data[0];
   let at = 0;
-  const build = (axis: number): unknown =>
-    axis === shape.length ? data[at++] : Array.from({ length: shape[axis] }, () => build(axis + 1));
+  const build = (axis: number): unknown => {
+    const length = shape[axis];
+    if (axis === last && form === "rows") {
+      at += length;
+      return data.slice(at - length, at);
+    }
+    const level = new Array<unknown>(length);
+    if (axis < last) for (let i = 0; i < length; i++) level[i] = build(axis + 1);
+    else for (let i = 0; i < length; i++) level[i] = data[at + i];
+    if (axis === last) at += length;
+    return level;
+  };
   return build(0);
 }

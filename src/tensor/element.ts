@@ -42,6 +42,10 @@ export function zeros<T extends ElementType>(type: T, length: number): ElementAr
   return new CONSTRUCTORS[type](length) as ElementArray as ElementArray<T>;
 }
 
-export function isFloatArray(value: unknown): value is FloatArray {
-  return value instanceof CONSTRUCTORS[FLOAT];
+/** The name of the typed array of a tensor's elements. */
+export const FLOAT_ARRAY = /* @__PURE__ */ (() => CONSTRUCTORS[FLOAT].name)();
+
+/** Says if a plain array has the element type of tensors. */
+export function isFloatArray(array: ArrayBufferView): array is FloatArray {
+  return array instanceof CONSTRUCTORS[FLOAT];
 }

@@ -20,7 +20,7 @@ export interface ThreadOptions {
    * The number of threads that share the rows of a large batch, the calling one among them: 1 (default) to 128, or "auto", one for each processor.
    * Results have the same bits for any number.
    */
-  threads?: number | "auto";
+  threads?: number | "auto" | (string & {});
   /** Starts a worker from the module `softmax-wasm/worker`, for bundlers that do not recognize the usual way. */
   createWorker?: () => WorkerLike;
 }
