@@ -217,7 +217,7 @@ export interface LossWithGradientOptions<R extends string = Reduction, O extends
   extends LossOptions<R, O> {
   /** Receives the gradient; may be the logits themselves. For Float64Array input. */
   out?: Float64Array;
-  /** True to add the gradient to the values of `out`. */
+  /** True to add the gradient to the values of `out`, element by element: for several losses of the same logits. */
   accumulate?: boolean;
   /** True to return the gradient with respect to distributions q as well. */
   labelGradient?: L;
@@ -229,7 +229,7 @@ export interface LossWithGradientOptions<R extends string = Reduction, O extends
  *
  * @param logits Logits x, as for {@link crossEntropy}.
  * @param labels Labels, as for {@link crossEntropy}.
- * @param options Those of {@link crossEntropy}; `out`, which receives the gradient, or with `accumulate` has it added; `labelGradient`,
+ * @param options Those of {@link crossEntropy}; `out`, which receives the gradient; `accumulate`, to add it to `out`; `labelGradient`,
  *   for distributions q: their gradient, −w (1 − ε) log p times the row's weight, over the divisor.
  * @returns The loss, the gradient in the kind of container that the logits are, and what else `outputs` and `labelGradient` ask for.
  * @throws As {@link crossEntropy}; nothing is written then.

@@ -45,7 +45,7 @@ export interface SoftmaxCrossEntropyOptions<R extends string = Reduction, K exte
   sampleWeights?: boolean;
   /** The classes that take part in every row, C entries of 0 and 1; or true for the view {@link SoftmaxCrossEntropy.mask}. */
   mask?: boolean | ArrayLike<number> | readonly boolean[];
-  /** True if backward adds to the gradient instead of overwriting it. */
+  /** True if backward adds to the gradient, element by element, instead of overwriting it: for several losses of the same logits. */
   accumulate?: boolean;
   /** True for the gradient with respect to label distributions: {@link SoftmaxCrossEntropy.labelGradient}. */
   labelGradient?: boolean;
@@ -373,7 +373,7 @@ export class SoftmaxCrossEntropy<const R extends string = "mean", const K extend
    * The gradient of the last forward's loss with respect to its logits, times the upstream gradient: the view {@link gradient}, or for
    * logits that were copied in, a new container of their kind (which `T` names). The first call with upstream 1 finds it done; any other
    * visits the logits and labels again, which must be in memory as they were. With `accumulate` it is added to what {@link gradient}
-   * holds: zeros at first, and whenever you set it to.
+   * holds, which is zeros at first; `gradient.fill(0)` before the losses of the next batch.
    *
    * @param upstream A number (default 1), or with `reduction: "none"` one for each row.
    * @throws TypeError or RangeError for an upstream that does not fit; Error before {@link forward} and after {@link dispose}.

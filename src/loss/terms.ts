@@ -20,7 +20,7 @@ export type Known<N extends string, Names extends string> = string extends N ? N
 export interface LossTerms<R extends string = Reduction> {
   /** The result: the mean of the rows' losses (default), their sum, or the loss of each row. */
   reduction?: R;
-  /** Replaces the mean's own divisor, the total weight of the rows. */
+  /** Replaces the mean's own divisor, the total weight of the rows; for a micro-batch, that of the whole batch. */
   divisor?: number;
   /** The mean of rows that weigh nothing, or of no rows, if there is no divisor: 0 (default) or NaN. */
   emptyMean?: number;
