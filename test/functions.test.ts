@@ -1,4 +1,4 @@
-// The functions: containers, shapes, axes, out, and batches of several chunks.
+// The functions: shapes, axes, out, and batches of several chunks.
 
 import { describe, expect, it } from "vitest";
 import { ROWS, seeded } from "../reference/data.js";
@@ -22,68 +22,6 @@ function rowByRow(x: Float64Array, [outer, classes, inner]: readonly [number, nu
 }
 
 const flat = (length: number, seed = 1) => Float64Array.from(ROWS.uniform(seeded(seed), length));
-
-describe("containers", () => {
-  it("are of the same kind for input and result", () => {
-    const x = [
-      [-Infinity, 2, 2],
-      [3, -Infinity, 3],
-    ];
-    const want = [
-      [0, 0.5, 0.5],
-      [0.5, 0, 0.5],
-    ];
-    expect(softmax(x)).toEqual(want);
-    expect(softmax(Float64Array.from(x.flat()), { shape: [2, 3] })).toEqual(Float64Array.from(want.flat()));
-    expect(softmax({ data: Float64Array.from(x.flat()), shape: [2, 3] })).toEqual({ data: Float64Array.from(want.flat()), shape: [2, 3] });
-    expect(softmax([3, 3])).toEqual([0.5, 0.5]);
-    expect(softmax(Float64Array.of(3, 3))).toEqual(Float64Array.of(0.5, 0.5));
-    expect(softmax([[[3, 3]], [[1, 1]]])).toEqual([[[0.5, 0.5]], [[0.5, 0.5]]]);
-  });
-
-  it("lose the class axis in a result by row and gain one in the Jacobian", () => {
-    const ln2 = Math.log(2);
-    expect(logSumExp([0, 0])).toBe(ln2);
-    expect(logSumExp([[0, 0]])).toEqual([ln2]);
-    expect(logSumExp([[[0, 0]]])).toEqual([[ln2]]);
-    expect(logSumExp([[0], [0]], { axis: 0 })).toEqual([ln2]);
-    expect(logSumExp(Float64Array.of(0, 0))).toEqual(Float64Array.of(ln2));
-    expect(logSumExp({ data: Float64Array.of(0, 0), shape: [1, 2] })).toEqual({ data: Float64Array.of(ln2), shape: [1] });
-    expect(softmaxJacobian([[0.5, 0.5]])).toEqual([
-      [
-        [0.25, -0.25],
-        [-0.25, 0.25],
-      ],
-    ]);
-    expect(softmaxJacobian(Float64Array.of(1, 0, 0.5, 0.5), { shape: [2, 2] })).toEqual(
-      Float64Array.of(0, -0, -0, 0, 0.25, -0.25, -0.25, 0.25),
-    );
-    expect(softmaxJacobian({ data: Float64Array.of(1), shape: [1] })).toEqual({ data: Float64Array.of(0), shape: [1, 1] });
-  });
-
-  it("of the input stay unchanged", () => {
-    const x = flat(30);
-    const before = x.slice();
-    softmax(x, { shape: [3, 10] });
-    logSumExp(x, { shape: [3, 10] });
-    expect(x).toEqual(before);
-  });
-
-  it("may be a contiguous ndarray view", () => {
-    const data = Float64Array.of(9, 9, 1, 2, 3, 4, 9);
-    const view = { data, shape: [2, 2], stride: [2, 1], offset: 2 };
-    expect(softmax(view).data).toEqual(softmax(data.subarray(2, 6), { shape: [2, 2] }));
-    expect(softmax({ ...view, stride: undefined, strides: [2, 1] }).shape).toEqual([2, 2]);
-    // The stride of an axis of length 1 may be any number.
-    expect(softmax({ data: data.slice(0, 3), shape: [1, 3], stride: [77, 1], offset: 0 }).shape).toEqual([1, 3]);
-  });
-
-  it("may hold no rows", () => {
-    expect(softmax(new Float64Array(0), { shape: [0, 3] })).toEqual(new Float64Array(0));
-    expect(logSumExp(new Float64Array(0), { shape: [0, 3] })).toEqual(new Float64Array(0));
-    expect(softmax({ data: new Float64Array(0), shape: [2, 3, 0] as number[] }, { axis: 1 }).shape).toEqual([2, 3, 0]);
-  });
-});
 
 describe("axes", () => {
   const shape = [3, 4, 5, 2];
