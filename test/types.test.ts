@@ -1,6 +1,8 @@
 // The types of the public functions: what the compiler takes, what it refuses, and what it says of a result. `npm run check` compiles them; the
 // calls run as well.
 
+/// <reference types="@stdlib/types" />
+
 import type { float64ndarray, typedndarray } from "@stdlib/types/ndarray";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import {
@@ -61,6 +63,8 @@ describe("options", () => {
     expect(() => crossEntropy(x, labels, { labelSmothing: 0.1 })).toThrow(/"options" expected/);
     // @ts-expect-error: no such kind of labels
     expect(() => new SoftmaxCrossEntropy({ labels: "distributions" })).toThrow(/"labels" expected/);
+    // @ts-expect-error: no such output
+    expect(() => new SoftmaxCrossEntropy({ outputs: ["prob"] })).toThrow(/"outputs\[0\]" expected/);
     // @ts-expect-error: no such reduction
     expect(() => new SoftmaxCrossEntropy({ reduction: "men" })).toThrow(/"reduction" expected/);
     const { probs, ...rest } = crossEntropy(x, labels, { outputs: ["probs"] });

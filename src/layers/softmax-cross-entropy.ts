@@ -36,7 +36,7 @@ import { LOSS_PLANES } from "../wasm/abi.js";
 import { LAYER_OPTIONS, Layer, type SoftmaxOptions } from "./layer.js";
 
 /** The options of a {@link SoftmaxCrossEntropy} layer: the terms of its loss, and its views. */
-export interface SoftmaxCrossEntropyOptions<R extends string = Reduction, K extends string = LabelKind>
+export interface SoftmaxCrossEntropyOptions<R extends string = Reduction, K extends string = LabelKind, O extends string = Output>
   extends LossTerms<R>,
     SoftmaxOptions {
   /** The resident labels: class indices, an Int32Array (default), or distributions, a Float64Array. */
@@ -50,7 +50,7 @@ export interface SoftmaxCrossEntropyOptions<R extends string = Reduction, K exte
   /** True for the gradient with respect to label distributions: {@link SoftmaxCrossEntropy.labelGradient}. */
   labelGradient?: boolean;
   /** The outputs of a forward, which are properties of these names. */
-  outputs?: readonly Output[];
+  outputs?: readonly O[];
 }
 
 /** The array of resident labels of the kind `K`. */
@@ -79,7 +79,7 @@ function defineGetters<L extends object, N extends string>(prototype: L, names: 
 
 /** The outputs as properties of a layer: views of its memory, or numbers. They are those of the last forward. */
 // biome-ignore lint/correctness/noUnusedVariables: a merged interface has the type parameters of its class.
-export interface SoftmaxCrossEntropy<R extends string = "mean", K extends string = "indices">
+export interface SoftmaxCrossEntropy<R extends string = "mean", K extends string = "indices", O extends string = Output>
   extends Readonly<Omit<LossOutputs<Float64Array>, "losses" | "probs" | "topK">> {}
 
 /**
@@ -101,7 +101,11 @@ export interface SoftmaxCrossEntropy<R extends string = "mean", K extends string
  * loss.backward(); // → Float64Array.of(-0.134471, 0.134471, 0.023713, -0.023713)
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor sees to a getter for each output.
-export class SoftmaxCrossEntropy<const R extends string = "mean", const K extends string = "indices"> extends Layer {
+export class SoftmaxCrossEntropy<
+  const R extends string = "mean",
+  const K extends string = "indices",
+  const O extends string = Output,
+> extends Layer {
   /** @internal */
   protected readonly planes = LOSS_PLANES;
   /** The terms as they are set, which the next forward takes. */
@@ -135,7 +139,13 @@ export class SoftmaxCrossEntropy<const R extends string = "mean", const K extend
   #upstream = 1;
   #probsAreFresh = false;
 
-  constructor(options?: SoftmaxCrossEntropyOptions<R, K> & { reduction?: Known<R, Reduction>; labels?: Known<K, LabelKind> }) {
+  constructor(
+    options?: SoftmaxCrossEntropyOptions<R, K, O> & {
+      reduction?: Known<R, Reduction>;
+      labels?: Known<K, LabelKind>;
+      outputs?: readonly Known<O, Output>[];
+    },
+  ) {
     const checked = checkOptions(options, LOSS_LAYER_OPTIONS);
     const { shape, labels = "indices", sampleWeights, mask, accumulate, labelGradient, outputs } = checked;
     super(checked);
