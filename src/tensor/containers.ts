@@ -178,50 +178,66 @@ function readNested(argument: string, value: readonly unknown[], toNumber?: ToNu
   if (firstRow) shape.push(firstRow.length);
   const data = allocate(argument, sizeOf(shape));
   const last = shape.length - 1;
-  const position: number[] = [];
-  let at = 0;
+  const rowLength = shape[last];
 
-  const fill = (level: unknown, axis: number): void => {
-    const length = shape[axis];
-    if (axis === last && firstRow) {
-      const row = plainView(level);
-      if (row?.length !== length || !(toNumber || isFloatArray(row))) throw misplaced(level, position);
-      if (row instanceof BigInt64Array || row instanceof BigUint64Array) for (let i = 0; i < length; i++) data[at + i] = Number(row[i]);
-      else data.set(row, at);
-      at += length;
-      return;
-    }
-    if (!Array.isArray(level) || level.length !== length) throw misplaced(level, position);
-    if (axis < last) {
-      for (let i = 0; i < length; i++) {
-        position[axis] = i;
-        position.length = axis + 1;
-        fill(level[i], axis + 1);
-      }
-      return;
-    }
-    for (let i = 0; i < length; i++) {
-      const entry: unknown = level[i];
+  /** The numbers of a row of the last axis. */
+  const fillRow = (row: unknown, index: number): void => {
+    if (!Array.isArray(row) || row.length !== rowLength) throw misplaced(row, last, index);
+    const at = index * rowLength;
+    for (let i = 0; i < rowLength; i++) {
+      const entry: unknown = row[i];
       const number = typeof entry === "number" ? entry : toNumber?.(entry);
-      if (number === undefined) throw misplaced(entry, [...position.slice(0, axis), i]);
+      if (number === undefined) throw misplaced(entry, last + 1, at + i);
       data[at + i] = number;
     }
-    at += length;
+  };
+
+  const fillTypedRow = (value: unknown, index: number): void => {
+    const row = plainView(value);
+    if (row?.length !== rowLength || !(toNumber || isFloatArray(row))) throw misplaced(value, last, index);
+    const at = index * rowLength;
+    if (row instanceof BigInt64Array || row instanceof BigUint64Array) for (let i = 0; i < rowLength; i++) data[at + i] = Number(row[i]);
+    else data.set(row, at);
+  };
+
+  const fillLast = firstRow ? fillTypedRow : fillRow;
+
+  /** All that lies in an array of an axis before the last; `index` counts the arrays of that axis. */
+  const fill = (level: unknown, axis: number, index: number): void => {
+    const length = shape[axis];
+    if (!Array.isArray(level) || level.length !== length) throw misplaced(level, axis, index);
+    const at = index * length;
+    if (axis + 1 === last) for (let i = 0; i < length; i++) fillLast(level[i], at + i);
+    else for (let i = 0; i < length; i++) fill(level[i], axis + 1, at + i);
   };
 
   // A number or an array in the wrong place is ragged nesting, a RangeError; any other value is a TypeError.
-  const misplaced = (found: unknown, position: readonly number[]): Error => {
-    const path = argument + position.map((i) => `[${i}]`).join("");
-    const axis = position.length;
+  const misplaced = (found: unknown, axis: number, index: number): Error => {
+    const path =
+      argument +
+      indicesOf(index, shape.slice(0, axis))
+        .map((i) => `[${i}]`)
+        .join("");
     const row = axis === last && firstRow ? (toNumber ? "a typed array" : `a ${FLOAT_ARRAY}`) : "an array";
-    const like = position.some((i) => i > 0) ? `, as ${argument}${"[0]".repeat(axis)}` : "";
+    const like = index > 0 ? `, as ${argument}${"[0]".repeat(axis)}` : "";
     const expected = axis > last ? "a number" : `${row} of length ${shape[axis]}${like}`;
     if (Array.isArray(found)) return rangeError(path, expected, new Verbatim(`an array of length ${found.length}`));
     if (typeof found === "number" || isFlat(found)) return rangeError(path, expected, found);
     return otherElements(path, expected, found);
   };
-  fill(value, 0);
+  if (last === 0) fillLast(value, 0);
+  else fill(value, 0, 0);
   return { data, shape, form: firstRow ? "rows" : "nested" };
+}
+
+/** The index on each axis of the element that is at `index` in row-major order. */
+function indicesOf(index: number, shape: readonly number[]): number[] {
+  const indices: number[] = [];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    indices[axis] = index % shape[axis];
+    index = Math.floor(index / shape[axis]);
+  }
+  return indices;
 }
 
 /** A property of a container; one that all objects inherit is none. */
