@@ -51,45 +51,52 @@ export function exactTerms(given: TermsOfRow): ExactTerms {
     return w.times(keep).times(exact(label[j]));
   });
   const target = own.map((mass, j) => mass.plus(spread[j]));
-  const mass = target.reduce((a, b) => a.plus(b));
-  const spreadMass = spread.reduce((a, b) => a.plus(b));
+  const sum = (values: readonly Exact[]): Exact => values.reduce((a, b) => a.plus(b), ZERO);
+  const sizes = (values: readonly Exact[]): Exact => sum(values.map((value) => value.abs()));
+  const mass = sum(target);
+  const massSize = sizes(target);
+  const spreadMass = sum(spread);
+  const spreadSize = sizes(spread);
   const zGradient = z.times(row.lse).times(2);
   // The error of lse is relative to the row's maximum where that is larger.
   const zSize = z.times(row.lse.abs().gt(row.max.abs()) ? row.lse.abs() : row.max.abs()).times(2);
 
   const surprise = row.logProbs.map((logProb) => logProb?.neg() ?? INFINITE);
-  const crossEntropy = target.reduce((sum, t, j) => (t.isZero() ? sum : sum.plus(t.times(surprise[j]))), ZERO);
+  const losses = target.map((t, j) => (t.isZero() ? ZERO : t.times(surprise[j])));
+  const crossEntropy = sum(losses);
   const zTerm = z.times(row.lse).times(row.lse);
   const { scale } = given;
   const first = s.times(exact(scale));
   const second = first.times(exact(scale));
   const curvature = mass.plus(zGradient);
-  const curvatureSize = mass.plus(zSize);
+  const curvatureSize = massSize.plus(zSize);
+  const sSize = s.abs();
+  const [firstSize, secondSize] = [first.abs(), second.abs()];
   return {
     row,
     loss: s.isZero()
       ? { value: ZERO, size: ZERO }
-      : { value: s.times(crossEntropy.plus(zTerm)), size: s.times(crossEntropy.plus(zSize.times(row.lse.abs()))) },
+      : { value: s.times(crossEntropy.plus(zTerm)), size: sSize.times(sizes(losses).plus(zSize.times(row.lse.abs()))) },
     entropy: row.probs.reduce((sum, p, j) => (p.isZero() ? sum : sum.plus(p.times(surprise[j]))), ZERO),
     gradient: row.probs.map((p, j) => {
       if (!open[j]) return { value: ZERO, size: ZERO };
       const others = row.others[j];
       if (typeof label === "number" && j === label) {
         const value = own[j].times(others).neg().plus(spreadMass.times(p)).minus(spread[j]).plus(zGradient.times(p));
-        const size = own[j].times(others).plus(spreadMass.times(p)).plus(spread[j]).plus(zSize.times(p));
-        return { value: first.times(value), size: first.times(size) };
+        const size = own[j].abs().times(others).plus(spreadSize.times(p)).plus(spread[j].abs()).plus(zSize.times(p));
+        return { value: first.times(value), size: firstSize.times(size) };
       }
       const rest = mass.minus(target[j]);
       const value = rest.times(p).minus(target[j].times(others)).plus(zGradient.times(p));
       // A distribution with one class is like an index: nothing cancels.
-      const isOnly = typeof label !== "number" && rest.isZero();
-      const size = isOnly ? target[j].times(others) : mass.times(p).plus(target[j]);
-      return { value: first.times(value), size: first.times(size.plus(zSize.times(p))) };
+      const isOnly = typeof label !== "number" && massSize.eq(target[j].abs());
+      const size = isOnly ? target[j].abs().times(others) : massSize.times(p).plus(target[j].abs());
+      return { value: first.times(value), size: firstSize.times(size.plus(zSize.times(p))) };
     }),
     labelGradient: weights.map((w, j) => (w.times(keep).times(s).isZero() ? ZERO : s.times(keep).times(w).times(surprise[j]))),
     diagonal: row.probs.map((p, j) => ({
       value: second.times(p).times(curvature.times(row.others[j]).plus(z.times(2).times(p))),
-      size: second.times(p).times(curvatureSize.times(row.others[j]).plus(z.times(2).times(p))),
+      size: secondSize.times(p).times(curvatureSize.times(row.others[j]).plus(z.times(2).times(p))),
     })),
     product: (vector) => {
       const v = vector.map(exact);
@@ -97,7 +104,7 @@ export function exactTerms(given: TermsOfRow): ExactTerms {
       const dotSize = v.reduce((sum, value, j) => sum.plus(value.abs().times(row.probs[j])), ZERO);
       return v.map((value, j) => ({
         value: second.times(row.probs[j]).times(curvature.times(value.minus(dot)).plus(z.times(2).times(dot))),
-        size: second.times(row.probs[j]).times(curvatureSize.times(value.abs().plus(dotSize)).plus(z.times(2).times(dotSize))),
+        size: secondSize.times(row.probs[j]).times(curvatureSize.times(value.abs().plus(dotSize)).plus(z.times(2).times(dotSize))),
       }));
     },
   };

@@ -376,11 +376,11 @@ describe("options of the loss", () => {
     [`${title}, in a layer`, layer(options), type, message],
   ];
   const finite = "expected a finite number of at least 0, got";
+  const anyFinite = "expected a finite number, got";
   check([
     ...both("too few weights", { weights: [1, 2] }, RangeError, '"weights" expected 3 numbers, one for each class, got [1, 2]'),
-    ...both("a negative weight", { weights: [1, 2, -3] }, RangeError, `"weights[2]" ${finite} -3`),
-    ...both("a weight that is NaN", { weights: [1, Number.NaN, 3] }, RangeError, `"weights[1]" ${finite} NaN`),
-    ...both("an infinite weight", { weights: [1, Infinity, 3] }, RangeError, `"weights[1]" ${finite} Infinity`),
+    ...both("a weight that is NaN", { weights: [1, Number.NaN, 3] }, RangeError, `"weights[1]" ${anyFinite} NaN`),
+    ...both("an infinite weight", { weights: [1, Infinity, 3] }, RangeError, `"weights[1]" ${anyFinite} Infinity`),
     ...both("weights that are not numbers", { weights: ["1", 2, 3] }, TypeError, '"weights[0]" expected a number, got "1"'),
     ...both("one number as weights", { weights: 1 }, TypeError, '"weights" expected numbers, in a typed array or nested arrays, got 1'),
     [
@@ -389,8 +389,7 @@ describe("options of the loss", () => {
       RangeError,
       '"sampleWeights" expected 2 numbers, one for each row, got [1]',
     ],
-    ["a negative sample weight", loss({ sampleWeights: [1, -1] }), RangeError, `"sampleWeights[1]" ${finite} -1`],
-    ["a sample weight that is NaN", loss({ sampleWeights: [Number.NaN, 1] }), RangeError, `"sampleWeights[0]" ${finite} NaN`],
+    ["a sample weight that is NaN", loss({ sampleWeights: [Number.NaN, 1] }), RangeError, `"sampleWeights[0]" ${anyFinite} NaN`],
     [
       "sample weights of another shape",
       () =>
@@ -496,14 +495,14 @@ describe("options of the loss", () => {
       '"labels" expected distributions, as their gradient is wanted, got an Int32Array of length 2',
     ],
     [
-      "a resident sample weight that is negative",
+      "a resident sample weight that is infinite",
       () => {
         const weighted = new SoftmaxCrossEntropy({ shape, sampleWeights: true });
-        weighted.sampleWeights[1] = -1;
+        weighted.sampleWeights[1] = -Infinity;
         weighted.forward(x, labels);
       },
       RangeError,
-      `"sampleWeights[1]" ${finite} -1`,
+      `"sampleWeights[1]" ${anyFinite} -Infinity`,
     ],
     [
       "a resident mask of 2",

@@ -42,6 +42,8 @@ export function lossCase(random: Random, outer: number, classes: number, inner: 
   const below = (limit: number) => Math.floor(random() * limit);
   const maybe = <T>(make: () => T): T | undefined => (random() < 0.5 ? make() : undefined);
   const isDistribution = random() < 0.5;
+  const areSigned = random() < 0.5;
+  const signed = (most: number): number => most * (areSigned ? 2 * random() - 1 : random());
   const kinds = Object.values(ROWS);
 
   const logits = new Float64Array(rows * classes);
@@ -57,8 +59,8 @@ export function lossCase(random: Random, outer: number, classes: number, inner: 
       vector[at(r, j)] = 4 * random() - 2;
     }
   }
-  const weights = maybe(() => Array.from({ length: classes }, () => (random() < 0.1 ? 0 : 3 * random())));
-  const sampleWeights = maybe(() => Array.from({ length: rows }, () => (random() < 0.2 ? 0 : 2 * random())));
+  const weights = maybe(() => Array.from({ length: classes }, () => (random() < 0.1 ? 0 : signed(3))));
+  const sampleWeights = maybe(() => Array.from({ length: rows }, () => (random() < 0.2 ? 0 : signed(2))));
   const ignoreIndex = isDistribution ? undefined : maybe(() => [-100, 0, classes - 1][below(3)]);
   const labelSmoothing = maybe(() => [random(), 0.1, 1, 1e-9][below(4)]);
   const zLoss = maybe(() => 10 ** (-4 * random()));

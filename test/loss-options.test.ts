@@ -2,11 +2,11 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { seeded } from "../reference/data.js";
-import type { Conditioned } from "../reference/exact-terms.js";
+import { type Random, seeded } from "../reference/data.js";
+import { type Conditioned, exactTerms } from "../reference/exact-terms.js";
 import { positionIn } from "../reference/layout.js";
 import { LIMITS } from "../reference/limits.js";
-import type { Exact } from "../reference/oracle.js";
+import { type Exact, exact } from "../reference/oracle.js";
 import {
   crossEntropy,
   crossEntropyHessianDiagonal,
@@ -158,6 +158,62 @@ describe("random options", () => {
   });
 });
 
+/** Second derivatives and gradient of a batch whose factors, and vector, are of all magnitudes. */
+function verifyExtremes(random: Random, outer: number, classes: number, inner: number): void {
+  const rows = outer * inner;
+  const at = positionIn(classes, inner);
+  const maybe = <T>(value: T): T | undefined => (random() < 0.5 ? value : undefined);
+  const magnitude = (least: number, most: number) => 10 ** (least + (most - least) * random());
+  const array = (length: number, make: () => number) => Array.from({ length }, make);
+  const scale = maybe(magnitude(-100, 100));
+  const logits = Float64Array.from({ length: rows * classes }, () => (100 * random() - 50) / (scale ?? 1));
+  const size = magnitude(-250, 300);
+  const weights = maybe(array(classes, () => size * (random() - 0.3)));
+  const sampleWeights = maybe(array(rows, () => magnitude(-200, 200) * (random() < 0.5 ? -1 : 1)));
+  const divisor = maybe(magnitude(-200, 200));
+  // Of terms further apart than doubles are, the lesser one is lost.
+  const zLoss = maybe((weights ? size : 1) * magnitude(-100, 0));
+  const vectorSize = magnitude(-120, 300);
+  const vector = Float64Array.from({ length: rows * classes }, () => vectorSize * (2 * random() - 1));
+  // The products of weights and distributions, which are targets, are doubles.
+  const mass = weights || zLoss ? 1 : magnitude(-250, 300);
+  const labels =
+    random() < 0.5
+      ? Int32Array.from({ length: rows }, () => Math.floor(random() * classes))
+      : Float64Array.from({ length: rows * classes }, () => mass * random());
+  const reduction = divisor === undefined ? "sum" : "mean";
+  const given = { shape: [outer, classes, inner], axis: 1, weights, sampleWeights, divisor, zLoss, scale, reduction };
+  const { gradient } = crossEntropyWithGradient(logits, labels, given);
+  const product = crossEntropyHvp(logits, labels, vector, given);
+  const diagonal = crossEntropyHessianDiagonal(logits, labels, given);
+  for (let r = 0; r < rows; r++) {
+    const row = (values: ArrayLike<number>) => array(classes, () => 0).map((_, j) => values[at(r, j)]);
+    const exactRow = exactTerms({
+      logits: row(logits).map((x) => x * (scale ?? 1)),
+      open: new Array(classes).fill(true),
+      label: labels instanceof Int32Array ? labels[r] : row(labels),
+      weights: weights ?? new Array(classes).fill(1),
+      labelSmoothing: 0,
+      zLoss: zLoss ?? 0,
+      sampleWeight: sampleWeights?.[r] ?? 1,
+      scale: scale ?? 1,
+    });
+    const check = (limit: number, what: string, got: number, { value, size }: Conditioned) => {
+      const result = { value: value.div(exact(divisor ?? 1)), size: size.div(exact(divisor ?? 1)) };
+      // Where terms are as large as doubles can be, a result is known only if it is about as large.
+      if (result.size.gt(1e307)) {
+        if (result.value.abs().times(10).gt(result.size)) expect(got * result.value.s, what).toBeGreaterThan(1e306);
+      } else near(limit, `${what} of row ${r}, ${JSON.stringify(given)}`, got, result);
+    };
+    const wantProduct = exactRow.product(row(vector));
+    for (let j = 0; j < classes; j++) {
+      check(LIMITS.gradient, "gradient", gradient[at(r, j)], exactRow.gradient[j]);
+      check(LIMITS.secondOrder, "product", product[at(r, j)], wantProduct[j]);
+      check(LIMITS.secondOrder, "diagonal", diagonal[at(r, j)], exactRow.diagonal[j]);
+    }
+  }
+}
+
 /** Rows of four classes, with a logit of −∞ and a nearly certain class. */
 const LOGITS = [
   [0.5, -1, 2, 0],
@@ -295,6 +351,146 @@ describe("weights", () => {
   });
 });
 
+describe("weights of either sign", () => {
+  it("take a row's loss and gradient times minus the magnitude", () => {
+    const want = crossEntropyWithGradient(LOGITS, LABELS, { sampleWeights: [1, 2, 3], reduction: "sum", outputs: ["losses"] });
+    const got = crossEntropyWithGradient(LOGITS, LABELS, { sampleWeights: [-1, 2, -3], reduction: "sum", outputs: ["losses"] });
+    const [a, b, c] = want.losses;
+    expect(got.losses).toEqual([-a, b, -c]);
+    expect(got.gradient).toEqual(want.gradient.map((row, r) => row.map((g) => (r === 1 ? g : 0 - g))));
+    const ofClasses = crossEntropyWithGradient(LOGITS, LABELS, { weights: [2, -3, -1, 7], reduction: "sum" });
+    expect(ofClasses.loss).toBe(crossEntropy(LOGITS, LABELS, { sampleWeights: [-1, 2, -3], reduction: "sum" }));
+  });
+
+  it("give a distribution of one class the bits of its index", () => {
+    for (const weights of [
+      [-2, 1, -1, 3],
+      [-1, -1, -1, -1],
+      [1, 0, -5, 2],
+    ]) {
+      const oneHot = LABELS.map((y) => [0, 1, 2, 3].map((j) => Number(j === y)));
+      const options = { weights, outputs: ["losses"], zLoss: 0.1, reduction: "sum" } as const;
+      expect(crossEntropyWithGradient(LOGITS, oneHot, options)).toEqual(crossEntropyWithGradient(LOGITS, LABELS, options));
+    }
+  });
+
+  it("have a mean over their sum, which need not be positive, and is empty for zeros alone", () => {
+    const [a, b, c] = crossEntropy(LOGITS, LABELS, { reduction: "none" });
+    const mean = (sampleWeights: number[]) => crossEntropy(LOGITS, LABELS, { sampleWeights, emptyMean: Number.NaN });
+    expect(mean([-1, -2, 1])).toBeCloseTo((-a - 2 * b + c) / -2, 14);
+    expect(mean([1, -1, 0])).toBe(a > b ? Infinity : -Infinity);
+    expect(mean([0, -0, 0])).toBeNaN();
+    expect(crossEntropy(LOGITS, LABELS, { sampleWeights: -0 })).toBe(0);
+  });
+
+  it("may be one number for all rows", () => {
+    const options = { outputs: ["losses", "totalWeight"] } as const;
+    const got = crossEntropy(LOGITS, LABELS, { ...options, sampleWeights: 2.5 });
+    expect(got).toEqual(crossEntropy(LOGITS, LABELS, { ...options, sampleWeights: [2.5, 2.5, 2.5] }));
+  });
+});
+
+describe("factors near the ends of the doubles", () => {
+  it("have a mean also where their sum is infinite", () => {
+    const want = crossEntropyWithGradient(LOGITS, LABELS);
+    for (const sampleWeights of [[1e308, 1e308, 1e308], 1.7e308, [-1e308, -1e308, -1e308]]) {
+      const got = crossEntropyWithGradient(LOGITS, LABELS, { sampleWeights, outputs: ["totalWeight"] });
+      expect(got.loss).toBeCloseTo(want.loss, 14);
+      for (const [i, g] of got.gradient.flat().entries()) expect(g).toBeCloseTo(want.gradient.flat()[i], 15);
+      expect(Math.abs(got.totalWeight)).toBe(Infinity);
+      const soft = crossEntropyWithGradient(LOGITS, SOFT, { sampleWeights, labelGradient: true });
+      const softWant = crossEntropyWithGradient(LOGITS, SOFT, { labelGradient: true });
+      soft.labelGradient.flat().forEach((g, i) => {
+        const w = softWant.labelGradient.flat()[i];
+        if (Number.isFinite(w)) expect(g).toBeCloseTo(w, 13);
+        else expect(g).toBe(w);
+      });
+    }
+  });
+
+  it.each(SHAPES)("outer %d, %d classes, inner %d: derivatives are exact until they overflow themselves", (outer, classes, inner) => {
+    fc.assert(
+      fc.property(fc.nat(), (seed) => verifyExtremes(seeded(seed), outer, classes, inner)),
+      { numRuns: Math.ceil(3000 / (outer * classes * inner)) },
+    );
+  });
+
+  it("make the derivative at a logit of −∞, and of a row without another one, exactly 0", () => {
+    const rows = [
+      [0, -Infinity, 1],
+      [-Infinity, 2, -Infinity],
+    ];
+    const zeros = (values: readonly (readonly number[])[]) => [values[0][1], ...values[1]].every((value) => value === 0);
+    for (const factor of [1e60, 1e100, 1e300, -1e308]) {
+      for (const labels of [
+        [0, 1],
+        [
+          [0.5, 0, 0.5],
+          [0, 1, 0],
+        ],
+      ]) {
+        const all: LossOptions[] = [
+          { weights: [factor, factor, factor] },
+          { sampleWeights: factor },
+          { scale: 1e200, weights: [1e200, 1e200, 1e200] },
+        ];
+        for (const options of all) {
+          const given = { ...options, reduction: "sum" } as const;
+          const { loss, gradient } = crossEntropyWithGradient(rows, labels, given);
+          expect(zeros(gradient)).toBe(true);
+          expect(crossEntropy(rows.slice(1), labels.slice(1) as number[], given) + 0).toBe(0);
+          expect(loss).not.toBeNaN();
+          expect(zeros(crossEntropyHessianDiagonal(rows, labels, given))).toBe(true);
+          expect(
+            zeros(
+              crossEntropyHvp(
+                rows,
+                labels,
+                [
+                  [1, 2, 3],
+                  [4, 5, 6],
+                ],
+                given,
+              ),
+            ),
+          ).toBe(true);
+        }
+        for (const reduction of ["sum", "none"] as const) {
+          using layer = new SoftmaxCrossEntropy({ reduction });
+          layer.forward(rows, labels);
+          expect(zeros(layer.backward<number[][]>(reduction === "sum" ? factor : [factor, factor]))).toBe(true);
+        }
+      }
+      const mass = [
+        [factor, 0, 0],
+        [0, factor, 0],
+      ];
+      const { loss, gradient } = crossEntropyWithGradient(rows, mass, { reduction: "sum" });
+      expect(zeros(gradient)).toBe(true);
+      expect(loss).toBe(crossEntropy(rows.slice(0, 1), mass.slice(0, 1), { reduction: "sum" }));
+    }
+  });
+
+  it("have the right upstream gradients", () => {
+    const want = crossEntropyWithGradient(LOGITS, SOFT, { reduction: "none" }).gradient.flat();
+    for (const power of [-1000, -600, -100, 100, 600, 1000]) {
+      const factor = 2 ** power;
+      using layer = new SoftmaxCrossEntropy({ reduction: "none" });
+      layer.forward(LOGITS, SOFT);
+      for (const upstream of [factor, [factor, factor, factor]]) {
+        layer
+          .backward<number[][]>(upstream)
+          .flat()
+          .forEach((g, i) => {
+            const exact = want[i] * factor;
+            if (Math.abs(exact) > 1e-300 && Math.abs(want[i]) > 1e-300) expect(g).toBe(exact);
+            else expect(Math.abs(g - exact)).toBeLessThan(1e-300);
+          });
+      }
+    }
+  });
+});
+
 describe("outputs", () => {
   it("are in the kind of container that the logits are in", () => {
     const flat = crossEntropy(FLAT, LABELS, { ...SHAPE, outputs: OUTPUTS });
@@ -332,6 +528,63 @@ describe("outputs", () => {
     const soft = crossEntropy([[0, 1, 2]], [[0.4, 0.4, 0.2]], { topK: 2, outputs: ["correct", "topK"] });
     expect(soft).toMatchObject({ correct: 0, topK: 0 });
     expect(crossEntropy([[0, 1, 2]], [[0.2, 0.4, 0.4]], { topK: 2, outputs: ["topK"] }).topK).toBe(1);
+  });
+
+  it("count no row whose label is masked", () => {
+    const logits = [
+      [9, 1, 2],
+      [9, 1, 2],
+      [0, 3, -Infinity],
+    ];
+    const options = { outputs: ["correct", "topK"], topK: 3 } as const;
+    const columns = [0, 1, 2].map((j) => logits.map((row) => row[j]));
+    const byRow = [
+      [0, 1, 1],
+      [1, 1, 1],
+      [1, 0, 1],
+    ];
+    const expected: [number[] | number[][], number, number][] = [
+      [[0, 1, 1], 1, 1],
+      [[1, 0, 1], 2, 2],
+      [byRow, 1, 1],
+    ];
+    const soft = [
+      [1, 0, 0],
+      [0.5, 0.3, 0.2],
+      [0, 1, 0],
+    ];
+    const isByRow = (values: readonly unknown[]): values is number[][] => Array.isArray(values[0]);
+    const turned = (values: number[][]) => [0, 1, 2].map((j) => values.map((row) => row[j]));
+    const extended = (row: number[], value: number) => [...row, ...new Array<number>(50).fill(value)];
+    for (const [mask, correct, topK] of expected) {
+      for (const labels of [[0, 0, 1], soft]) {
+        const counts = (x: number[][], y: number[] | number[][], mask: number[] | number[][], axis = -1) => {
+          expect(crossEntropy(x, y, { ...options, mask, axis })).toMatchObject({ correct, topK });
+        };
+        counts(logits, labels, mask);
+        counts(columns, isByRow(labels) ? turned(labels) : labels, isByRow(mask) ? turned(mask) : mask, 0);
+        counts(
+          logits.map((row) => extended(row, -100)),
+          isByRow(labels) ? labels.map((row) => extended(row, 0)) : labels,
+          isByRow(mask) ? mask.map((row) => extended(row, 1)) : extended(mask, 1),
+        );
+      }
+    }
+    // A logit of −∞ that takes part is at a place.
+    expect(crossEntropy([logits[2]], [2], options)).toMatchObject({ correct: 0, topK: 1 });
+  });
+
+  it("name the row of a scale that makes logits overflow", () => {
+    const got = crossEntropy(
+      [
+        [1, 2],
+        [1e308, 0],
+      ],
+      [1, 0],
+      { scale: 10, outputs: ["firstBadRow", "probs"] },
+    );
+    expect(got.firstBadRow).toBe(1);
+    expect(got.probs[1]).toEqual([Number.NaN, Number.NaN]);
   });
 
   it("know the first row whose loss is no finite number", () => {

@@ -150,7 +150,7 @@ describe("the package", () => {
     }
   });
 
-  it("packs what a user needs, in at most 265 kB", () => {
+  it("packs what a user needs, in at most 275 kB", () => {
     const command = ["pack", "--dry-run", "--json", "--ignore-scripts"];
     const output = execFileSync("npm", command, { cwd: path("."), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
     const [{ files, size }] = JSON.parse(output);
@@ -161,7 +161,7 @@ describe("the package", () => {
       "dist/wasm/softmax.wasm",
     ]);
     // The bytes of the tarball.
-    expect(size).toBeLessThan(265_000);
+    expect(size).toBeLessThan(275_000);
   });
 
   it("packs a README without relative links and pictures, and leaves README.md as it is", () => {
@@ -220,7 +220,7 @@ describe("what npm shows of README", () => {
 });
 
 describe("a bundle of softmax alone", () => {
-  const LIMIT_BYTES = 31_000;
+  const LIMIT_BYTES = 32_500;
   const USE = 'export { softmax } from "softmax-wasm";';
 
   const bundlers = {
@@ -238,7 +238,7 @@ describe("a bundle of softmax alone", () => {
     },
   };
 
-  it.each(Object.entries(bundlers))("by %s has no layer, no loss and no threads, and at most 31 kB", async (_, bundled) => {
+  it.each(Object.entries(bundlers))("by %s has no layer, no loss and no threads, and at most 32.5 kB", async (_, bundled) => {
     const code = await bundled(USE);
     expect(code).not.toMatch(/worker\.js|labelSmoothing|static\s*\{/);
     expect(gzipSync(code, { level: 9 }).length).toBeLessThan(LIMIT_BYTES);

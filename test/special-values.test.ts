@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { ROWS, seeded } from "../reference/data.js";
 import { positionIn } from "../reference/layout.js";
+import { crossEntropy, crossEntropyWithGradient, logSumExp, SoftmaxCrossEntropy } from "../src/index.js";
 import { CanaryArena } from "./arena.js";
 import { expectSameBits, type Results, runForward } from "./verify.js";
 
@@ -56,6 +57,9 @@ function forAll(
   }
 }
 
+/** log Σ exp of a row without finite result: NaN if a logit is NaN, else the largest, an infinity. */
+const lseOf = (row: readonly number[]): number => (row.some(Number.isNaN) ? Number.NaN : row.reduce((a, b) => Math.max(a, b)));
+
 /** Logits with −∞ for class 1. */
 const masked = (classes: number) => Array.from({ length: classes }, (_, j) => (j === 1 ? -Infinity : j / 8));
 
@@ -104,11 +108,47 @@ describe("a row that contains", () => {
     },
   ];
 
-  it.each(nan)("$content has NaN for all its results", ({ row }) => {
+  it.each(nan)("$content has NaN for all its results, but the infinity for log Σ exp", ({ row }) => {
     for (const label of [0, 1]) {
-      forAll(row, label, (got) => {
-        for (const [name, values] of Object.entries(got)) expect(values.every(Number.isNaN), name).toBe(true);
+      forAll(row, label, ({ lse, ...others }, classes) => {
+        for (const [name, values] of Object.entries(others)) expect(values.every(Number.isNaN), name).toBe(true);
+        expect(lse[0]).toBe(lseOf(row(classes)));
       });
+    }
+  });
+
+  it.each(nan)("$content has the same log Σ exp wherever that is a result", ({ row }) => {
+    for (const classes of [1, 2, 3, 40, 41, 1030, 3000]) {
+      const rows = [ROWS.uniform(seeded(classes), classes), row(classes), row(classes)];
+      const want = rows.map(lseOf);
+      const columns = Array.from({ length: classes }, (_, j) => rows.map((values) => values[j]));
+      const labels = rows.map(() => classes - 1);
+      const options = { outputs: ["lse"], zLoss: 1e-3 } as const;
+      const layer = new SoftmaxCrossEntropy({ outputs: ["lse"] });
+      layer.forward(rows, labels);
+      const results = {
+        logSumExp: logSumExp(rows),
+        "logSumExp of columns": logSumExp(columns, { axis: 0 }),
+        crossEntropy: crossEntropy(rows, labels, options).lse,
+        "crossEntropy of columns": crossEntropy(columns, labels, { ...options, axis: 0 }).lse,
+        crossEntropyWithGradient: crossEntropyWithGradient(rows, labels, options).lse,
+        "a masked class": crossEntropy(
+          rows.map((values) => [NaN, ...values]),
+          labels,
+          {
+            ...options,
+            mask: columns
+              .map(() => 1)
+              .concat(0)
+              .reverse(),
+          },
+        ).lse,
+        layer: Array.from(layer.lse),
+      };
+      for (const [name, lse] of Object.entries(results)) {
+        expect(lse.slice(1), name).toEqual(want.slice(1));
+        expect(lse[0], name).toBeCloseTo(logSumExp(rows[0]), 12);
+      }
     }
   });
 });
@@ -125,10 +165,11 @@ describe("a row of one class", () => {
     }
   });
 
-  it("that is infinite or NaN has NaN for all its results", () => {
+  it("that is infinite or NaN has NaN for all its results but log Σ exp", () => {
     for (const value of [Number.NaN, Infinity, -Infinity]) {
-      const results = runForward(arena, { logits: [[value]], indices: [0], distributions: [[1]] }, 1, 1);
-      for (const values of Object.values(results)) expect(values[0]).toBeNaN();
+      const { lse, ...others } = runForward(arena, { logits: [[value]], indices: [0], distributions: [[1]] }, 1, 1);
+      for (const values of Object.values(others)) expect(values[0]).toBeNaN();
+      expect(lse[0]).toBe(value);
     }
   });
 });

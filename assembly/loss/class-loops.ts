@@ -59,12 +59,12 @@ export function sumPositiveGaps<T>(isPair: bool, aPtr: usize, xPtr: usize, count
   return reducePair(isPair, hi, lo);
 }
 
-/** Σ e v. */
-export function sumProducts<T>(isPair: bool, ePtr: usize, vPtr: usize, count: usize): v128 {
+/** Σ e v · scale; scale is a power of 2. */
+export function sumProducts<T>(isPair: bool, ePtr: usize, vPtr: usize, count: usize, scale: v128): v128 {
   let hi = f64x2.splat(0);
   let lo = hi;
   for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<T>(2), vPtr += bytesOf<T>(2)) {
-    const term = f64x2.mul(loadTail<T>(ePtr, n, 0), loadTail<T>(vPtr, n, 0));
+    const term = f64x2.mul(f64x2.mul(loadTail<T>(ePtr, n, 0), scale), loadTail<T>(vPtr, n, 0));
     const next = f64x2.add(hi, term);
     lo = f64x2.add(lo, twoSumError(hi, term, next));
     hi = next;
@@ -77,6 +77,13 @@ export function maxOf<T>(isPair: bool, tPtr: usize, count: usize): v128 {
   let max = f64x2.splat(-Infinity);
   for (let n = <isize>count; n > 0; n -= 2, tPtr += bytesOf<T>(2)) max = f64x2.pmax(max, loadTail<T>(tPtr, n, -Infinity));
   return isPair ? max : f64x2.pmax(max, i64x2.shuffle(max, max, 1, 0));
+}
+
+/** The minimum of the elements; if there is a NaN, any value. */
+export function minOf<T>(isPair: bool, tPtr: usize, count: usize): v128 {
+  let min = f64x2.splat(Infinity);
+  for (let n = <isize>count; n > 0; n -= 2, tPtr += bytesOf<T>(2)) min = f64x2.pmin(min, loadTail<T>(tPtr, n, Infinity));
+  return isPair ? min : f64x2.pmin(min, i64x2.shuffle(min, min, 1, 0));
 }
 
 /** The first class with this value, or Infinity. */

@@ -3,20 +3,50 @@
 //   HESSIAN_PRODUCT   g p_j (c (v_j − m) + 2 zLoss m), m = Σ p v
 //   HESSIAN_DIAGONAL  g p_j (c (1 − p_j) + 2 zLoss p_j)
 
-import { bytesOf, loadByRow, storeLane } from "../number/storage";
-import { highHalf, productLow, twoSumError } from "../number/two-sum";
+import { bytesOf, loadByRow, splat, storeLane } from "../number/storage";
+import { EXP_UNBIAS } from "../number/exp";
+import { excessOf, exponentOf, ORDINARY, timesPowers, withoutPower } from "../number/range";
+import { highHalf, productLow, remainder, twoSumError } from "../number/two-sum";
 import { scaleRow, scaleRowLessLabels } from "../softmax/finish";
-import { factorLow, labelGradient, Normalizer, scaledLess } from "../softmax/normalizer";
+import { dropFloor, factorLow, labelGradient, Normalizer, scaledLess } from "../softmax/normalizer";
 import { maskLanes, sumProducts, writeDiagonal, writeGradient, writeProduct } from "./class-loops";
 import { GRADIENT, HESSIAN_DIAGONAL, HESSIAN_PRODUCT, Plan } from "./plan";
-import { loadAt, Rows, rowWeights } from "./rows";
+import { counts, loadAt, Rows, rowWeights } from "./rows";
 import { Targets } from "./targets";
 
-/** The factor of a derivative that the scale of logits gives. */
+/**
+ * True if neither upstream / divisor nor the upstream gradients of rows [first, end) are huge or tiny. Otherwise a plain plan takes the walk of
+ * those that are not plain, which gives the same bits where both serve.
+ */
+export function areOrdinary<T>(plan: Plan, first: usize, end: usize): bool {
+  if (!plan.derivative) return true;
+  let extreme = exponentOf(f64x2.splat(plan.upstream / plan.divisor), ORDINARY);
+  const byRow = plan.upstreamByRow;
+  if (byRow) for (let r = first; r < end; r++) extreme = v128.or(extreme, exponentOf(splat<T>(byRow + bytesOf<T>(r)), ORDINARY));
+  return !v128.any_true(extreme);
+}
+
+/** Multiplies g = upstream / divisor, or the upstream gradients of rows, by the scale of logits, for a Hessian by its square. */
 // @ts-ignore: decorator
 @inline
-export function scaleOf(plan: Plan): f64 {
-  return plan.derivative == GRADIENT ? plan.scale : plan.scale * plan.scale;
+function setScaled(plan: Plan, at: Rows, hi: v128, lo: v128, k: v128): void {
+  const given = f64x2.splat(plan.scale);
+  const kScale = exponentOf(given, ORDINARY);
+  const scale = withoutPower(kScale, given);
+  const isGradient = plan.derivative == GRADIENT;
+  const factor = isGradient ? scale : f64x2.mul(scale, scale);
+  at.gHi = f64x2.mul(hi, factor);
+  at.gLo = productLow(at.gHi, hi, lo, factor, f64x2.splat(0));
+  at.gExponent = i64x2.add(k, isGradient ? kScale : i64x2.add(kScale, kScale));
+}
+
+/** Sets g for all rows. */
+export function setFactor(plan: Plan, at: Rows): void {
+  const upstream = f64x2.splat(plan.upstream), divisor = f64x2.splat(plan.divisor);
+  const kUpstream = exponentOf(upstream, ORDINARY), kDivisor = exponentOf(divisor, ORDINARY);
+  const dividend = withoutPower(kUpstream, upstream), by = withoutPower(kDivisor, divisor);
+  const quotient = f64x2.div(dividend, by);
+  setScaled(plan, at, quotient, f64x2.div(remainder(dividend, quotient, by), by), i64x2.sub(kUpstream, kDivisor));
 }
 
 /** The high half of g c / S, for productHi = fl(g c) and inverse = fl(1 / n.hi). */
@@ -72,39 +102,74 @@ function writeGradientOf<T>(plan: Plan, at: Rows, n: Targets, g: v128, gLow: v12
   if (i64x2.extract_lane(at.hasLabel, 1)) storeLane<T>(e + label1, gradient, 1);
 }
 
+/** Σ p v, where p = e / S, also where Σ e v overflows. */
+function meanOf<T>(at: Rows, s: v128): v128 {
+  const one = f64x2.splat(1), small = f64x2.splat(EXP_UNBIAS);
+  const isPair = at.isPair != 0;
+  const mean = f64x2.div(sumProducts<T>(isPair, at.e, at.v, at.count, one), s);
+  const isFinite = f64x2.lt(f64x2.abs(mean), f64x2.splat(Infinity));
+  if (i64x2.all_true(isFinite)) return mean;
+  return v128.bitselect(mean, f64x2.div(sumProducts<T>(isPair, at.e, at.v, at.count, small), f64x2.mul(s, small)), isFinite);
+}
+
+/** The limit of c's exponent, beyond which it is taken out of a Hessian: g c (v − m) is not to overflow for v up to 10^300. */
+const C_ORDINARY: i64 = 16;
+
 /** Writes the derivative that the plan asks for. */
 export function writeDerivative<T>(plan: Plan, at: Rows, n: Targets): void {
   const zero = f64x2.splat(0), one = f64x2.splat(1);
   const e = at.e, count = at.count;
-  let gHi = at.gHi, gLo = at.gLo;
   if (plan.upstreamByRow) {
     const upstream = loadByRow<T>(plan.upstreamByRow + bytesOf<T>(at.row), at.isAlone != 0);
-    const scale = f64x2.splat(scaleOf(plan));
-    gHi = f64x2.mul(upstream, scale);
-    gLo = productLow(gHi, upstream, zero, scale, zero);
+    const k = exponentOf(upstream, ORDINARY);
+    setScaled(plan, at, withoutPower(k, upstream), zero, k);
   }
+  // The derivative is that of the rows' factors without their powers of 2, times 2^k.
   const s = rowWeights<T>(plan, at);
-  const g = f64x2.mul(gHi, s);
-  const gLow = productLow(g, gHi, gLo, s, zero);
-  const cHi = f64x2.add(at.massHi, at.z);
-  const cLo = f64x2.add(at.massLo, twoSumError(at.massHi, at.z, cHi));
+  const kWeight = exponentOf(s, ORDINARY);
+  const weight = withoutPower(kWeight, s);
+  let g = f64x2.mul(at.gHi, weight);
+  let gLow = productLow(g, at.gHi, at.gLo, weight, zero);
+  const kG = exponentOf(g, ORDINARY);
+  g = withoutPower(kG, g);
+  gLow = withoutPower(kG, gLow);
+  let k = i64x2.add(i64x2.add(at.gExponent, kWeight), kG);
+  let cHi = f64x2.add(at.massHi, at.z);
+  let cLo = f64x2.add(at.massLo, twoSumError(at.massHi, at.z, cHi));
+  const isGradient = plan.derivative == GRADIENT;
+  const twoZ = f64x2.splat(2 * plan.zLoss);
+  let kMass = isGradient ? exponentOf(cHi, ORDINARY) : exponentOf(f64x2.pmax(f64x2.abs(cHi), twoZ), C_ORDINARY);
+  const areExtreme = i64x2.ne(v128.or(k, kMass), i64x2.splat(0));
+  if (v128.any_true(areExtreme)) dropFloor<T>(e, count, v128.and(n.eMax, areExtreme));
+  if (isGradient) {
+    // The targets, which are in memory, have the power of c in them: g takes it.
+    kMass = excessOf(kMass);
+    g = withoutPower(kMass, g);
+    gLow = withoutPower(kMass, gLow);
+  } else {
+    cHi = withoutPower(kMass, cHi);
+    cLo = withoutPower(kMass, cLo);
+  }
+  k = i64x2.add(k, kMass);
+
   const inverse = f64x2.div(one, n.hi);
-  if (plan.derivative == GRADIENT) {
+  if (isGradient) {
     writeGradientOf<T>(plan, at, n, g, gLow, cHi, cLo, inverse);
   } else {
-    const twoZ = f64x2.splat(2 * plan.zLoss);
+    const z = withoutPower(kMass, twoZ);
     const c = f64x2.add(cHi, cLo);
     const productHi = f64x2.mul(g, one);
     const factorHi = factorOf(productHi, inverse);
     const factor = f64x2.add(factorHi, lowOf(factorHi, productHi, g, gLow, one, zero, inverse, n));
     if (plan.derivative == HESSIAN_PRODUCT) {
-      const mean = f64x2.div(sumProducts<T>(at.isPair != 0, e, at.v, count), n.hi);
-      writeProduct<T>(e, at.v, count, factor, c, mean, f64x2.mul(twoZ, mean));
+      const mean = meanOf<T>(at, n.hi);
+      writeProduct<T>(e, at.v, count, factor, c, mean, f64x2.mul(z, mean));
     } else if (plan.derivative == HESSIAN_DIAGONAL) {
-      writeDiagonal<T>(e, count, n, inverse, factor, c, twoZ);
+      writeDiagonal<T>(e, count, n, inverse, factor, c, z);
     }
   }
-  // Rows that weigh 0 or less may hold NaN: their derivative is 0.
-  const isCounted = f64x2.gt(s, zero);
+  timesPowers<T>(e, count, k);
+  // Rows that weigh 0 may hold NaN, like those that are ignored: their derivative is 0.
+  const isCounted = counts(s);
   if (!i64x2.all_true(isCounted)) maskLanes<T>(e, count, isCounted);
 }

@@ -10,7 +10,7 @@
 //       write the derivative in the place of e_j       (derivatives.ts)
 
 import { bytesOf, load1, splat } from "../number/storage";
-import { collapse, productLow, remainder, twoSumError } from "../number/two-sum";
+import { collapse, productLow, twoSumError } from "../number/two-sum";
 import { splitGroup } from "../softmax/by-lane";
 import { beginRows, splitRow } from "../softmax/by-row";
 import { forward } from "../softmax/forward";
@@ -20,7 +20,7 @@ import { LOSS, LOSS_AND_GRADIENT } from "../softmax/task";
 import { groupEnd, pairsOfGroup, rowOffset, tileBytes } from "../softmax/tile";
 import { gather, scatter } from "../softmax/transpose";
 import { maskLanes, scaleTo } from "./class-loops";
-import { scaleOf, writeDerivative } from "./derivatives";
+import { areOrdinary, setFactor, writeDerivative } from "./derivatives";
 import { skipRow, writeClassOutputs, writeRowOutputs } from "./outputs";
 import { isPlain, Plan } from "./plan";
 import { fillMasked, readRows, Rows, rowWeights, toFirstPair, toNextPair } from "./rows";
@@ -54,7 +54,7 @@ function finishRows<T>(plan: Plan, at: Rows, n: Targets): void {
 
 /** The first row of [row, end) that is not ignored, or end. */
 function nextReadRow<T>(plan: Plan, row: usize, end: usize): usize {
-  if (plan.rowWeights) while (row < end && load1<T>(plan.rowWeights + bytesOf<T>(row)) < 0) row++;
+  if (plan.rowWeights) while (row < end && isNaN(load1<T>(plan.rowWeights + bytesOf<T>(row)))) row++;
   return row;
 }
 
@@ -159,11 +159,7 @@ function lossWithOptions<T>(plan: Plan, first: usize, end: usize, scratchPtr: us
   const classes = plan.classes, inner = plan.inner;
   const byRow = isByRow(classes, inner);
   const at = rowsIn(scratchPtr);
-  const upstream = f64x2.splat(plan.upstream), divisor = f64x2.splat(plan.divisor), scale = f64x2.splat(scaleOf(plan));
-  const quotient = f64x2.div(upstream, divisor);
-  const quotientLo = f64x2.div(remainder(upstream, quotient, divisor), divisor);
-  at.gHi = f64x2.mul(quotient, scale);
-  at.gLo = productLow(at.gHi, quotient, quotientLo, scale, f64x2.splat(0));
+  setFactor(plan, at);
   at.isPair = u32(!byRow);
 
   // Where rows share their targets, or have none, the mass of the states stays the same from row to row.
@@ -201,6 +197,6 @@ function plainLoss<T>(plan: Plan, first: usize, end: usize, scratchPtr: usize): 
 // @ts-ignore: decorator
 @inline
 export function lossOf<T>(plan: Plan, first: usize, end: usize, scratchPtr: usize): void {
-  if (isPlain(plan)) plainLoss<T>(plan, first, end, scratchPtr);
+  if (isPlain(plan) && areOrdinary<T>(plan, first, end)) plainLoss<T>(plan, first, end, scratchPtr);
   else lossWithOptions<T>(plan, first, end, scratchPtr);
 }

@@ -2,14 +2,15 @@
 // writeClassOutputs, and a line in skipRow.
 
 import { expFloor } from "../number/exp";
+import { clamped, exponentOf, ORDINARY, powerOfTwo, withoutPower } from "../number/range";
 import { bytesOf, loadByRow, store1, storeByRow } from "../number/storage";
-import { Normalizer } from "../softmax/normalizer";
+import { lseOf, Normalizer } from "../softmax/normalizer";
 import { firstState, nextState } from "../softmax/scratch";
 import { rowOffset } from "../softmax/tile";
 import { scatter } from "../softmax/transpose";
 import { countBefore, findFirst, sumGaps, writeLabelGradient, writeLogProbs, writeProbs } from "./class-loops";
 import { Plan } from "./plan";
-import { fillMasked, loadAt, loadIndex, placeOf, readRows, Rows, rowWeights, secondPlaceOf, toFirstPair, toNextPair } from "./rows";
+import { counts, fillMasked, isOpen, loadAt, loadIndex, placeOf, readRows, Rows, rowWeights, secondPlaceOf, toFirstPair, toNextPair } from "./rows";
 
 /** Stores doubles that are integers as i32, by row. */
 function storeCounts(ptr: usize, isAlone: bool, counts: v128): void {
@@ -22,13 +23,13 @@ export function writeRowOutputs<T>(plan: Plan, at: Rows, n: Normalizer, loss: v1
   const zero = f64x2.splat(0);
   const isPair = at.isPair != 0, isAlone = at.isAlone != 0;
   const x = at.x, count = at.count, max = n.max, sumHi = n.hi;
-  const byRow = bytesOf<T>(at.row), counts = bytesOf<i32>(at.row);
+  const byRow = bytesOf<T>(at.row), byCount = bytesOf<i32>(at.row);
   const weights = rowWeights<T>(plan, at);
-  const isRead = f64x2.ge(weights, zero);
+  const isRead = f64x2.eq(weights, weights);
 
-  storeByRow<T>(plan.losses + byRow, isAlone, v128.and(loss, f64x2.gt(weights, zero)));
+  storeByRow<T>(plan.losses + byRow, isAlone, v128.and(loss, counts(weights)));
   if (plan.lse) {
-    storeByRow<T>(plan.lse + byRow, isAlone, v128.bitselect(f64x2.add(max, n.logSum), f64x2.splat(-Infinity), isRead));
+    storeByRow<T>(plan.lse + byRow, isAlone, v128.bitselect(lseOf<T>(isPair, x, count, max, n.logSum), f64x2.splat(-Infinity), isRead));
   }
   if (plan.entropy) {
     const entropy = f64x2.add(f64x2.div(sumGaps<T>(isPair, at.e, x, count, max, expFloor(max)), sumHi), n.logSum);
@@ -37,16 +38,17 @@ export function writeRowOutputs<T>(plan: Plan, at: Rows, n: Normalizer, loss: v1
   const none = f64x2.splat(-1);
   const isKnown = v128.and(isRead, f64x2.eq(sumHi, sumHi));
   if (plan.argmax) {
-    storeCounts(plan.argmax + counts, isAlone, v128.bitselect(findFirst<T>(isPair, x, count, max), none, isKnown));
+    storeCounts(plan.argmax + byCount, isAlone, v128.bitselect(findFirst<T>(isPair, x, count, max), none, isKnown));
   }
   if (plan.ranks) {
     const classes = plan.classes;
-    const indices = plan.targetClasses + counts;
+    const indices = plan.targetClasses + byCount;
     const y0 = loadIndex(indices, i64x2.extract_lane(isRead, 0) != 0, classes);
     const y1 = loadIndex(indices + (isAlone ? 0 : bytesOf<i32>(1)), i64x2.extract_lane(isRead, 1) != 0, classes);
     const value = loadAt<T>(x, placeOf<T>(at, y0), secondPlaceOf<T>(at, y1));
     const rank = countBefore<T>(isPair, x, count, value, f64x2(<f64>y0, <f64>y1));
-    storeCounts(plan.ranks + counts, isAlone, v128.bitselect(rank, none, isKnown));
+    const takePart = i64x2(-<i64>isOpen(plan, at.row, y0), -<i64>isOpen(plan, isAlone ? at.row : at.row + 1, y1));
+    storeCounts(plan.ranks + byCount, isAlone, v128.bitselect(rank, none, v128.and(isKnown, takePart)));
   }
 }
 
@@ -66,10 +68,14 @@ function writeClasses<T>(output: i32, plan: Plan, at: Rows, n: Normalizer, out: 
   if (output == LABEL_GRADIENT) {
     // The gradient with respect to distributions has no factor of the scale of logits.
     const s = rowWeights<T>(plan, at);
-    const g = plan.upstreamByRow
-      ? loadByRow<T>(plan.upstreamByRow + bytesOf<T>(at.row), at.isAlone != 0)
-      : f64x2.splat(plan.upstream / plan.divisor);
-    const weighted = v128.and(f64x2.mul(f64x2.mul(g, s), f64x2.splat(plan.keepHi)), f64x2.gt(s, f64x2.splat(0)));
+    const byRow = plan.upstreamByRow;
+    const upstream = byRow ? loadByRow<T>(byRow + bytesOf<T>(at.row), at.isAlone != 0) : f64x2.splat(plan.upstream);
+    const divisor = f64x2.splat(byRow ? 1 : plan.divisor);
+    const kUpstream = exponentOf(upstream, ORDINARY), kDivisor = exponentOf(divisor, ORDINARY), kWeight = exponentOf(s, ORDINARY);
+    const g = f64x2.div(withoutPower(kUpstream, upstream), withoutPower(kDivisor, divisor));
+    const product = f64x2.mul(f64x2.mul(g, withoutPower(kWeight, s)), f64x2.splat(plan.keepHi));
+    const k = clamped(i64x2.add(i64x2.sub(kUpstream, kDivisor), kWeight), -1000, 1000);
+    const weighted = v128.and(f64x2.mul(product, powerOfTwo(k)), counts(s));
     writeLabelGradient<T>(at.isPair != 0, plan.weights, at.x, out, count, n.max, n.logSum, weighted);
   }
 }

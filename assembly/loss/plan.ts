@@ -37,7 +37,7 @@ export class Plan {
   targets: usize;
   /** Input, tensor: the vector of HESSIAN_PRODUCT. */
   vector: usize;
-  /** Input by row: s; a row with s < 0 is ignored, and of its inputs nothing else is read; 0: every row weighs 1. */
+  /** Input by row: s, of either sign; a row with s = NaN is ignored, and of its inputs nothing else is read; 0: every row weighs 1. */
   rowWeights: usize;
   /** Input by row, i32: the class y, less than `classes`. */
   indices: usize;

@@ -45,9 +45,10 @@ export class Rows {
   gapLo: v128;
   /** The mass by which zLoss adds to T in a derivative: 2 zLoss lse. */
   z: v128;
-  /** upstream scale / divisor, or for a Hessian upstream scale² / divisor, as (hi, lo). */
+  /** upstream scale / divisor, or for a Hessian upstream scale² / divisor: (gHi + gLo) 2^gExponent. */
   gHi: v128;
   gLo: v128;
+  gExponent: v128;
 }
 
 /** Goes to the first pair of the rows' group. */
@@ -116,7 +117,22 @@ export function rowWeights<T>(plan: Plan, at: Rows): v128 {
 // @ts-ignore: decorator
 @inline
 export function readRows<T>(plan: Plan, at: Rows): v128 {
-  return f64x2.ge(rowWeights<T>(plan, at), f64x2.splat(0));
+  const weights = rowWeights<T>(plan, at);
+  return f64x2.eq(weights, weights);
+}
+
+/** The lanes of rows that count: they are not ignored, and do not weigh 0. */
+// @ts-ignore: decorator
+@inline
+export function counts(weights: v128): v128 {
+  return v128.and(f64x2.eq(weights, weights), f64x2.ne(weights, f64x2.splat(0)));
+}
+
+/** True if a class takes part in a row. */
+export function isOpen(plan: Plan, row: usize, y: usize): bool {
+  if (!plan.mask) return true;
+  const inner = plan.inner;
+  return load<u8>(plan.mask + (plan.maskIsShared ? bytesOf<u8>(y) : bytesOf<u8>(rowOffset(row, plan.classes, inner) + y * inner))) != 0;
 }
 
 /** Elements become `value` where their class is masked: those of one row at ptr, or of a whole group in a tile at ptr. */

@@ -5,7 +5,7 @@ import { bytesOf, load1, load2, loadTail, loadTwo, splat } from "../number/stora
 import { dot, reduceMax, sum } from "../number/sums";
 import { collapse, productLow, reduceAdd, splatLane, twoSumError } from "../number/two-sum";
 import { gapScale, Normalizer } from "../softmax/normalizer";
-import { findFirst, maxOf, sumGaps, sumPositiveGaps } from "./class-loops";
+import { findFirst, maxOf, minOf, sumGaps, sumPositiveGaps } from "./class-loops";
 import { Plan } from "./plan";
 import { loadAt, loadIndex, placeOf, readRows, Rows, secondPlaceOf } from "./rows";
 
@@ -144,7 +144,10 @@ export function readTargets<T>(plan: Plan, at: Rows, n: Targets): void {
     aHi = f64x2.mul(w, keepHi);
     aLo = productLow(aHi, w, zero, keepHi, f64x2.splat(plan.keepLo));
   } else {
-    const top = maxOf<T>(isPair, t, count);
+    // Where the mass is negative, as with negative weights, it may be all in the least target.
+    let top = maxOf<T>(isPair, t, count);
+    const isNegative = f64x2.lt(n.massHi, zero);
+    if (v128.any_true(isNegative)) top = v128.bitselect(minOf<T>(isPair, t, count), top, isNegative);
     hasLabel = f64x2.eq(top, n.massHi);
     if (v128.any_true(hasLabel)) {
       const first = f64x2.pmin(findFirst<T>(isPair, t, count, top), f64x2.splat(<f64>(classes - 1)));

@@ -25,7 +25,9 @@ const DEPTH: f64 = 900.0;
 export const ONE: f64 = reinterpret<f64>(0x57f0000000000000); // 2^384
 
 /** The factor that takes the table's 2^384 out of a result. */
-const EXP_UNBIAS: f64 = reinterpret<f64>(0x27f0000000000000); // 2^-384
+// @ts-ignore: decorator
+@inline
+export const EXP_UNBIAS: f64 = reinterpret<f64>(0x27f0000000000000); // 2^-384
 
 /** For |s| below this, 2^-384 s would underflow. */
 const SMALL: f64 = reinterpret<f64>(0x20b0000000000000); // 2^-500

@@ -143,7 +143,7 @@ export function forwardPairs<T>(
       n = nextState(n);
     }
     const pairs = (rows + 1) >> 1;
-    const e = task == LOG_PROBS ? second : tile;
+    const e = task == LOG_PROBS || task == LSE ? second : tile;
     // Relative in any case for lse, because an exact e_max is one error less; and for two classes, to have the bits of two-classes.ts.
     chooseExps(task == LSE || (distribution && classes == 2), tile, e, pairs, classes, scratchPtr);
 
@@ -152,7 +152,7 @@ export function forwardPairs<T>(
       const isAlone = r + 1 == rows;
       const byRow = bytesOf<T>(group + r);
       if (task == LOSS_AND_GRADIENT && upstreamPtr) gHi = loadByRow<T>(upstreamPtr + byRow, isAlone);
-      const ofPair = task == LOG_PROBS ? q : x;
+      const ofPair = task == LOG_PROBS || task == LSE ? q : x;
       finish<f64, T>(
         task, distribution, true, n, x, ofPair, true, x, q, resultPtr + byRow, isAlone, classes, least, gHi, gLo, scratchPtr,
       );

@@ -2,9 +2,12 @@
 
 import { Targets } from "../loss/targets";
 import { logRatio } from "../number/log";
+import { excessOf, exponentOf, ORDINARY, timesPowers, withoutPower } from "../number/range";
 import { bytesOf, load2, loadTail, loadTwo, splat, store2, storeByRow, storeLane, storeTail } from "../number/storage";
 import { fastTwoSumError, highHalf, productLow, splatLane, twoDifferenceError, twoSumError } from "../number/two-sum";
-import { factorLow, labelGradient, Normalizer, scaledLess, sumOfOthers, weightedLogSum } from "./normalizer";
+import {
+  dropFloor, factorLow, floorOf, labelGradient, lseOf, Normalizer, scaledLess, sumOfOthers, weightedLogSum,
+} from "./normalizer";
 import { LOG_PROBS, LOSS_AND_GRADIENT, LSE, needsLabels, PROBS, STATE } from "./task";
 
 /** out = e / s. It is at most 1 where s is a sum of e and others, and exactly 1/n for n equal e. */
@@ -86,6 +89,10 @@ export function finish<E, T>(
       restHi = splatLane(others, 0);
       restLo = splatLane(others, 1);
     }
+    // Others that are all −∞ have no sum, whatever it is multiplied by later.
+    const isNone = f64x2.le(restHi, f64x2.mul(floorOf(eMax), f64x2.splat(<f64>classes)));
+    restHi = v128.andnot(restHi, isNone);
+    restLo = v128.andnot(restLo, isNone);
   }
   const logSum = logRatio(eMax, restHi, restLo, sumHi, sumLo);
   if (task == STATE) {
@@ -95,7 +102,8 @@ export function finish<E, T>(
     n.restLo = restLo;
     n.logSum = logSum;
   }
-  if (task == LSE) storeByRow<T>(result, isAlone, f64x2.add(n.max, logSum));
+  const count: usize = isPair ? 2 * classes : classes;
+  if (task == LSE) storeByRow<T>(result, isAlone, lseOf<E>(isPair, x, count, n.max, logSum));
   if (task == LOG_PROBS) {
     const max = n.max;
     if (isPair) {
@@ -114,6 +122,17 @@ export function finish<E, T>(
     const label0 = out + n.label0;
     const label1 = isPair ? out + n.label1 : 0;
     const eLabel = isPair ? loadTwo<E>(label0, label1) : splat<E>(label0);
+    // The power of 2 that a huge or tiny mass of labels makes g give up.
+    let k = i64x2.splat(0);
+    if (distribution) {
+      const kMass = exponentOf(n.massHi, ORDINARY);
+      if (v128.any_true(kMass)) {
+        dropFloor<E>(out, count, v128.and(eMax, i64x2.ne(kMass, k)));
+        k = excessOf(kMass);
+        gHi = withoutPower(k, gHi);
+        gLo = withoutPower(k, gLo);
+      }
+    }
     const qgHi = distribution ? f64x2.mul(gHi, n.massHi) : gHi;
     const qgLo = distribution ? productLow(qgHi, gHi, gLo, n.massHi, n.massLo) : gLo;
     const inverse = f64x2.div(f64x2.splat(1), sumHi);
@@ -133,5 +152,6 @@ export function finish<E, T>(
     const atLabel = labelGradient(eLabel, eMax, restHi, restLo, sumHi, sumLo, factor, low, qgHi);
     if (!distribution || n.isIndex0) storeLane<E>(label0, atLabel, 0);
     if (isPair && (!distribution || n.isIndex1)) storeLane<E>(label1, atLabel, 1);
+    if (distribution) timesPowers<E>(out, count, k);
   }
 }

@@ -6,7 +6,7 @@ import {
   expFloor, expRound, isLarge, LN2_HI, LN2_LO, P0, P1, P2, SCALE, shiftedExp,
 } from "../number/exp";
 import { TABLE_BITS } from "../number/constants.generated";
-import { splat } from "../number/storage";
+import { bytesOf, loadTail, splat, storeTail } from "../number/storage";
 import {
   collapse, fastTwoSumError, highHalf, positiveTwoSumError, quotientLow, splatLane, twoDifferenceError, twoSumError,
 } from "../number/two-sum";
@@ -119,6 +119,46 @@ export function sumOfOthers<T>(
     hi = next;
   }
   return i64x2.shuffle(hi, lo, 0, 2);
+}
+
+/**
+ * log Σ exp of the `count` logits at x, which is max + log(S / e_max). Where this is not a number, an infinity is the maximum: then it is the
+ * result too, unless a logit is NaN.
+ */
+// @ts-ignore: decorator
+@inline
+export function lseOf<T>(isPair: bool, x: usize, count: usize, max: v128, logSum: v128): v128 {
+  const lse = f64x2.add(max, logSum);
+  const isNumber = f64x2.eq(lse, lse);
+  return i64x2.all_true(isNumber) ? lse : v128.bitselect(lse, infinityOrNaN<T>(isPair, x, count, max), isNumber);
+}
+
+function infinityOrNaN<T>(isPair: bool, x: usize, count: usize, max: v128): v128 {
+  let areNumbers = i64x2.splat(-1);
+  for (let n = <isize>count; n > 0; n -= 2, x += bytesOf<T>(2)) {
+    const logits = loadTail<T>(x, n, 0);
+    areNumbers = v128.and(areNumbers, f64x2.eq(logits, logits));
+  }
+  if (!isPair) areNumbers = v128.and(areNumbers, i64x2.shuffle(areNumbers, areNumbers, 1, 0));
+  return v128.bitselect(max, f64x2.splat(NaN), areNumbers);
+}
+
+/** An e_j up to this is that of a logit some 900 below the maximum, or −∞ (number/exp.ts). */
+// @ts-ignore: decorator
+@inline
+export function floorOf(eMax: v128): v128 {
+  return f64x2.mul(f64x2.mul(eMax, f64x2.splat(FLOOR_PART)), f64x2.splat(FLOOR_PART));
+}
+
+const FLOOR_PART: f64 = reinterpret<f64>(0x1760000000000000); // 2^-649
+
+/** Sets e_j to 0 that are those of −∞, or so small; it comes before a huge factor. */
+export function dropFloor<T>(ePtr: usize, count: usize, eMax: v128): void {
+  const floor = floorOf(eMax);
+  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<T>(2)) {
+    const e = loadTail<T>(ePtr, n, 0);
+    storeTail<T>(ePtr, n, v128.andnot(e, f64x2.le(e, floor)));
+  }
 }
 
 /**

@@ -132,7 +132,7 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
       const size = lengthOf("tensor", chunk);
       kernels.add(chunkBuffers.ptr("before"), chunkBuffers.ptr("logits"), 0, size, chunkBuffers.ptr("scratch"));
     }
-    loss = addLosses(kernels, chunkBuffers, chunk.rows, weighing.divisor);
+    loss = addLosses(kernels, chunkBuffers, chunk.rows, weighing);
   });
 
   const { form, shape } = logits;

@@ -373,10 +373,10 @@ export class SoftmaxCrossEntropy<
     if (reduction === "none") {
       return this.#form ? toForm(this.#form, this.losses.slice(), rowShape(this.shape as readonly number[], this.axis)) : this.losses;
     }
-    const { isEmpty, divisor } = this.#weighing as Weighing;
-    if (isEmpty) return emptyMean;
+    const weighing = this.#weighing as Weighing;
+    if (weighing.isEmpty) return emptyMean;
     this.float64("sum").fill(0);
-    return addLosses(this.kernels, this.buffers, this.layout.rows, divisor);
+    return addLosses(this.kernels, this.buffers, this.layout.rows, weighing);
   }
 
   /**

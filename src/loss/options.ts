@@ -12,7 +12,7 @@ export type NestedBooleans = Nested<boolean>;
 
 /** The options of a loss, of which `R` is the reduction and `O` the names of the outputs. */
 export interface LossOptions<R extends string = Reduction, O extends string = never> extends LossTerms<R>, ShapeOptions {
-  /** A weight s >= 0 for each row. */
+  /** A weight s, of either sign, for each row, or for all. */
   sampleWeights?: number | Values<NumberArray>;
   /** The classes that take part, 1 or true, and those that are excluded, 0 or false: (C) for all rows, or laid out like the logits. */
   mask?: Values<NumberArray> | NestedBooleans;

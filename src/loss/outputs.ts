@@ -12,13 +12,13 @@ export interface LossOutputs<T extends Tensor> {
   probs: SameAxes<T>;
   /** log p; −∞ for excluded classes and ignored rows. */
   logProbs: SameAxes<T>;
-  /** log Σ exp(x) of each row. */
+  /** log Σ exp(x) of each row; −∞ for ignored rows. */
   lse: ByRow<T>;
   /** The entropy −Σ p log p of each row, in nats. */
   entropy: ByRow<T>;
   /** The class of each row's maximum, the first of equals; −1 where p is NaN or the row is ignored. */
   argmax: IndexByRow<T>;
-  /** The number of rows that have their label at the maximum; of a distribution the label is the first of its largest entries. */
+  /** The number of rows that have their label at the maximum; of a distribution the label is the first of its largest entries. A label whose class is masked is at no place. */
   correct: number;
   /** The number of rows that have their label among the k largest logits, k the option `topK`; of a distribution as for `correct`. */
   topK: number;
@@ -26,7 +26,7 @@ export interface LossOutputs<T extends Tensor> {
   validCount: number;
   /** The sum of the rows' weights, the divisor of the mean. */
   totalWeight: number;
-  /** The first row whose loss is NaN or +∞, or −1. */
+  /** The first row whose loss is NaN or infinite, or −1. */
   firstBadRow: number;
 }
 
@@ -84,7 +84,7 @@ export const OUTPUTS = {
   topK: { type: "number", from: "ranks", count: ({ ranks, k }) => countBelow(k, ranks) },
   validCount: { type: "number", count: ({ validCount }) => validCount },
   totalWeight: { type: "number", count: ({ totalWeight }) => totalWeight },
-  firstBadRow: { type: "number", from: "losses", count: ({ losses }) => losses.findIndex((loss) => !(loss < Number.POSITIVE_INFINITY)) },
+  firstBadRow: { type: "number", from: "losses", count: ({ losses }) => losses.findIndex((loss) => !Number.isFinite(loss)) },
 } as const satisfies Record<Output, ArraySpec | NumberSpec>;
 
 /** Arrays that the kernel writes, but that have no name in the option `outputs`. */

@@ -173,11 +173,11 @@ export class LossPlan {
    * Computes losses, derivative and outputs of the batch in the buffers. The derivative is multiplied by `upstream`: a number, or the values by
    * row in the buffer of that name.
    */
-  run(kernels: Kernels, extent: Extent, { isEmpty, divisor }: Weighing, upstream: number | "upstreamByRow" = 1): void {
+  run(kernels: Kernels, extent: Extent, { isEmpty, divisor, unit }: Weighing, upstream: number | "upstreamByRow" = 1): void {
     const { terms, kind, mask, targets, derivative, labels, exps } = this.#call;
     const buffers = this.#buffers;
     const isByRow = upstream === "upstreamByRow";
-    this.#numbers[UPSTREAM] = isEmpty || isByRow ? 0 : upstream;
+    this.#numbers[UPSTREAM] = isEmpty || isByRow ? 0 : upstream * unit;
     this.#numbers[DIVISOR] = divisor;
     this.#integers[UPSTREAM_BY_ROW] = isByRow && !isEmpty ? buffers.ptr(upstream) : 0;
     this.#integers[DERIVATIVE] = derivative === undefined || isEmpty ? 0 : DERIVATIVES[derivative];
@@ -207,9 +207,10 @@ const DIVISOR = /* @__PURE__ */ PLAN_NUMBERS.indexOf("divisor");
 const DERIVATIVE = /* @__PURE__ */ PLAN_INTEGERS.indexOf("derivative");
 const UPSTREAM_BY_ROW = /* @__PURE__ */ PLAN_INTEGERS.indexOf("upstreamByRow");
 
-/** Adds the losses of `rows` rows to the sum in the buffer "sum", and gives that sum over the divisor. */
-export function addLosses(kernels: Kernels, buffers: Buffers, rows: number, divisor: number): number {
+/** Adds the losses of `rows` rows to the sum in the buffer "sum", and gives that sum times the unit over the divisor. */
+export function addLosses(kernels: Kernels, buffers: Buffers, rows: number, { divisor, unit }: Weighing): number {
   const sumPtr = buffers.ptr("sum");
   kernels.accumulate(buffers.ptr("losses"), rows, sumPtr);
-  return kernels.mean(sumPtr, divisor);
+  const mean = kernels.mean(sumPtr, divisor);
+  return unit === 1 ? mean : mean * unit;
 }

@@ -12,11 +12,16 @@ export interface Weighing {
   readonly validCount: number;
   /** The divisor of the mean unless another is given. */
   readonly totalWeight: number;
-  /** True for the mean of no weight: it is emptyMean, and its gradient is 0 whatever the logits are. */
+  /** True for the mean of rows that all weigh 0: it is emptyMean, and its gradient is 0 whatever the logits are. */
   readonly isEmpty: boolean;
-  /** The divisor of the sum of the losses. */
+  /** The divisor of the sum of the losses times `unit`. */
   readonly divisor: number;
+  /** 1, or a power of 2 where the total weight itself would be infinite. */
+  readonly unit: number;
 }
+
+/** 2^-64: the sum of 2^64 weights times this is finite. */
+const SMALL_UNIT = 2 ** -64;
 
 /** Says if rows can weigh something else than 1, or be ignored. */
 export function haveWeights({ ignoreIndex }: Terms, hasSampleWeights: boolean, hasMask: boolean): boolean {
@@ -24,7 +29,7 @@ export function haveWeights({ ignoreIndex }: Terms, hasSampleWeights: boolean, h
 }
 
 /** The weight of a row that is ignored. */
-export const IGNORED = -1;
+export const IGNORED = Number.NaN;
 
 /** The number of classes that take part in each row. */
 function openClasses({ values, isShared }: Mask, { outer, classes, inner }: Extent): Uint32Array {
@@ -55,11 +60,12 @@ export function weighRows(
   const { ignoreIndex, weights } = terms;
   const { rows } = layout;
   const indices = labels.kind === "indices" ? labels.values : undefined;
-  if (to === undefined && !(indices && weights)) return weighingOf(terms, rows, rows);
+  if (to === undefined && !(indices && weights)) return weighingOf(terms, rows, rows, rows === 0);
   const open = mask && openClasses(mask, layout);
+  const termOf = (row: number, weight: number): number => (indices && weights ? weight * weights[indices[row]] : weight);
+  const total = new Sum();
   let validCount = 0;
-  let sum = 0;
-  let lost = 0;
+  let isEmpty = true;
   for (let row = 0; row < rows; row++) {
     if (open?.[row] === 0 || (indices && indices[row] === ignoreIndex)) {
       if (to) to[row] = IGNORED;
@@ -68,17 +74,43 @@ export function weighRows(
     const weight = sampleWeights ? sampleWeights[row] : 1;
     if (to) to[row] = weight;
     validCount++;
-    const term = indices && weights ? weight * weights[indices[row]] : weight;
-    // Neumaier's sum keeps the rounding error of each addition: no sum is less than its terms.
-    const next = sum + term;
-    lost += sum >= term ? sum - next + term : term - next + sum;
-    sum = next;
+    const term = termOf(row, weight);
+    isEmpty &&= term === 0;
+    total.add(term);
   }
-  return weighingOf(terms, validCount, Number.isFinite(sum) ? sum + lost : sum);
+  const totalWeight = total.value();
+  if (Number.isFinite(totalWeight) || !to) return weighingOf(terms, validCount, totalWeight, isEmpty);
+  const small = new Sum();
+  for (let row = 0; row < rows; row++) if (!Number.isNaN(to[row])) small.add(termOf(row, to[row] * SMALL_UNIT));
+  return weighingOf(terms, validCount, totalWeight, isEmpty, small.value(), SMALL_UNIT);
 }
 
-function weighingOf({ reduction, divisor }: Terms, validCount: number, totalWeight: number): Weighing {
-  if (reduction !== "mean") return { validCount, totalWeight, isEmpty: false, divisor: 1 };
-  const isEmpty = divisor === undefined && totalWeight === 0;
-  return { validCount, totalWeight, isEmpty, divisor: isEmpty ? 1 : (divisor ?? totalWeight) };
+/** A sum after Neumaier, which keeps the rounding error of each addition. */
+class Sum {
+  #sum = 0;
+  #lost = 0;
+
+  add(term: number): void {
+    const sum = this.#sum;
+    const next = sum + term;
+    this.#lost += Math.abs(sum) >= Math.abs(term) ? sum - next + term : term - next + sum;
+    this.#sum = next;
+  }
+
+  value(): number {
+    return Number.isFinite(this.#sum) ? this.#sum + this.#lost : this.#sum;
+  }
+}
+
+function weighingOf(
+  { reduction, divisor }: Terms,
+  validCount: number,
+  totalWeight: number,
+  areAllZero: boolean,
+  total = totalWeight,
+  unit = 1,
+): Weighing {
+  if (reduction !== "mean") return { validCount, totalWeight, isEmpty: false, divisor: 1, unit: 1 };
+  if (divisor !== undefined) return { validCount, totalWeight, isEmpty: false, divisor, unit: 1 };
+  return { validCount, totalWeight, isEmpty: areAllZero, divisor: areAllZero ? 1 : total, unit };
 }

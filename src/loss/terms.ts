@@ -22,9 +22,9 @@ export interface LossTerms<R extends string = Reduction> {
   reduction?: R;
   /** Replaces the mean's own divisor, the total weight of the rows; for a micro-batch, that of the whole batch. */
   divisor?: number;
-  /** The mean of rows that weigh nothing, or of no rows, if there is no divisor: 0 (default) or NaN. */
+  /** The mean of rows that all weigh 0, or of no rows, if there is no divisor: 0 (default) or NaN. */
   emptyMean?: number;
-  /** A weight w_j >= 0 for each of C classes, which multiplies the loss of labels of that class. */
+  /** A weight w_j, of either sign, for each of C classes, which multiplies the loss of labels of that class. */
   weights?: NumberArray | readonly number[];
   /** A class index whose rows have neither loss nor gradient; none by default. */
   ignoreIndex?: number;
@@ -103,10 +103,10 @@ export function readNumbers(argument: string, value: unknown, toNumber?: ToNumbe
   return { numbers, shape: read.shape };
 }
 
-/** Checks weights, which are finite and not negative. */
+/** Checks weights, which are finite numbers. */
 export function checkWeights(argument: string, weights: FloatArray): FloatArray {
-  const bad = weights.findIndex((weight) => !isFiniteNonNegative(weight));
-  if (bad >= 0) throw rangeError(`${argument}[${bad}]`, "a finite number of at least 0", weights[bad]);
+  const bad = weights.findIndex((weight) => !Number.isFinite(weight));
+  if (bad >= 0) throw rangeError(`${argument}[${bad}]`, "a finite number", weights[bad]);
   return weights;
 }
 
