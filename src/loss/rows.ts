@@ -63,8 +63,9 @@ export function weighRows(
   if (to === undefined && !(indices && weights)) return weighingOf(terms, rows, rows, rows === 0);
   const open = mask && openClasses(mask, layout);
   const termOf = (row: number, weight: number): number => (indices && weights ? weight * weights[indices[row]] : weight);
-  const total = new Sum();
   let validCount = 0;
+  let sum = 0;
+  let lost = 0;
   let isEmpty = true;
   for (let row = 0; row < rows; row++) {
     if (open?.[row] === 0 || (indices && indices[row] === ignoreIndex)) {
@@ -76,30 +77,26 @@ export function weighRows(
     validCount++;
     const term = termOf(row, weight);
     isEmpty &&= term === 0;
-    total.add(term);
+    const next = sum + term;
+    lost += lostIn(sum, term, next);
+    sum = next;
   }
-  const totalWeight = total.value();
-  if (Number.isFinite(totalWeight) || !to) return weighingOf(terms, validCount, totalWeight, isEmpty);
-  const small = new Sum();
-  for (let row = 0; row < rows; row++) if (!Number.isNaN(to[row])) small.add(termOf(row, to[row] * SMALL_UNIT));
-  return weighingOf(terms, validCount, totalWeight, isEmpty, small.value(), SMALL_UNIT);
+  if (Number.isFinite(sum) || !to) return weighingOf(terms, validCount, Number.isFinite(sum) ? sum + lost : sum, isEmpty);
+  let small = 0;
+  lost = 0;
+  for (let row = 0; row < rows; row++) {
+    if (Number.isNaN(to[row])) continue;
+    const term = termOf(row, to[row] * SMALL_UNIT);
+    const next = small + term;
+    lost += lostIn(small, term, next);
+    small = next;
+  }
+  return weighingOf(terms, validCount, sum, isEmpty, small + lost, SMALL_UNIT);
 }
 
-/** A sum after Neumaier, which keeps the rounding error of each addition. */
-class Sum {
-  #sum = 0;
-  #lost = 0;
-
-  add(term: number): void {
-    const sum = this.#sum;
-    const next = sum + term;
-    this.#lost += Math.abs(sum) >= Math.abs(term) ? sum - next + term : term - next + sum;
-    this.#sum = next;
-  }
-
-  value(): number {
-    return Number.isFinite(this.#sum) ? this.#sum + this.#lost : this.#sum;
-  }
+/** What the addition next = fl(sum + term) loses (Neumaier). */
+function lostIn(sum: number, term: number, next: number): number {
+  return Math.abs(sum) >= Math.abs(term) ? sum - next + term : term - next + sum;
 }
 
 function weighingOf(
