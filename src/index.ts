@@ -7,6 +7,7 @@ export {
   crossEntropyWithGradient,
   type GradientResult,
   type HessianOptions,
+  type KnownNames,
   type LabelGradientResult,
   type LossResult,
   type LossWithGradientOptions,
@@ -24,7 +25,7 @@ export {
 export type { SoftmaxOptions } from "./layers/layer.js";
 export { Softmax } from "./layers/softmax.js";
 export { type ResidentLabels, SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptions } from "./layers/softmax-cross-entropy.js";
-export type { Labels } from "./loss/labels.js";
+export type { LabelKind, Labels } from "./loss/labels.js";
 export type { LossOptions, NestedBooleans } from "./loss/options.js";
 export type { Loss, LossOutputs, Output, Outputs } from "./loss/outputs.js";
 export type { Known, LossTerms, Reduction } from "./loss/terms.js";
@@ -32,6 +33,7 @@ export type {
   ByRow,
   ExtraAxis,
   IndexByRow,
+  Indices,
   NdArray,
   NdArrayLike,
   Nested,

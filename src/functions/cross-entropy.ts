@@ -156,9 +156,11 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   return result;
 }
 
-/** The names in options that must be known. */
-interface KnownNames<R extends string, O extends string> {
+/** The names in options that must be known, where their types tell them. */
+export interface KnownNames<R extends string, O extends string> {
+  /** As in {@link LossTerms}. */
   reduction?: Known<R, Reduction>;
+  /** As in {@link LossOptions}. */
   outputs?: readonly Known<O, Output>[];
 }
 

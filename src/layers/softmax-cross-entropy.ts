@@ -218,6 +218,7 @@ export class SoftmaxCrossEntropy<
   get divisor(): number | undefined {
     return this.#terms.divisor;
   }
+  /** The option `divisor` of the next forward; undefined gives back its default. */
   set divisor(value: number | undefined) {
     this.#setTerm("divisor", value);
   }
@@ -226,6 +227,7 @@ export class SoftmaxCrossEntropy<
   get emptyMean(): number {
     return this.#terms.emptyMean;
   }
+  /** The option `emptyMean` of the next forward; undefined gives back its default. */
   set emptyMean(value: number | undefined) {
     this.#setTerm("emptyMean", value);
   }
@@ -234,6 +236,7 @@ export class SoftmaxCrossEntropy<
   get labelSmoothing(): number {
     return this.#terms.labelSmoothing;
   }
+  /** The option `labelSmoothing` of the next forward; undefined gives back its default. */
   set labelSmoothing(value: number | undefined) {
     this.#setTerm("labelSmoothing", value);
   }
@@ -242,6 +245,7 @@ export class SoftmaxCrossEntropy<
   get zLoss(): number {
     return this.#terms.zLoss;
   }
+  /** The option `zLoss` of the next forward; undefined gives back its default. */
   set zLoss(value: number | undefined) {
     this.#setTerm("zLoss", value);
   }
@@ -250,6 +254,7 @@ export class SoftmaxCrossEntropy<
   get scale(): number {
     return this.#terms.scale;
   }
+  /** The option `scale` of the next forward; undefined gives back its default. */
   set scale(value: number | undefined) {
     this.#setTerm("scale", value);
   }
@@ -258,6 +263,7 @@ export class SoftmaxCrossEntropy<
   get weights(): Float64Array | undefined {
     return this.#terms.weights?.slice();
   }
+  /** The option `weights` of the next forward; undefined gives back its default. */
   set weights(value: LossTerms["weights"]) {
     this.#setTerm("weights", value);
   }
@@ -266,6 +272,7 @@ export class SoftmaxCrossEntropy<
   get topK(): number {
     return this.#output("topK") as number;
   }
+  /** The option `topK` of the next forward; undefined gives back its default. */
   set topK(k: number | undefined) {
     this.#setTerm("topK", k);
   }

@@ -59,7 +59,7 @@ export type ByRow<T> = T extends number | readonly number[]
         : never;
 
 /** A container of class indices in the place of one of doubles. */
-type Indices<T> = T extends Float64Array
+export type Indices<T> = T extends Float64Array
   ? Int32Array
   : T extends NdArray
     ? NdArray<Int32Array>
