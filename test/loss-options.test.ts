@@ -171,8 +171,8 @@ function verifyExtremes(random: Random, outer: number, classes: number, inner: n
   const weights = maybe(array(classes, () => size * (random() - 0.3)));
   const sampleWeights = maybe(array(rows, () => magnitude(-200, 200) * (random() < 0.5 ? -1 : 1)));
   const divisor = maybe(magnitude(-200, 200));
-  // Of terms further apart than doubles are, the lesser one is lost.
-  const zLoss = maybe((weights ? size : 1) * magnitude(-100, 0));
+  // Of terms further apart than doubles are, the lesser one is lost; so are the digits of 2 zLoss lse that a subnormal number has no place for.
+  const zLoss = maybe(Math.max(1e-290, (weights ? size : 1) * magnitude(-100, 0)));
   const vectorSize = magnitude(-120, 300);
   const vector = Float64Array.from({ length: rows * classes }, () => vectorSize * (2 * random() - 1));
   // The products of weights and distributions, which are targets, are doubles.

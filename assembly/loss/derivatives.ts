@@ -112,7 +112,7 @@ function meanOf<T>(at: Rows, s: v128): v128 {
   return v128.bitselect(mean, f64x2.div(sumProducts<T>(isPair, at.e, at.v, at.count, small), f64x2.mul(s, small)), isFinite);
 }
 
-/** The limit of c's exponent, beyond which it is taken out of a Hessian: g c (v − m) is not to overflow for v up to 10^300. */
+/** c of a Hessian is ordinary up to 2^C_ORDINARY, so that c (v − m) does not overflow for v up to 10^300. */
 const C_ORDINARY: i64 = 16;
 
 /** Writes the derivative that the plan asks for. */
@@ -138,9 +138,20 @@ export function writeDerivative<T>(plan: Plan, at: Rows, n: Targets): void {
   let cLo = f64x2.add(at.massLo, twoSumError(at.massHi, at.z, cHi));
   const isGradient = plan.derivative == GRADIENT;
   const twoZ = f64x2.splat(2 * plan.zLoss);
-  let kMass = isGradient ? exponentOf(cHi, ORDINARY) : exponentOf(f64x2.pmax(f64x2.abs(cHi), twoZ), C_ORDINARY);
+  const cSize = isGradient ? cHi : f64x2.pmax(f64x2.abs(cHi), twoZ);
+  let kMass = exponentOf(cSize, isGradient ? ORDINARY : C_ORDINARY);
   const areExtreme = i64x2.ne(v128.or(k, kMass), i64x2.splat(0));
-  if (v128.any_true(areExtreme)) dropFloor<T>(e, count, v128.and(n.eMax, areExtreme));
+  if (v128.any_true(areExtreme)) {
+    dropFloor<T>(e, count, v128.and(n.eMax, areExtreme));
+    if (!isGradient) {
+      // What has a power to come back must not overflow before: neither g nor c keeps any of its own.
+      const kRest = v128.and(exponentOf(g, 0), areExtreme);
+      g = withoutPower(kRest, g);
+      gLow = withoutPower(kRest, gLow);
+      k = i64x2.add(k, kRest);
+      kMass = v128.bitselect(exponentOf(cSize, 0), kMass, areExtreme);
+    }
+  }
   if (isGradient) {
     // The targets, which are in memory, have the power of c in them: g takes it.
     kMass = excessOf(kMass);
