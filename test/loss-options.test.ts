@@ -471,6 +471,13 @@ describe("factors near the ends of the doubles", () => {
     }
   });
 
+  it("have the right Hessian products beside a huge vector", () => {
+    const options = { sampleWeights: 1e19, reduction: "sum" } as const;
+    const [[a, b]] = crossEntropyHvp([[0, 0]], [[1e-200, 0]], [[1e290, -1e290]], options);
+    expect(a / 5e108).toBeCloseTo(1, 14);
+    expect(b).toBe(-a);
+  });
+
   it("have the right upstream gradients", () => {
     const want = crossEntropyWithGradient(LOGITS, SOFT, { reduction: "none" }).gradient.flat();
     for (const power of [-1000, -600, -100, 100, 600, 1000]) {

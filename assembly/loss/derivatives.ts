@@ -138,18 +138,17 @@ export function writeDerivative<T>(plan: Plan, at: Rows, n: Targets): void {
   let cLo = f64x2.add(at.massLo, twoSumError(at.massHi, at.z, cHi));
   const isGradient = plan.derivative == GRADIENT;
   const twoZ = f64x2.splat(2 * plan.zLoss);
-  const cSize = isGradient ? cHi : f64x2.pmax(f64x2.abs(cHi), twoZ);
-  let kMass = exponentOf(cSize, isGradient ? ORDINARY : C_ORDINARY);
+  const size = isGradient ? cHi : f64x2.pmax(f64x2.abs(cHi), twoZ);
+  let kMass = exponentOf(size, isGradient ? ORDINARY : C_ORDINARY);
   const areExtreme = i64x2.ne(v128.or(k, kMass), i64x2.splat(0));
   if (v128.any_true(areExtreme)) {
     dropFloor<T>(e, count, v128.and(n.eMax, areExtreme));
     if (!isGradient) {
-      // What has a power to come back must not overflow before: neither g nor c keeps any of its own.
+      // A product that gets a power back must not overflow before: g keeps none of its own.
       const kRest = v128.and(exponentOf(g, 0), areExtreme);
       g = withoutPower(kRest, g);
       gLow = withoutPower(kRest, gLow);
       k = i64x2.add(k, kRest);
-      kMass = v128.bitselect(exponentOf(cSize, 0), kMass, areExtreme);
     }
   }
   if (isGradient) {
