@@ -2,6 +2,21 @@
 
 import { typedArrayLength, typedArrayName } from "./tensor/typed-array.js";
 
+/** Says if a value is a Proxy that has been revoked: whatever touches it throws. */
+export function isRevoked(value: unknown): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Array.isArray, for any value. */
+export function isArray(value: unknown): value is unknown[] {
+  return !isRevoked(value) && Array.isArray(value);
+}
+
 /** A text that stands in a message as it is. */
 export class Verbatim {
   constructor(readonly text: string) {}
@@ -28,13 +43,12 @@ function showObject(value: object): string {
 
 /** A value as a message shows it: short, whatever it is. */
 function show(value: unknown): string {
-  if (value instanceof Verbatim) return value.text;
   if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
   try {
-    return showObject(value);
+    return value instanceof Verbatim ? value.text : showObject(value);
   } catch {
     return "an object";
   }
@@ -76,7 +90,9 @@ function meantBy(name: string, known: readonly string[]): string | undefined {
 export function checkOptions<O extends object>(options: O | undefined, known: readonly (keyof O & string)[]): Partial<O> {
   const copy = new Bare() as Partial<O>;
   if (options === undefined) return copy;
-  if (typeof options !== "object" || options === null || Symbol.iterator in options) throw typeError("options", "a plain object", options);
+  if (typeof options !== "object" || options === null || isRevoked(options) || Symbol.iterator in options) {
+    throw typeError("options", "a plain object", options);
+  }
   for (const name of Object.keys(options) as (keyof O & string)[]) {
     if (!known.includes(name)) throw typeError("options", `only the names ${known.join(", ")}`, name, meantBy(name, known));
     copy[name] = options[name];

@@ -91,6 +91,8 @@ describe("containers", () => {
     expect(softmax(new Float64Array(0), { shape: [0, 3] })).toEqual(new Float64Array(0));
     expect(logSumExp(new Float64Array(0), { shape: [0, 3] })).toEqual(new Float64Array(0));
     expect(softmax({ data: new Float64Array(0), shape: [2, 3, 0] as number[] }, { axis: 1 }).shape).toEqual([2, 3, 0]);
+    const none = new Float64Array(0);
+    expect(crossEntropyWithGradient(none, none, { shape: [0, 2 ** 32], labelSmoothing: 0.1 }).gradient).toEqual(none);
   });
 
   it("may be rows of typed arrays, in every function and layer", () => {

@@ -30,6 +30,13 @@ const shape = [2, 3];
 const shared = new Float64Array(8).fill(5);
 const zeros = new Float64Array(6);
 
+/** A Proxy that throws a TypeError of the engine, whatever is done with it. */
+function revoked(): Wrong {
+  const { proxy, revoke } = Proxy.revocable([1, 2, 3], {});
+  revoke();
+  return proxy;
+}
+
 function check(cases: readonly Case[]): void {
   it.each(cases)("%s", (_, run, type, message) => {
     const watched = [x, g, out, labels, shared, zeros];
@@ -96,6 +103,13 @@ describe("tensors", () => {
       () => softmax(new Proxy(x, {})),
       TypeError,
       `${expected}, got an object in the place of a Float64Array, perhaps a Proxy`,
+    ],
+    ["a revoked Proxy", () => softmax(revoked()), TypeError, `${expected}, got an object`],
+    [
+      "a row that is a revoked Proxy",
+      () => softmax([[1, 2, 3], revoked()]),
+      TypeError,
+      '"x[1]" expected an array of length 3, as x[0], got an object',
     ],
     ["a symbol", () => softmax(Symbol("logits") as Wrong), TypeError, `${expected}, got Symbol(logits)`],
     ["a symbol in an array", () => softmax([Symbol("logit")] as Wrong), TypeError, '"x[0]" expected a number, got Symbol(logit)'],
@@ -215,6 +229,12 @@ describe("shapes and axes", () => {
       TypeError,
       '"shape" expected an array of axis lengths, got 6',
     ],
+    [
+      "a shape that is a revoked Proxy",
+      () => softmax(x, { shape: revoked() }),
+      TypeError,
+      '"shape" expected an array of axis lengths, got an object',
+    ],
     ["no axes", () => softmax(x, { shape: [] }), RangeError, '"shape" expected a product of 6, the length of "x", got []'],
     ["no classes", () => crossEntropy([[], []], [0, 0]), RangeError, '"shape" expected at least one class on axis 1, got [2, 0]'],
     [
@@ -322,6 +342,13 @@ describe("options", () => {
     ],
     ["a map", () => softmax(x, new Map([["axis", 0]]) as Wrong), TypeError, '"options" expected a plain object, got an object (Map)'],
     ["an array", () => softmax(x, [2, 3] as Wrong), TypeError, '"options" expected a plain object, got [2, 3]'],
+    ["a revoked Proxy", () => softmax(x, revoked()), TypeError, '"options" expected a plain object, got an object'],
+    [
+      "outputs that are a revoked Proxy",
+      () => crossEntropy(x, labels, { shape, outputs: revoked() }),
+      TypeError,
+      '"outputs" expected an array of names, got an object',
+    ],
     [
       "an unknown reduction",
       () => crossEntropy(x, labels, { shape, reduction: "avg" as Wrong }),

@@ -344,6 +344,18 @@ describe("buffers that shrink while arguments are read", () => {
     ).toThrow(RangeError);
   });
 
+  it("are an error where they are transferred away", () => {
+    const array = logits.slice();
+    const labels = {
+      get data() {
+        structuredClone(array.buffer, { transfer: [array.buffer] });
+        return indices;
+      },
+      shape: [ROWS],
+    };
+    expect(() => crossEntropy(array, labels, { shape })).toThrow('"logits" expected to keep its 40000 elements during the call');
+  });
+
   it("reads each option once", () => {
     let reads = 0;
     const options = {

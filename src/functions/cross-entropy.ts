@@ -87,7 +87,7 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   const hasRowWeights = haveWeights(terms, sampleWeights !== undefined, mask !== undefined);
   const rowWeights = hasRowWeights ? allocate("shape", layout.rows) : undefined;
   const weighing = weighRows(terms, labels, layout, sampleWeights, mask, rowWeights);
-  const targets = needTargets(kind, terms) ? classTargets(terms, layout.classes, mask) : undefined;
+  const targets = needTargets(kind, terms) ? classTargets(terms, layout, mask) : undefined;
 
   const kernelOutputs = kernelOutputsOf(outputs, wanted?.labelGradient ?? false);
   const needsLosses = isByRow || outputs.includes("losses") || outputs.includes("firstBadRow");

@@ -499,7 +499,7 @@ export class SoftmaxCrossEntropy<
     const { kind } = this.#givenLabels();
     const { layout } = this;
     const mask = this.#hasMask ? { isShared: this.#classMask !== undefined, values: this.#classMask } : undefined;
-    if (needTargets(kind, this.#usedTerms)) this.#targets ??= classTargets(this.#usedTerms, layout.classes, mask);
+    if (needTargets(kind, this.#usedTerms)) this.#targets ??= classTargets(this.#usedTerms, layout, mask);
     const targets = needTargets(kind, this.#usedTerms) ? this.#targets : undefined;
     return new LossPlan(this.buffers, {
       classes: layout.classes,

@@ -1,6 +1,6 @@
 // The outputs of the loss. An output is a line of LossOutputs, which says its meaning, and a row of OUTPUTS, which says where it comes from.
 
-import { checkOneOf, typeError } from "../errors.js";
+import { checkOneOf, isArray, typeError } from "../errors.js";
 import type { ByRow, IndexByRow, SameAxes, Tensor } from "../tensor/containers.js";
 import { type ElementType, FLOAT, type FloatArray } from "../tensor/element.js";
 
@@ -129,6 +129,6 @@ const NONE: readonly Output[] = [];
 
 export function checkOutputs(outputs: unknown = NONE): readonly Output[] {
   if (outputs === NONE) return NONE;
-  if (!Array.isArray(outputs)) throw typeError("outputs", "an array of names", outputs);
-  return outputs.map((name, i) => checkOneOf(`outputs[${i}]`, name, OUTPUT_NAMES));
+  if (!isArray(outputs)) throw typeError("outputs", "an array of names", outputs);
+  return Array.from(outputs, (name, i) => checkOneOf(`outputs[${i}]`, name, OUTPUT_NAMES));
 }

@@ -28,9 +28,10 @@ export interface ClassTargets {
   readonly arePositive: boolean;
 }
 
-export function classTargets(terms: Terms, classes: number, mask: Partial<Mask> | undefined): ClassTargets {
+export function classTargets(terms: Terms, { rows, classes }: Layout, mask: Partial<Mask> | undefined): ClassTargets {
   const { labelSmoothing } = terms;
-  const weights = terms.weights ?? zeros(FLOAT, classes).fill(1);
+  // Nobody asks for the targets of no rows, which may have more classes than fit in memory.
+  const weights = terms.weights ?? zeros(FLOAT, rows > 0 ? classes : 0).fill(1);
   const keep = 1 - labelSmoothing;
   const open = mask?.isShared ? mask.values : undefined;
   const share = shareOf(labelSmoothing, open ? countOpen(open) : classes);

@@ -4,7 +4,7 @@ import { rangeError } from "../errors.js";
 
 import { type ElementArray, type ElementType, elementsOf } from "../tensor/element.js";
 import type { Extent, Layout } from "../tensor/shape.js";
-import type { NumberArray } from "../tensor/typed-array.js";
+import { type NumberArray, typedArrayLength } from "../tensor/typed-array.js";
 import type { Kernels } from "../wasm/abi.js";
 import { type BufferSpec, Buffers } from "./buffers.js";
 import { Instance } from "./instance.js";
@@ -56,9 +56,12 @@ export function lengthOf(extent: BufferExtent, { outer, classes, inner }: Extent
   return extent === "classes" ? classes : extent;
 }
 
-/** Checks that an array is as long as it was when it was read: a getter of another argument can make its buffer shrink. */
-export function checkLength(argument: string, array: ArrayLike<unknown>, length: number): void {
-  if (array.length !== length) throw rangeError(argument, `to keep its ${length} elements during the call`, array);
+/**
+ * Checks that an array is as long as it was when it was read: a getter of another argument can take its memory away. `array.length` itself may be
+ * out of date in the compiled code of V8.
+ */
+export function checkLength(argument: string, array: ElementArray | NumberArray, length: number): void {
+  if (typedArrayLength(array) !== length) throw rangeError(argument, `to keep its ${length} elements during the call`, array);
 }
 
 /** A buffer of a chunk, and the arrays of the whole batch that it is copied from and to. */

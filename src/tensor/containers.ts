@@ -1,7 +1,7 @@
 // Containers of numbers: typed arrays, nested arrays, arrays of typed rows, { data, shape }. They are read into row-major elements, and results
 // are put into the same kind of container.
 
-import { checkInteger, counted, rangeError, typeError, Verbatim } from "../errors.js";
+import { checkInteger, counted, isArray, isRevoked, rangeError, typeError, Verbatim } from "../errors.js";
 import { FLOAT, FLOAT_ARRAY, type FloatArray, isFloatArray, zeros } from "./element.js";
 import { checkShape, MAX_AXES, sameShape, showShape, sizeOf } from "./shape.js";
 import { type NumericArray, plainView, typedArrayName } from "./typed-array.js";
@@ -122,7 +122,7 @@ export function readTensor(argument: string, value: unknown, shapeOption?: unkno
 
 function readShaped(argument: string, value: unknown): Elements | undefined {
   if (typeof value === "number") return { data: zeros(FLOAT, 1).fill(value), shape: [], form: "nested" };
-  if (Array.isArray(value)) return readNested(argument, value);
+  if (isArray(value)) return readNested(argument, value);
   const read = readNdArray(argument, value);
   if (!read) return undefined;
   const { data, shape } = read;
@@ -146,7 +146,7 @@ export function readValues(
 ): { values: NumericArray; shape?: readonly number[] } | undefined {
   const view = plainView(value);
   if (view) return { values: view };
-  const read = Array.isArray(value) ? readNested(argument, value, toNumber) : readNdArray(argument, value);
+  const read = isArray(value) ? readNested(argument, value, toNumber) : readNdArray(argument, value);
   return read && { values: read.data, shape: read.shape };
 }
 
@@ -170,7 +170,7 @@ export function allocate(argument: string, size: number, Elements?: ArrayConstru
 function readNested(argument: string, value: readonly unknown[], toNumber?: ToNumber): Elements {
   const shape: number[] = [];
   let level: unknown = value;
-  for (; Array.isArray(level); level = level[0]) {
+  for (; isArray(level); level = level[0]) {
     if (shape.length === MAX_AXES) throw rangeError(argument, `at most ${MAX_AXES} axes`, value);
     shape.push(checkInteger(`${argument}${"[0]".repeat(shape.length)}.length`, level.length, 0, Number.MAX_SAFE_INTEGER));
   }
@@ -182,7 +182,7 @@ function readNested(argument: string, value: readonly unknown[], toNumber?: ToNu
 
   /** The numbers of a row of the last axis. */
   const fillRow = (row: unknown, index: number): void => {
-    if (!Array.isArray(row) || row.length !== rowLength) throw misplaced(row, last, index);
+    if (!isArray(row) || row.length !== rowLength) throw misplaced(row, last, index);
     const at = index * rowLength;
     for (let i = 0; i < rowLength; i++) {
       const entry: unknown = row[i];
@@ -205,7 +205,7 @@ function readNested(argument: string, value: readonly unknown[], toNumber?: ToNu
   /** All that lies in an array of an axis before the last; `index` counts the arrays of that axis. */
   const fill = (level: unknown, axis: number, index: number): void => {
     const length = shape[axis];
-    if (!Array.isArray(level) || level.length !== length) throw misplaced(level, axis, index);
+    if (!isArray(level) || level.length !== length) throw misplaced(level, axis, index);
     const at = index * length;
     if (axis + 1 === last) for (let i = 0; i < length; i++) fillLast(level[i], at + i);
     else for (let i = 0; i < length; i++) fill(level[i], axis + 1, at + i);
@@ -221,7 +221,7 @@ function readNested(argument: string, value: readonly unknown[], toNumber?: ToNu
     const row = axis === last && firstRow ? (toNumber ? "a typed array" : `a ${FLOAT_ARRAY}`) : "an array";
     const like = index > 0 ? `, as ${argument}${"[0]".repeat(axis)}` : "";
     const expected = axis > last ? "a number" : `${row} of length ${shape[axis]}${like}`;
-    if (Array.isArray(found)) return rangeError(path, expected, new Verbatim(`an array of length ${found.length}`));
+    if (isArray(found)) return rangeError(path, expected, new Verbatim(`an array of length ${found.length}`));
     if (typeof found === "number" || isFlat(found)) return rangeError(path, expected, found);
     return otherElements(path, expected, found);
   };
@@ -248,7 +248,7 @@ function propertyOf(container: object, name: string): unknown {
 
 /** Reads the elements of an ndarray in row-major order: a view of its data if they lie there like that, else a copy. */
 function readNdArray(argument: string, value: unknown): Omit<Elements<NumericArray>, "form"> | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
+  if (typeof value !== "object" || value === null || isRevoked(value)) return undefined;
   const data = propertyOf(value, "data");
   const lengths = propertyOf(value, "shape");
   if (data === undefined || lengths === undefined) return undefined;
@@ -282,7 +282,7 @@ function readNdArray(argument: string, value: unknown): Omit<Elements<NumericArr
 }
 
 function readStrides(argument: string, given: unknown, shape: readonly number[]): readonly number[] {
-  const steps = Array.isArray(given) ? given : plainView(given);
+  const steps = isArray(given) ? given : plainView(given);
   if (!steps) throw typeError(argument, "an array of strides", given);
   const strides = shape.map((_, i) => Number(steps[i]));
   if (steps.length !== shape.length || !strides.every(Number.isSafeInteger)) {

@@ -1,6 +1,6 @@
 // Shapes, and the class axis of a tensor as (outer, classes, inner).
 
-import { checkInteger, rangeError, typeError } from "../errors.js";
+import { checkInteger, isArray, rangeError, typeError } from "../errors.js";
 import { plainView } from "./typed-array.js";
 
 /** The shape and the class axis of a tensor. */
@@ -42,7 +42,7 @@ export function showShape(shape: readonly number[]): string {
 
 /** Checks a shape, lengths that are integers of at least 0. Gives a copy. */
 export function checkShape(argument: string, shape: unknown): readonly number[] {
-  const given = Array.isArray(shape) ? shape : plainView(shape);
+  const given = isArray(shape) ? shape : plainView(shape);
   if (given === undefined) throw typeError(argument, "an array of axis lengths", shape);
   const axes = given.length;
   if (!(axes <= MAX_AXES)) throw rangeError(argument, `at most ${MAX_AXES} axes`, given);
