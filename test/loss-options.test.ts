@@ -6,7 +6,7 @@ import { type Random, seeded } from "../reference/data.js";
 import { type Conditioned, exactTerms } from "../reference/exact-terms.js";
 import { positionIn } from "../reference/layout.js";
 import { LIMITS } from "../reference/limits.js";
-import { type Exact, exact } from "../reference/oracle.js";
+import { exact } from "../reference/oracle.js";
 import {
   crossEntropy,
   crossEntropyHessianDiagonal,
@@ -18,7 +18,7 @@ import {
   softmax,
 } from "../src/index.js";
 import { type LossCase, lossCase } from "./loss-cases.js";
-import { expectSameBits, within } from "./verify.js";
+import { expectSameBits, near, verifyLoss } from "./verify.js";
 
 const OUTPUTS = [
   "losses",
@@ -34,60 +34,15 @@ const OUTPUTS = [
   "firstBadRow",
 ] as const;
 
-/** Fails unless the error of `got` is within the limit times its condition. */
-function near(limit: number, what: string, got: number, { value, size }: Conditioned): void {
-  if (value.isZero()) within(limit, what, got, value, size);
-  else if (!value.isFinite()) expect(got, what).toBe(value.toNumber());
-  else within(limit * Math.max(1, size.div(value.abs()).toNumber()), what, got, value);
-}
-
-const plain = (value: Exact): Conditioned => ({ value, size: value.abs() });
-
-function verify({ outer, classes, inner, logits, labels, vector, options, exact: rows }: LossCase): void {
-  const layout = { shape: [outer, classes, inner], axis: 1, reduction: "none" } as const;
+function verify(lossCase: LossCase): void {
+  const { outer, classes, inner, logits, labels, vector, options, exact: rows } = lossCase;
   const labelGradient = labels instanceof Float64Array;
-  const given = { ...options, ...layout };
+  const given = { ...options, shape: [outer, classes, inner], axis: 1, reduction: "none" } as const;
   const got = crossEntropyWithGradient(logits, labels, { ...given, outputs: OUTPUTS, labelGradient: labelGradient as true });
-  const product = crossEntropyHvp(logits, labels, vector, given);
-  const diagonal = crossEntropyHessianDiagonal(logits, labels, given);
-  const at = positionIn(classes, inner);
-  const terms = Object.entries(options).filter(([, value]) => value !== undefined);
-  rows.forEach((want, r) => {
-    const where = (result: string, j?: number) =>
-      `${result}, row ${r}${j === undefined ? "" : `, class ${j}`} of [${outer}, ${classes}, ${inner}], ${JSON.stringify(Object.fromEntries(terms))}`;
-    if (want === undefined) {
-      expect(got.losses[r], where("loss")).toBe(0);
-      expect(got.lse[r], where("lse")).toBe(-Infinity);
-      expect(got.entropy[r], where("entropy")).toBe(0);
-      expect(got.argmax[r], where("argmax")).toBe(-1);
-      for (let j = 0; j < classes; j++) {
-        for (const tensor of [got.probs, got.gradient, product, diagonal]) expect(tensor[at(r, j)] + 0, where("ignored", j)).toBe(0);
-        expect(got.logProbs[at(r, j)], where("log p", j)).toBe(-Infinity);
-      }
-      return;
-    }
-    const { row } = want;
-    near(LIMITS.loss, where("loss"), got.losses[r], want.loss);
-    within(LIMITS.lse, where("lse"), got.lse[r], row.lse, row.max);
-    near(LIMITS.loss, where("entropy"), got.entropy[r], plain(want.entropy));
-    const v = Array.from({ length: classes }, (_, j) => vector[at(r, j)]);
-    const exactProduct = want.product(v);
-    const best = row.probs.reduce((a, b, j) => (b.gt(row.probs[a]) ? j : a), 0);
-    expect(got.argmax[r], where("argmax")).toBe(best);
-    for (let j = 0; j < classes; j++) {
-      const k = at(r, j);
-      near(LIMITS.gradient, where("gradient", j), got.gradient[k], want.gradient[j]);
-      near(LIMITS.probs, where("p", j), got.probs[k], plain(row.probs[j]));
-      const logProb = row.logProbs[j];
-      if (logProb) within(LIMITS.logProbs, where("log p", j), got.logProbs[k], logProb);
-      else expect(got.logProbs[k], where("log p", j)).toBe(-Infinity);
-      near(LIMITS.secondOrder, where("product", j), product[k], exactProduct[j]);
-      near(LIMITS.secondOrder, where("diagonal", j), diagonal[k], want.diagonal[j]);
-      if (labelGradient) near(LIMITS.gradient, where("label gradient", j), got.labelGradient[k], plain(want.labelGradient[j]));
-    }
-  });
-  const valid = rows.filter((row) => row !== undefined);
-  expect(got.validCount).toBe(valid.length);
+  const hessianProduct = crossEntropyHvp(logits, labels, vector, given);
+  const hessianDiagonal = crossEntropyHessianDiagonal(logits, labels, given);
+  verifyLoss(lossCase, { ...got, hessianProduct, hessianDiagonal });
+  expect(got.validCount).toBe(rows.filter((row) => row !== undefined).length);
 }
 
 /** (outer, classes, inner) on both sides of every change of kernel. */

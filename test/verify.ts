@@ -1,12 +1,15 @@
-// One batch through every forward kernel and every gradient, held to the bounds against the oracle, with canaries around all buffers.
+// Results held to the bounds against the oracle: those of one batch through every forward kernel and every gradient, with canaries around all
+// buffers; those of a loss with options.
 
 import { expect } from "vitest";
 import type { Rows } from "../reference/data.js";
+import type { Conditioned } from "../reference/exact-terms.js";
 import { layOut, positionIn } from "../reference/layout.js";
 import { LIMITS } from "../reference/limits.js";
 import { type Exact, type ExactRow, exact, exactGradient, exactLoss, exactRow, exactSum, ulpError } from "../reference/oracle.js";
 import type { CanaryArena } from "./arena.js";
 import { lossOf } from "./loss-call.js";
+import { type LossCase, rowOf } from "./loss-cases.js";
 
 /** Fails unless `got` is within `limit` ulps, of the exact value or of `unit` where that is larger. */
 export function within(limit: number, what: string, got: number, want: Exact, unit?: Exact): void {
@@ -108,6 +111,72 @@ export function verifyForward(
       const logProb = row.logProbs[j];
       if (logProb) within(LIMITS.logProbs, where("log p", j), logProbs[at(r, j)], logProb);
       else expect(logProbs[at(r, j)], where("log p", j)).toBe(-Infinity);
+    }
+  });
+}
+
+/** Fails unless the error of `got` is within the limit times its condition. */
+export function near(limit: number, what: string, got: number, { value, size }: Conditioned): void {
+  if (value.isZero()) within(limit, what, got, value, size);
+  else if (!value.isFinite()) expect(got, what).toBe(value.toNumber());
+  else within(limit * Math.max(1, size.div(value.abs()).toNumber()), what, got, value);
+}
+
+const plain = (value: Exact): Conditioned => ({ value, size: value.abs() });
+
+/** Results of a loss, each by row or laid out like the logits. */
+export interface LossResults {
+  readonly losses: ArrayLike<number>;
+  readonly lse: ArrayLike<number>;
+  readonly entropy: ArrayLike<number>;
+  readonly argmax: ArrayLike<number>;
+  readonly probs: ArrayLike<number>;
+  readonly logProbs: ArrayLike<number>;
+  readonly gradient: ArrayLike<number>;
+  readonly labelGradient: ArrayLike<number>;
+  readonly hessianProduct: ArrayLike<number>;
+  readonly hessianDiagonal: ArrayLike<number>;
+}
+
+/** Holds the results of a loss that there are to the bounds. */
+export function verifyLoss({ outer, classes, inner, vector, options, exact: rows }: LossCase, results: Partial<LossResults>): void {
+  const at = positionIn(classes, inner);
+  const { losses, lse, entropy, argmax, probs, logProbs, gradient, labelGradient, hessianProduct, hessianDiagonal } = results;
+  rows.forEach((want, r) => {
+    const where = (result: string, j?: number) =>
+      `${result}, row ${r}${j === undefined ? "" : `, class ${j}`} of [${outer}, ${classes}, ${inner}], ${JSON.stringify(options)}`;
+    if (want === undefined) {
+      if (losses) expect(losses[r], where("loss")).toBe(0);
+      if (lse) expect(lse[r], where("lse")).toBe(-Infinity);
+      if (entropy) expect(entropy[r], where("entropy")).toBe(0);
+      if (argmax) expect(argmax[r], where("argmax")).toBe(-1);
+      for (let j = 0; j < classes; j++) {
+        for (const tensor of [probs, gradient, hessianProduct, hessianDiagonal]) {
+          if (tensor) expect(tensor[at(r, j)] + 0, where("ignored", j)).toBe(0);
+        }
+        if (logProbs) expect(logProbs[at(r, j)], where("log p", j)).toBe(-Infinity);
+      }
+      return;
+    }
+    const { row } = want;
+    if (losses) near(LIMITS.loss, where("loss"), losses[r], want.loss);
+    if (lse) within(LIMITS.lse, where("lse"), lse[r], row.lse, row.max);
+    if (entropy) near(LIMITS.loss, where("entropy"), entropy[r], plain(want.entropy));
+    if (argmax) {
+      const best = row.probs.reduce((a, b, j) => (b.gt(row.probs[a]) ? j : a), 0);
+      expect(argmax[r], where("argmax")).toBe(best);
+    }
+    const exactProduct = hessianProduct && want.product(rowOf(vector, { classes, inner }, r));
+    for (let j = 0; j < classes; j++) {
+      const k = at(r, j);
+      if (gradient) near(LIMITS.gradient, where("gradient", j), gradient[k], want.gradient[j]);
+      if (probs) near(LIMITS.probs, where("p", j), probs[k], plain(row.probs[j]));
+      const logProb = row.logProbs[j];
+      if (logProbs && logProb) within(LIMITS.logProbs, where("log p", j), logProbs[k], logProb);
+      else if (logProbs) expect(logProbs[k], where("log p", j)).toBe(-Infinity);
+      if (exactProduct) near(LIMITS.secondOrder, where("product", j), hessianProduct[k], exactProduct[j]);
+      if (hessianDiagonal) near(LIMITS.secondOrder, where("diagonal", j), hessianDiagonal[k], want.diagonal[j]);
+      if (labelGradient) near(LIMITS.gradient, where("label gradient", j), labelGradient[k], plain(want.labelGradient[j]));
     }
   });
 }
