@@ -361,6 +361,13 @@ describe("factors near the ends of the doubles", () => {
         else expect(g).toBe(w);
       });
     }
+    const weights = new Array(LOGITS[0].length).fill(1.7e308);
+    for (const ignoreIndex of [undefined, -1]) {
+      const got = crossEntropyWithGradient(LOGITS, LABELS, { weights, ignoreIndex, outputs: ["totalWeight"] });
+      expect(got.loss).toBeCloseTo(want.loss, 14);
+      for (const [i, g] of got.gradient.flat().entries()) expect(g).toBeCloseTo(want.gradient.flat()[i], 15);
+      expect(got.totalWeight).toBe(Infinity);
+    }
   });
 
   it.each(SHAPES)("outer %d, %d classes, inner %d: derivatives are exact until they overflow themselves", (outer, classes, inner) => {

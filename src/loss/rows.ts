@@ -63,9 +63,8 @@ export function weighRows(
   if (to === undefined && !(indices && weights)) return weighingOf(terms, rows, rows, rows === 0);
   const open = mask && openClasses(mask, layout);
   const termOf = (row: number, weight: number): number => (indices && weights ? weight * weights[indices[row]] : weight);
+  const total = new CompensatedSum();
   let validCount = 0;
-  let sum = 0;
-  let lost = 0;
   let isEmpty = true;
   for (let row = 0; row < rows; row++) {
     if (open?.[row] === 0 || (indices && indices[row] === ignoreIndex)) {
@@ -77,26 +76,31 @@ export function weighRows(
     validCount++;
     const term = termOf(row, weight);
     isEmpty &&= term === 0;
-    const next = sum + term;
-    lost += lostIn(sum, term, next);
-    sum = next;
+    total.add(term);
   }
-  if (Number.isFinite(sum) || !to) return weighingOf(terms, validCount, Number.isFinite(sum) ? sum + lost : sum, isEmpty);
-  let small = 0;
-  lost = 0;
+  if (Number.isFinite(total.value)) return weighingOf(terms, validCount, total.value, isEmpty);
+  const small = new CompensatedSum();
   for (let row = 0; row < rows; row++) {
-    if (Number.isNaN(to[row])) continue;
-    const term = termOf(row, to[row] * SMALL_UNIT);
-    const next = small + term;
-    lost += lostIn(small, term, next);
-    small = next;
+    const weight = to ? to[row] : 1;
+    if (!Number.isNaN(weight)) small.add(termOf(row, weight * SMALL_UNIT));
   }
-  return weighingOf(terms, validCount, sum, isEmpty, small + lost, SMALL_UNIT);
+  return weighingOf(terms, validCount, total.value, isEmpty, small.value, SMALL_UNIT);
 }
 
-/** What the addition next = fl(sum + term) loses (Neumaier). */
-function lostIn(sum: number, term: number, next: number): number {
-  return Math.abs(sum) >= Math.abs(term) ? sum - next + term : term - next + sum;
+/** A sum that keeps what its additions lose (Neumaier). */
+class CompensatedSum {
+  private sum = 0;
+  private lost = 0;
+
+  add(term: number): void {
+    const next = this.sum + term;
+    this.lost += Math.abs(this.sum) >= Math.abs(term) ? this.sum - next + term : term - next + this.sum;
+    this.sum = next;
+  }
+
+  get value(): number {
+    return Number.isFinite(this.sum) ? this.sum + this.lost : this.sum;
+  }
 }
 
 function weighingOf(
