@@ -368,6 +368,30 @@ describe("buffers that shrink while arguments are read", () => {
   });
 });
 
+describe("a layer that changes while an upstream is read", () => {
+  const x = [
+    [1, 2],
+    [3, 4],
+  ];
+
+  const upstreamOf = (layer: { resize(shape: number[]): void }, shape: number[]) => ({
+    get data() {
+      layer.resize([3, 4]);
+      return new Float64Array(shape.reduce((a, b) => a * b));
+    },
+    shape,
+  });
+
+  it("has no results for its new shape", () => {
+    const layer = new Softmax();
+    layer.forward(x);
+    expect(() => layer.backward(upstreamOf(layer, [3, 4]))).toThrow("Softmax: backward() expected a call of forward() first");
+    const loss = new SoftmaxCrossEntropy({ reduction: "none" });
+    loss.forward(x, [0, 1]);
+    expect(() => loss.backward(upstreamOf(loss, [3]))).toThrow("SoftmaxCrossEntropy: backward() expected a call of forward() first");
+  });
+});
+
 describe("properties of Object.prototype", () => {
   it("are no options, and no part of a container", () => {
     const x = [

@@ -396,15 +396,18 @@ export class SoftmaxCrossEntropy<
    * @throws TypeError or RangeError for an upstream that does not fit; Error before {@link forward} and after {@link dispose}.
    */
   backward<T extends Tensor = Float64Array>(upstream: number | Tensor = 1): SameAxes<T> {
+    const byRow = typeof upstream === "number" ? undefined : this.#readUpstream(upstream);
+    // A getter of the upstream may have changed the layer's shape.
     this.requireForward("backward()");
-    if (typeof upstream !== "number") {
-      const byRow = this.#readUpstream(upstream);
+    if (byRow) {
+      const { rows } = this.layout;
+      if (byRow.length !== rows) throw rangeError("upstream", `a number for each of ${rows} rows`, upstream);
       this.#checkInputs(this.#labels);
       this.float64("upstreamByRow").set(byRow);
       this.#run("upstreamByRow");
     } else if (upstream !== this.#upstream) {
       this.#checkInputs(this.#labels);
-      this.#run(upstream);
+      this.#run(upstream as number);
     }
     // A gradient that is handed out may be changed; one that is added stays in memory.
     if (this.#accumulates) this.kernels.add(this.ptr("exps"), this.ptr("gradient"), 0, this.layout.size, this.ptr("scratch"));
@@ -464,11 +467,9 @@ export class SoftmaxCrossEntropy<
   }
 
   #readUpstream(upstream: unknown): FloatArray {
-    const { reduction } = this.#usedTerms;
+    const { reduction } = this.#terms;
     if (reduction !== "none") throw typeError("upstream", `a number, with reduction ${JSON.stringify(reduction)}`, upstream);
-    const { data } = readTensor("upstream", upstream);
-    if (data.length !== this.layout.rows) throw rangeError("upstream", `a number for each of ${this.layout.rows} rows`, upstream);
-    return data;
+    return readTensor("upstream", upstream).data;
   }
 
   /** The buffer of labels that a run reads. */

@@ -98,8 +98,9 @@ export class Softmax extends Layer {
    */
   backward<T extends Tensor>(upstream: T): SameAxes<T>;
   backward(upstream?: Tensor): unknown {
-    this.requireForward("backward()");
     const given = upstream === undefined ? undefined : this.read("upstream", upstream);
+    // A getter of the upstream may have changed the layer's shape.
+    this.requireForward("backward()");
     if (given) {
       const shape = this.shape as readonly number[];
       if (!sameShape(given.shape, shape)) throw rangeError("upstream", `the shape ${showShape(shape)}`, given.shape);
