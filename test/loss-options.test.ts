@@ -121,17 +121,20 @@ function verifyExtremes(random: Random, outer: number, classes: number, inner: n
   const magnitude = (least: number, most: number) => 10 ** (least + (most - least) * random());
   const array = (length: number, make: () => number) => Array.from({ length }, make);
   const scale = maybe(magnitude(-100, 100));
-  const logits = Float64Array.from({ length: rows * classes }, () => (100 * random() - 50) / (scale ?? 1));
-  const size = magnitude(-250, 300);
+  // A p below 2^-1298 counts as 0. Beside tiny weights, masses or vectors also a greater one may be lost.
+  const isDeep = random() < 0.3;
+  const spread = isDeep ? 890 : 100;
+  const logits = Float64Array.from({ length: rows * classes }, () => (spread * (random() - 0.5)) / (scale ?? 1));
+  const size = magnitude(isDeep ? -150 : -250, 300);
   const weights = maybe(array(classes, () => size * (random() - 0.3)));
   const sampleWeights = maybe(array(rows, () => magnitude(-200, 200) * (random() < 0.5 ? -1 : 1)));
   const divisor = maybe(magnitude(-200, 200));
   // Of terms further apart than doubles are, the lesser one is lost; so are the digits of 2 zLoss lse that a subnormal number has no place for.
   const zLoss = maybe(Math.max(1e-290, (weights ? size : 1) * magnitude(-100, 0)));
-  const vectorSize = magnitude(-120, 300);
+  const vectorSize = magnitude(isDeep ? -20 : -120, 300);
   const vector = Float64Array.from({ length: rows * classes }, () => vectorSize * (2 * random() - 1));
   // The products of weights and distributions, which are targets, are doubles.
-  const mass = weights || zLoss ? 1 : magnitude(-250, 300);
+  const mass = weights || zLoss ? 1 : magnitude(isDeep ? -150 : -250, 300);
   const labels =
     random() < 0.5
       ? Int32Array.from({ length: rows }, () => Math.floor(random() * classes))

@@ -5,7 +5,7 @@
 
 import { bytesOf, loadByRow, splat, storeLane } from "../number/storage";
 import { EXP_UNBIAS } from "../number/exp";
-import { excessOf, exponentOf, ORDINARY, timesPowers, withoutPower } from "../number/range";
+import { clamped, excessOf, exponentOf, lesser, ORDINARY, powerOfTwo, timesPowers, withoutPower } from "../number/range";
 import { highHalf, productLow, remainder, twoSumError } from "../number/two-sum";
 import { scaleRow, scaleRowLessLabels } from "../softmax/finish";
 import { dropFloor, factorLow, labelGradient, Normalizer, scaledLess } from "../softmax/normalizer";
@@ -115,6 +115,13 @@ function meanOf<T>(at: Rows, s: v128): v128 {
 /** c of a Hessian is ordinary up to 2^C_ORDINARY, so that c (v − m) does not overflow for v up to 10^300. */
 const C_ORDINARY: i64 = 16;
 
+/**
+ * The most power of 2 that g c has, and that g has: the one takes p = 2^-1298 to a normal double and v = 10^300 not beyond the largest, the other
+ * leaves room for a product of two.
+ */
+const MOST_POWER: i64 = 380;
+const MOST_POWER_OF_G: i64 = 900;
+
 /** Writes the derivative that the plan asks for. */
 export function writeDerivative<T>(plan: Plan, at: Rows, n: Targets): void {
   const zero = f64x2.splat(0), one = f64x2.splat(1);
@@ -151,16 +158,25 @@ export function writeDerivative<T>(plan: Plan, at: Rows, n: Targets): void {
       k = i64x2.add(k, kRest);
     }
   }
+  let room = i64x2.splat(MOST_POWER);
   if (isGradient) {
-    // The targets, which are in memory, have the power of c in them: g takes it.
-    kMass = excessOf(kMass);
-    g = withoutPower(kMass, g);
-    gLow = withoutPower(kMass, gLow);
+    // The targets, which are in memory, have the power of c in them: g takes what is too much of it.
+    const excess = excessOf(kMass);
+    room = lesser(i64x2.add(i64x2.sub(room, kMass), excess), i64x2.add(i64x2.splat(MOST_POWER_OF_G), excess));
+    kMass = excess;
+    g = withoutPower(excess, g);
+    gLow = withoutPower(excess, gLow);
   } else {
     cHi = withoutPower(kMass, cHi);
     cLo = withoutPower(kMass, cLo);
   }
   k = i64x2.add(k, kMass);
+  // A power above 1 comes back at once, as far as there is room. Else a p below the least double would be lost.
+  const kept = clamped(lesser(k, room), 0, MOST_POWER_OF_G);
+  const power = powerOfTwo(kept);
+  g = f64x2.mul(g, power);
+  gLow = f64x2.mul(gLow, power);
+  k = i64x2.sub(k, kept);
 
   const inverse = f64x2.div(one, n.hi);
   if (isGradient) {

@@ -33,6 +33,13 @@ export function withoutPower(k: v128, x: v128): v128 {
   return f64x2.mul(x, powerOfTwo(i64x2.neg(k)));
 }
 
+/** The lesser one of two numbers. */
+// @ts-ignore: decorator
+@inline
+export function lesser(a: v128, b: v128): v128 {
+  return v128.bitselect(a, b, i64x2.gt_s(b, a));
+}
+
 /** k, or the nearest number from `least` to `most`. */
 // @ts-ignore: decorator
 @inline
