@@ -16,7 +16,9 @@ const plugins = [
   {
     name: "built-worker",
     transform: (code: string, id: string) =>
-      id.endsWith("/src/threads/options.ts") ? code.replaceAll("./worker.js", "../../dist/worker.js") : undefined,
+      id.endsWith("/src/threads/start-worker.ts")
+        ? code.replaceAll("./softmax-wasm-worker.js", "../../dist/softmax-wasm-worker.js")
+        : undefined,
   },
 ];
 

@@ -27,12 +27,19 @@ export async function bundle(
     format: "esm",
     target: "es2022",
     logLevel: "warning",
+    // CommonJS has no address of its own to find the worker by: it starts from its source.
+    ...(options.format === "cjs" && { platform: "node", define: { "import.meta.url": "undefined" } }),
     plugins: [
       {
         name: "kernels",
-        setup: ({ onResolve }) => {
+        setup: ({ onLoad, onResolve }) => {
           onResolve({ filter: /\/binary\.generated\.js$/ }, () => ({ path: path(`src/wasm/${EMBEDDED[name]}.generated.ts`) }));
           if (source) onResolve({ filter: /\/source\.js$/ }, () => ({ path: path(`src/wasm/source-${source}.ts`) }));
+          // Of a module that is required esbuild makes a function, which evaluates it when it is called.
+          onLoad({ filter: /\/wasm\/loader\.ts$/ }, () => ({
+            contents: 'export const instantiateSync = (...args) => require("./index.js").instantiateSync(...args);',
+            resolveDir: path("node_modules/@assemblyscript/loader"),
+          }));
           if (smallGrain) onResolve({ filter: /\/grain\.js$/ }, () => ({ path: path("test/small-grain.ts") }));
         },
       },

@@ -2,7 +2,7 @@
 //
 // Entries share no file: they differ in the source of their kernels (src/wasm/source*.ts), and each has a memory and threads of its own.
 
-import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Plugin, rollup } from "rollup";
 import { dts } from "rollup-plugin-dts";
@@ -19,11 +19,13 @@ async function writePrograms(): Promise<void> {
   const { version, license } = JSON.parse(readFileSync(path("package.json"), "utf8"));
   const lines = [`softmax-wasm ${version}, ${license} licence.`, ...LOADER];
   const options = { banner: { js: lines.map((line) => `// ${line}`).join("\n") } };
-  await bundle("src/index.ts", "dist/index.js", "release", options);
-  await bundle("src/index.ts", "dist/relaxed.js", "relaxed", options);
-  await bundle("src/slim.ts", "dist/slim.js", "release", { ...options, source: "slim" });
+  for (const format of ["esm", "cjs"] as const) {
+    const extension = format === "cjs" ? "cjs" : "js";
+    await bundle("src/index.ts", `dist/index.${extension}`, "release", { ...options, format });
+    await bundle("src/index.ts", `dist/relaxed.${extension}`, "relaxed", { ...options, format });
+    await bundle("src/slim.ts", `dist/slim.${extension}`, "release", { ...options, format, source: "slim" });
+  }
   await bundle("src/index.ts", "dist/workerd.js", "release", { ...options, source: "workerd", external: ["*.wasm"] });
-  await bundle("src/threads/worker.ts", "dist/worker.js", "release");
   // Pages load this file from a CDN, without a bundler of their own.
   await bundle("src/index.ts", "dist/softmax-wasm.min.js", "release", { minify: true, banner: { js: `/*! ${lines.join("\n *  ")} */` } });
 }
@@ -48,6 +50,10 @@ async function writeDeclarations(): Promise<void> {
   });
   await declarations.write({ dir: path("dist"), entryFileNames: "[name].d.ts" });
   await declarations.close();
+  // The declarations of what require() gives.
+  for (const name of ["index", "slim"]) {
+    writeFileSync(path(`dist/${name}.d.cts`), readFileSync(path(`dist/${name}.d.ts`), "utf8").replaceAll("./index.js", "./index.cjs"));
+  }
 }
 
 /** slim and workerd take the kernels from these files. */

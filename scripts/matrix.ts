@@ -33,7 +33,6 @@ const { values: options } = parseArgs({
 });
 
 mkdirSync(path("build"), { recursive: true });
-await bundle("src/threads/worker.ts", "build/worker.js", "release");
 if (options.write) {
   const digests: Digests = {};
   for (const [way, found] of Object.entries(run(process.execPath, [], await programOf("release")))) {

@@ -39,6 +39,7 @@ const sources = [
   "scripts/constants.ts",
   "scripts/plan.ts",
   "scripts/embed.ts",
+  "scripts/embed-worker.ts",
   "scripts/bundle.ts",
   "scripts/entries.ts",
 ];
@@ -61,6 +62,7 @@ if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !=
     for (const target of [build, `${build}-threads`]) run(`npx asc --config asconfig.json --target ${target}`);
   }
   run("npx tsx scripts/embed.ts");
+  run("npx tsx scripts/embed-worker.ts");
   run("npx tsc");
   run("npx tsx scripts/entries.ts");
   writeFileSync(stamp, digest);

@@ -3,8 +3,8 @@
 
 import { expect } from "vitest";
 import { PLAN_NUMBERS } from "../src/loss/plan.generated.js";
-import { type Kernels, LOSS_PLANES, PLANES } from "../src/wasm/abi.js";
-import { instantiate, PAGE_BYTES } from "../src/wasm/instantiate.js";
+import { type Kernels, LOSS_PLANES, PAGE_BYTES, PLANES } from "../src/wasm/abi.js";
+import { instantiate } from "../src/wasm/instantiate.js";
 
 const CANARY = 0x5afe_c0de;
 const CANARY_WORDS = 8;

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { softmax } from "../src/index.js";
-import { PAGE_BYTES } from "../src/wasm/instantiate.js";
+import { PAGE_BYTES } from "../src/wasm/abi.js";
 import { untilHelped } from "./start-workers.js";
 
 const bytes = readFileSync(new URL("../dist/wasm/softmax.wasm", import.meta.url));
@@ -122,23 +122,37 @@ describe("kernels", () => {
     expect(() => library.softmax(LOGITS)).toThrow(message);
   });
 
-  it.each(["index", "relaxed", "slim", "softmax-wasm.min"])("%s.js says what a scope lacks", (name) => {
-    const address = JSON.stringify(new URL(`../dist/${name}.js`, import.meta.url).href);
-    const messageAfter = (first: string) =>
-      execFileSync(
-        process.execPath,
-        ["--input-type=module", "-e", `${first}; import(${address}).catch(({ message }) => console.log(message))`],
-        {
-          encoding: "utf8",
-        },
-      );
-    expect(messageAfter("delete globalThis.TextDecoder")).toContain("softmax-wasm expected a scope with TextDecoder");
-    expect(messageAfter("Object.freeze(Object)")).toContain("softmax-wasm expected to be imported before Object is frozen");
-  });
-
   it("are not to be had from an engine without SIMD", async () => {
     vi.spyOn(WebAssembly, "validate").mockReturnValue(false);
     const library = await import("../src/index.js");
     expect(() => library.softmax(LOGITS)).toThrow("softmax-wasm expected an engine that has WebAssembly SIMD");
+  });
+});
+
+describe.each(["index.js", "index.cjs", "softmax-wasm.min.js"])("%s", (name) => {
+  /** What a fresh process prints that does something first, imports the entry and computes. */
+  const outcomeOf = (first: string, ...flags: string[]) => {
+    const address = JSON.stringify(new URL(`../dist/${name}`, import.meta.url).href);
+    const say = `import(${address}).then(({ softmax }) => console.log(softmax([0, 0]))).catch(({ message }) => console.log(message))`;
+    const args = [...flags, "--input-type=module", "-e", `${first}; ${say}`];
+    return execFileSync(process.execPath, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  };
+
+  it.each([
+    ["TextDecoder", "delete globalThis.TextDecoder"],
+    ["an Object that can be changed", "Object.freeze(Object)"],
+    ["performance", "delete globalThis.performance"],
+  ])("computes in a scope without %s", (_, first) => {
+    expect(outcomeOf(first)).toBe("[ 0.5, 0.5 ]");
+  });
+
+  it("computes with frozen intrinsics", () => {
+    expect(outcomeOf("", "--frozen-intrinsics")).toContain("0.5");
+  });
+
+  it("says at the first call that there is no WebAssembly", () => {
+    expect(outcomeOf("", "--jitless")).toBe(
+      "softmax-wasm expected an engine with WebAssembly; Node has none with --jitless, and iOS none in Lockdown Mode",
+    );
   });
 });

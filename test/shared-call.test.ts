@@ -5,14 +5,14 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { seeded } from "../reference/data.js";
 import { crossEntropyWithGradient, SoftmaxCrossEntropy, type WorkerLike } from "../src/index.js";
 import { type Message, SharedCall, Word } from "../src/threads/shared-call.js";
-import { instantiateShared } from "../src/wasm/instantiate.js";
+import { instantiateShared, type ModuleInstance } from "../src/wasm/instantiate.js";
 import { MOST_GRAIN_MS } from "./small-grain.js";
 import { startWorkers, untilHelped } from "./start-workers.js";
 import { expectSameBits } from "./verify.js";
 
 vi.mock("../src/threads/grain.js", () => import("./small-grain.js"));
 
-const workerUrl = new URL("../dist/worker.js", import.meta.url);
+const workerUrl = new URL("../dist/softmax-wasm-worker.js", import.meta.url);
 const saboteurUrl = new URL("workers/saboteur.mjs", import.meta.url);
 
 const random = seeded(7);
@@ -196,11 +196,11 @@ describe("a worker that", () => {
 it("a worker refreshes its memory for a call that knows a larger size", async () => {
   let receive = (_message: Message): void => {};
   const parentPort = { on: (_event: string, listen: typeof receive) => (receive = listen) };
-  vi.doMock("../src/threads/node-builtins.js", () => ({ builtin: () => ({ parentPort }) }));
+  vi.doMock("../src/wasm/node-builtins.js", () => ({ builtin: () => ({ parentPort }) }));
   await import("../src/threads/worker.js");
-  vi.doUnmock("../src/threads/node-builtins.js");
+  vi.doUnmock("../src/wasm/node-builtins.js");
 
-  const { module, memory } = instantiateShared()!;
+  const { module, memory } = instantiateShared(0) as ModuleInstance;
   const call = new SharedCall();
   const grow = vi.spyOn(memory, "grow").mockImplementation(() => Atomics.add(call.words, Word.MESSAGE_COUNT, 1));
   const rows = { first: 0, end: 0, leastRows: 1, scratchPtr: 0, scratchBytes: 0, mostThreads: 2 };

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Softmax } from "../src/index.js";
 import { sharedMemory, wasm } from "../src/wasm/binary.generated.js";
-import { instantiateShared } from "../src/wasm/instantiate.js";
+import { instantiateShared, type ModuleInstance } from "../src/wasm/instantiate.js";
 
 describe("the module for shared memory", () => {
   it("has the bytes of the target with threads", () => {
@@ -32,7 +32,7 @@ describe("the module for shared memory", () => {
 
   it("reserves fewer addresses where the engine has no more", () => {
     limitMemory(5000);
-    const { memory } = instantiateShared() as NonNullable<ReturnType<typeof instantiateShared>>;
+    const { memory } = instantiateShared(0) as ModuleInstance;
     expect(memory.buffer).toBeInstanceOf(SharedArrayBuffer);
     const layer = new Softmax({ shape: [2, 2], threads: 2 });
     expect(() => layer.resize([2 ** 10, 2 ** 17])).toThrow('"shape" expected a batch that fits in WebAssembly memory');
@@ -41,12 +41,18 @@ describe("the module for shared memory", () => {
     layer.dispose();
   });
 
-  it("is not used where the engine has hardly any addresses", () => {
+  it("is not used where the engine has hardly any addresses", async () => {
+    vi.resetModules();
+    const fresh = await import("../src/index.js");
     limitMemory(10);
-    const layer = new Softmax({ shape: [1024, 300], threads: 2 });
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const layer = new fresh.Softmax({ shape: [1024, 300], threads: 2 });
     expect(layer.logits.buffer).toBeInstanceOf(ArrayBuffer);
     layer.forward();
     expect(layer.threads).toBe(1);
+    expect(layer.threadsReason).toBe("there are no addresses for a shared memory");
+    expect(warn.mock.calls).toEqual([["softmax-wasm: going on with one thread, as there are no addresses for a shared memory"]]);
+    warn.mockRestore();
   });
 });
 

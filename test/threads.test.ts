@@ -1,6 +1,6 @@
 // Layers with threads: their options, and the same results as with one thread. shared-call.test.ts tests the call that workers share.
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { seeded } from "../reference/data.js";
 import { Softmax, SoftmaxCrossEntropy, softmax } from "../src/index.js";
 import { startWorkers, untilHelped } from "./start-workers.js";
@@ -35,6 +35,32 @@ describe("threads", () => {
     const one = new Softmax({ shape: [1024, 1000], threads: 1 });
     one.forward();
     expect(one.threads).toBe(1);
+  });
+
+  it("have no reason where they can be had, and a small batch asks for none", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const small = new Softmax({ shape: [64, 10], threads: 2, createWorker: () => expect.fail("a worker for a small batch") });
+    small.forward();
+    const two = await startWorkers(2);
+    expect([small.threadsReason, two.threadsReason, new Softmax().threadsReason]).toEqual([undefined, undefined, undefined]);
+    expect(warn).not.toHaveBeenCalled();
+    for (const layer of [small, two]) layer.dispose();
+    warn.mockRestore();
+  });
+
+  it("are one where no worker can be started: one warning and the property say why", () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const createWorker = () => {
+      throw new Error("forbidden here");
+    };
+    for (let i = 0; i < 3; i++) {
+      const layer = new Softmax({ shape: [1024, 300], threads: 2, createWorker });
+      layer.forward();
+      expect([layer.threads, layer.threadsReason]).toEqual([1, "no worker can be started: forbidden here"]);
+      layer.dispose();
+    }
+    expect(warn.mock.calls).toEqual([["softmax-wasm: going on with one thread, as no worker can be started: forbidden here"]]);
+    warn.mockRestore();
   });
 
   it.each([

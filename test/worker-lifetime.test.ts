@@ -5,16 +5,27 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 
-/** The exit code of test/workers/program.mjs for a task, and the object that it prints. */
-async function outcomeOf(task: string): Promise<{ code: number; [name: string]: unknown }> {
-  const program = fileURLToPath(new URL("workers/program.mjs", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("workers/program.mjs", import.meta.url));
+
+interface Outcome {
+  readonly code: number;
+  readonly stderr?: string;
+  readonly [name: string]: unknown;
+}
+
+/** The exit code of a command that runs test/workers/program.mjs, and the object that it prints. */
+async function outcomeOfCommand(command: string, ...args: string[]): Promise<Outcome> {
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", program, task], { timeout: 30_000 });
+    const { stdout } = await promisify(execFile)(command, args, { timeout: 30_000 });
     return { code: 0, ...JSON.parse(stdout) };
   } catch (error) {
-    return { code: (error as { code: number }).code };
+    const { code, stderr } = error as { code: number; stderr: string };
+    return { code, stderr };
   }
 }
+
+/** The same for one of the program's tasks. */
+const outcomeOf = (task: string) => outcomeOfCommand(process.execPath, "--expose-gc", PROGRAM, task);
 
 describe("a process with threads", () => {
   it("ends by itself while layers are alive", async () => {
@@ -22,7 +33,7 @@ describe("a process with threads", () => {
   });
 
   it("ends by process.exit", async () => {
-    expect(await outcomeOf("exit")).toEqual({ code: 3 });
+    expect(await outcomeOf("exit")).toMatchObject({ code: 3 });
   });
 
   it("uses no processor time between calls", async () => {
@@ -43,6 +54,16 @@ describe("a process with threads", () => {
     expect(await outcomeOf("dispose")).toMatchObject({ shared: 2, withOneLeft: 2, alive: 0 });
   });
 
+  it("gives the memory of a layer that was disposed to the next one", async () => {
+    const { memories, rssMiB } = await outcomeOf("reuse");
+    expect(memories).toBe(1);
+    expect(rssMiB).toBeLessThan(250);
+  });
+
+  it("keeps the memories of layers that are alive, and old views, apart", async () => {
+    expect(await outcomeOf("apart")).toMatchObject({ firsts: Array.from({ length: 13 }, (_, i) => i + 1) });
+  });
+
   it("may itself be a worker", async () => {
     expect(await outcomeOf("inside")).toMatchObject({ isMainThread: false, threads: 2, p: expect.closeTo(0.00307, 5) });
   });
@@ -50,5 +71,33 @@ describe("a process with threads", () => {
   it('has as many threads as processors with "auto"', async () => {
     const { threads, expected } = await outcomeOf("auto");
     expect(threads).toBeGreaterThanOrEqual(expected as number);
+  });
+});
+
+it("a process that may not start workers has one thread, and says why", async () => {
+  const permissions = ["--experimental-permission", "--allow-fs-read=*"];
+  const { threads, reason } = await outcomeOfCommand(process.execPath, ...permissions, PROGRAM, "few");
+  expect(threads).toBe(1);
+  expect(reason).toMatch(/^no worker can be started: Access to this API has been restricted/);
+});
+
+// V8 takes 10 GB of addresses for each memory unless it has no trap handler.
+describe.runIf(process.platform === "linux")("a process with few addresses", () => {
+  const withGigabytes = (gigabytes: number, ...flags: string[]) =>
+    outcomeOfCommand("bash", "-c", `ulimit -v ${gigabytes * 1e6}; exec "$0" "$@"`, process.execPath, ...flags, PROGRAM, "few");
+
+  it("has two threads if there are addresses for a worker", async () => {
+    expect(await withGigabytes(4, "--disable-wasm-trap-handler")).toEqual({ code: 0, threads: 2, p: 1 / 512 });
+  });
+
+  it("else has one, and says why", async () => {
+    const reason = "there are too few addresses for another thread (ulimit -v)";
+    expect(await withGigabytes(1.5, "--disable-wasm-trap-handler")).toEqual({ code: 0, threads: 1, reason, p: 1 / 512 });
+  });
+
+  it("says what to do where there are none for a memory", async () => {
+    const { code, stderr } = await withGigabytes(4);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/softmax-wasm expected addresses for a WebAssembly memory, .*ulimit -v.* --disable-wasm-trap-handler/);
   });
 });

@@ -3,13 +3,15 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { checkInteger, rangeError } from "../errors.js";
-import { type BufferSpec, Buffers } from "../memory/buffers.js";
+import { type BufferSpec, Buffers, endOf } from "../memory/buffers.js";
 import { Instance } from "../memory/instance.js";
 import { type Elements, isFlat, readTensor } from "../tensor/containers.js";
-import { elementsOf, type FloatArray } from "../tensor/element.js";
-import { checkShape, type Layout, layoutOf, MAX_AXES, type ShapeOptions, showShape } from "../tensor/shape.js";
+import { bytesOf, elementsOf, FLOAT, type FloatArray } from "../tensor/element.js";
+import { checkShape, type Layout, layoutOf, MAX_AXES, type ShapeOptions, showShape, sizeOf } from "../tensor/shape.js";
 import { typedArrayLength } from "../tensor/typed-array.js";
+import { mostThreadsOf } from "../threads/grain.js";
 import { readThreads, type ThreadOptions, type Threads } from "../threads/options.js";
+import { warnOf } from "../threads/start-worker.js";
 import { shareInstance } from "../threads/team.js";
 import type { Kernels } from "../wasm/abi.js";
 
@@ -24,6 +26,8 @@ export const LAYER_OPTIONS = ["shape", "axis", "threads", "createWorker"] as con
 export abstract class Layer {
   readonly #threads: Threads;
   #instance: Instance | undefined;
+  /** The reason why the memory is not shared, if threads were asked for. */
+  #obstacle: string | undefined;
   #kernels: Kernels | undefined;
   #shape: readonly number[] | undefined;
   #layout: Layout | undefined;
@@ -32,11 +36,11 @@ export abstract class Layer {
   /** @internal */
   protected readonly axis: number;
 
-  constructor(options: Pick<SoftmaxOptions, "axis" | "threads" | "createWorker">) {
-    const { axis = -1 } = options;
+  constructor(options: SoftmaxOptions) {
+    const { axis = -1, shape } = options;
     this.axis = checkInteger("axis", axis, -MAX_AXES, MAX_AXES - 1);
     this.#threads = readThreads(options);
-    this.#instance = new Instance(shareInstance(this.#threads));
+    this.#instance = this.#newInstance(shape === undefined ? 0 : bytesOf(FLOAT, 2 * sizeOf(checkShape("shape", shape))));
     // Engines without explicit resource management have no such symbol. A static block would keep the class in bundles that do not use it.
     if (Symbol.dispose) Layer.prototype[Symbol.dispose] ??= Layer.prototype.dispose;
   }
@@ -80,9 +84,29 @@ export abstract class Layer {
     return this.layout && (this.#kernels as Kernels);
   }
 
+  /** An instance for the layer's threads with so many bytes, or one for the calling thread alone if there is an obstacle. */
+  #newInstance(leastBytes: number): Instance {
+    const shared = this.#threads.wanted > 1 ? shareInstance(this.#threads, leastBytes) : undefined;
+    this.#obstacle = typeof shared === "string" ? shared : undefined;
+    return new Instance(typeof shared === "string" ? undefined : shared);
+  }
+
   /** The number of threads that shared the rows of the last call: 1 before a call, for small batches, and until workers have started. */
   get threads(): number {
     return this.instance.threads;
+  }
+
+  /**
+   * The reason why the layer has one thread although more were asked for; undefined where they can be had. A small batch has one thread
+   * without a reason.
+   */
+  get threadsReason(): string | undefined {
+    return this.#obstacle ?? this.instance.threadsReason;
+  }
+
+  /** The size of the layer's memory. */
+  get byteLength(): number {
+    return this.instance.byteLength;
   }
 
   /** The axis lengths of the batch that the memory is laid out for; undefined before there is one. */
@@ -113,8 +137,9 @@ export abstract class Layer {
     const layout = layoutOf(shape, this.axis);
     const scratchBytes = this.instance.scratchBytes(layout, this.planes);
     const specs: BufferSpec[] = [["scratch", "float64", elementsOf("float64", scratchBytes)], ...this.buffersFor(layout)];
-    if (!this.#buffers?.layOut("shape", specs)) this.#move(specs);
+    if (!this.#buffers?.layOut(specs)) this.#move(specs);
     this.#kernels = this.instance.kernelsFor(layout, scratchBytes);
+    if (this.#obstacle && mostThreadsOf(layout.size) > 1) warnOf(this.#obstacle);
     this.#shape = Object.freeze([...shape]);
     this.#layout = layout;
     this.#hasRun = false;
@@ -123,17 +148,26 @@ export abstract class Layer {
   /** Lays buffers out at new places, where no old view can write. */
   #move(specs: readonly BufferSpec[]): void {
     const { instance } = this;
-    if (this.#buffers === undefined || !instance.isShared) {
-      this.#buffers = new Buffers(instance, "shape", specs);
-      if (!instance.isShared) instance.detachViews();
+    if (!instance.isShared) {
+      this.#buffers = new Buffers(instance, specs);
+      instance.detachViews();
       return;
     }
-    const next = new Instance(shareInstance(this.#threads));
+    const end = endOf(instance, specs);
+    const isFirst = this.#buffers === undefined;
+    const obstacle = this.#obstacle;
+    const next = isFirst && instance.reserve(end) ? instance : this.#newInstance(end);
     try {
-      this.#buffers = new Buffers(next, "shape", specs);
+      this.#buffers = new Buffers(next, specs);
       this.#instance = next;
     } finally {
-      (this.#instance === next ? instance : next).dispose();
+      if (this.#instance !== next) {
+        next.dispose(true);
+        this.#obstacle = obstacle;
+      } else if (next !== instance) {
+        // Old views of shared memory stay valid.
+        instance.dispose(isFirst);
+      }
     }
   }
 
@@ -193,9 +227,12 @@ export abstract class Layer {
     if (this.instance && !this.#hasRun) throw new Error(`${this.constructor.name}: ${use} expected a call of forward() first`);
   }
 
-  /** Lets the memory go. Using the layer afterwards is an Error; disposing it again is not. */
+  /**
+   * Lets the memory go. Using the layer afterwards is an Error; disposing it again is not. With threads its views must not be used either:
+   * the next layer gets the memory.
+   */
   dispose(): void {
-    this.#instance?.dispose();
+    this.#instance?.dispose(true);
     this.#instance = undefined;
     this.#kernels = undefined;
     this.#buffers = undefined;

@@ -4,6 +4,7 @@
 //   ptr(first name)   the first buffer
 //   ptr(next name)    the next buffers, each on a 64-byte boundary
 
+import { rangeError, Verbatim } from "../errors.js";
 import { bytesOf, type ElementArray, type ElementType, type FloatArray } from "../tensor/element.js";
 import { alignUp, type Instance } from "./instance.js";
 
@@ -19,6 +20,11 @@ interface Place {
   view?: ElementArray;
 }
 
+/** The first address behind buffers that are laid out in a fresh memory. */
+export function endOf({ kernels }: Instance, specs: readonly BufferSpec[]): number {
+  return specs.reduce((end, [, type, length]) => alignUp(end) + bytesOf(type, length), kernels.heapBase());
+}
+
 export class Buffers {
   readonly #instance: Instance;
   #places = new Map<string, Place>();
@@ -26,18 +32,20 @@ export class Buffers {
   readonly #reserved = new Map<string, Place>();
   #end: number;
 
-  /** Lays buffers out in their order and makes the memory grow if they need it; `argument` is named in the error if it can't. */
-  constructor(instance: Instance, argument: string, specs: readonly BufferSpec[]) {
+  /** Lays buffers out in their order and makes the memory grow if they need it; the RangeError names the argument "shape" if it can't. */
+  constructor(instance: Instance, specs: readonly BufferSpec[]) {
     this.#instance = instance;
     this.#end = instance.kernels.heapBase();
-    this.layOut(argument, specs);
+    if (this.layOut(specs)) return;
+    const needed = `one that needs ${Math.ceil(endOf(instance, specs) / 2 ** 20)} MiB`;
+    throw rangeError("shape", "a batch that fits in WebAssembly memory", new Verbatim(needed));
   }
 
   /**
-   * Lays buffers out anew, each in its place, and new ones behind all others. False if one is too large for its place: then nothing has
-   * changed.
+   * Lays buffers out anew, each in its place, and new ones behind all others. False if one is too large for its place, or the memory can't
+   * grow: then nothing has changed.
    */
-  layOut(argument: string, specs: readonly BufferSpec[]): boolean {
+  layOut(specs: readonly BufferSpec[]): boolean {
     const places = new Map<string, Place>();
     let end = this.#end;
     for (const [name, type, length] of specs) {
@@ -46,7 +54,7 @@ export class Buffers {
       places.set(name, { type, offset, capacity, length });
       end = Math.max(end, offset + bytesOf(type, capacity));
     }
-    this.#instance.reserve(argument, end);
+    if (!this.#instance.reserve(end)) return false;
     for (const [name, place] of places) this.#reserved.set(name, place);
     this.#places = places;
     this.#end = end;

@@ -123,7 +123,7 @@ function layOut(streaming: Instance, planes: number, chunkBuffers: readonly Chun
     const specs: BufferSpec[] = [["scratch", "float64", scratchLength]];
     for (const { name, type, extent } of chunkBuffers) specs.push([name, type, lengthOf(extent, chunk)]);
     last = undefined;
-    last = { buffers: new Buffers(streaming, "shape", specs), specs };
+    last = { buffers: new Buffers(streaming, specs), specs };
   }
   return last.buffers;
 }

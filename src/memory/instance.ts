@@ -1,11 +1,10 @@
 // An instance of the kernels with its memory, and the workers that share the memory if it has any.
 
-import { rangeError, Verbatim } from "../errors.js";
 import { bytesOf, type ElementArray, type ElementType, FLOAT, viewOf } from "../tensor/element.js";
 import type { Extent } from "../tensor/shape.js";
 import type { SharedInstance, Team } from "../threads/team.js";
-import type { Kernels } from "../wasm/abi.js";
-import { instantiate, MAX_PAGES, PAGE_BYTES } from "../wasm/instantiate.js";
+import { type Kernels, PAGE_BYTES } from "../wasm/abi.js";
+import { growTo, instantiate, MAX_PAGES } from "../wasm/instantiate.js";
 
 const ALIGNMENT_BYTES = 64;
 
@@ -48,9 +47,19 @@ export class Instance {
     this.#team?.check();
   }
 
-  /** Lets the workers go. The memory itself goes with this object. */
-  dispose(): void {
-    this.#team?.dispose();
+  /** The reason why no worker can be started; undefined as far as none is known. */
+  get threadsReason(): string | undefined {
+    return this.#team?.reason;
+  }
+
+  /** The size of the memory. */
+  get byteLength(): number {
+    return this.#memory.buffer.byteLength;
+  }
+
+  /** Lets the workers go. The memory goes with this object, or to another layer if `isReusable`: nobody writes to a view of it any more. */
+  dispose(isReusable: boolean): void {
+    this.#team?.dispose(isReusable);
   }
 
   /** Scratch memory for all threads, in bytes; 0 for a batch that is empty, or too large for the memory by itself. */
@@ -60,18 +69,9 @@ export class Instance {
     return alignUp(this.kernels.scratchBytes(classes, inner, planes)) * this.#mostThreads;
   }
 
-  /** Makes the memory grow until it has the address `end`; the RangeError names `argument` if it can't. */
-  reserve(argument: string, end: number): void {
-    const missing = Math.ceil(end / PAGE_BYTES) - this.#memory.buffer.byteLength / PAGE_BYTES;
-    if (missing <= 0) return;
-    const tooLarge = () =>
-      rangeError(argument, "a batch that fits in WebAssembly memory", new Verbatim(`one that needs ${Math.ceil(end / 2 ** 20)} MiB`));
-    if (end > MAX_END) throw tooLarge();
-    try {
-      this.#memory.grow(missing);
-    } catch {
-      throw tooLarge();
-    }
+  /** Makes the memory grow until it has the address `end`; false if it can't. */
+  reserve(end: number): boolean {
+    return end <= MAX_END && growTo(this.#memory, end);
   }
 
   /** True if threads share the memory. Old views of shared memory stay valid. */

@@ -4,7 +4,12 @@
  * The elements that are worth another thread, 0.1 ms of work: smaller batches than twice as many are visited by the calling thread alone.
  * To wake a worker costs the caller a fifth of that time, and the worker arrives later still.
  */
-export const LEAST_ELEMENTS_OF_THREAD = 65536;
+const LEAST_ELEMENTS_OF_THREAD = 65536;
+
+/** The most threads that a batch with `size` elements is worth; none may be 0. */
+export function mostThreadsOf(size: number): number {
+  return Math.floor(size / LEAST_ELEMENTS_OF_THREAD);
+}
 
 /** The least elements that are handed out at a time, 30 µs of work: little of it is the cost of handing them out. */
 const LEAST_ELEMENTS = 16384;

@@ -15,6 +15,8 @@ export const Word = {
   IS_OPEN: 2,
   /** Set by a worker whose kernel has thrown. */
   FAILED: 3,
+  /** The number of workers that have started. */
+  STARTED: 4,
   /** The number of workers between their look at IS_OPEN and the end of their last rows. */
   ACTIVE: 16,
   /** The number of threads that have come to the call, the caller among them, and the number of those that have found rows. */

@@ -3,169 +3,67 @@
 
 import type { Extent } from "../tensor/shape.js";
 import type { Kernels } from "../wasm/abi.js";
-import { instantiateShared } from "../wasm/instantiate.js";
-import { LEAST_ELEMENTS_OF_THREAD, leastRowsOf, MOST_GRAIN_MS } from "./grain.js";
-import { defaultWorker, type Threads, type WorkerLike } from "./options.js";
-import { type Call, type Message, SHARED_KERNELS, SharedCall, Word } from "./shared-call.js";
-
-/** The message that tells workers of a memory. */
-type Attached = Extract<Message, { kind: "attach" }>;
-
-/**
- * Workers are replaced after they have been told to let go of so many memories. A worker frees a memory when it collects garbage, for which
- * it has no other reason, and a browser has addresses for about a hundred memories.
- */
-const MOST_DETACHED = 32;
-
-/** The workers of this thread, for all of its memories. */
-class Pool {
-  #call = new SharedCall();
-  readonly #workers = new Set<WorkerLike>();
-  readonly #attached = new Map<number, Attached>();
-  /** The way the last workers were created. */
-  #createWorker = defaultWorker;
-  /** The number of memories that the workers were told to let go of. */
-  #detached = 0;
-
-  #send(message: Message): void {
-    for (const worker of this.#workers) worker.postMessage(message);
-    this.#recall();
-  }
-
-  /** Makes workers return to their event loops, which deliver messages. */
-  #recall(): void {
-    Atomics.add(this.#call.words, Word.MESSAGE_COUNT, 1);
-    this.#call.wake();
-  }
-
-  attach(attached: Attached): void {
-    this.#attached.set(attached.instance, attached);
-    this.#send(attached);
-  }
-
-  detach(instance: number): void {
-    if (!this.#attached.delete(instance)) return;
-    if (this.#attached.size === 0) {
-      this.#endAll();
-    } else if (++this.#detached < MOST_DETACHED) {
-      this.#send({ kind: "detach", instance });
-    } else {
-      this.#replaceAll();
-    }
-  }
-
-  #replaceAll(): void {
-    const { size } = this.#workers;
-    this.#endAll();
-    this.start(size);
-  }
-
-  #endAll(): void {
-    // Chromium ends a worker in its event loop at once, elsewhere after seconds.
-    this.#recall();
-    for (const worker of this.#workers) worker.terminate();
-    this.#workers.clear();
-    this.#detached = 0;
-    // Workers that have not ended yet must not meet the workers that follow.
-    this.#call = new SharedCall();
-  }
-
-  /** Starts workers until there are `count`. They begin to work later, while this thread goes on. */
-  start(count: number, createWorker = this.#createWorker): void {
-    this.#createWorker = createWorker;
-    try {
-      while (this.#workers.size < count) this.#add(createWorker());
-    } catch {
-      // A policy may forbid workers: then fewer threads work.
-    }
-  }
-
-  #add(worker: WorkerLike): void {
-    const { on, unref, addEventListener } = worker as Partial<NodeWorker & EventTarget>;
-    const forget = () => this.#workers.delete(worker);
-    if (on) {
-      on.call(worker, "error", forget);
-      on.call(worker, "exit", forget);
-      unref?.call(worker);
-    } else {
-      addEventListener?.call(worker, "error", forget);
-    }
-    const messageCount = this.#call.load(Word.MESSAGE_COUNT);
-    worker.postMessage({ kind: "start", call: this.#call.memory, messageCount: messageCount - this.#attached.size } satisfies Message);
-    for (const attached of this.#attached.values()) worker.postMessage(attached);
-    this.#workers.add(worker);
-  }
-
-  /** Runs a call on all threads. Returns the number of threads that found rows, or undefined if a worker was lost with its rows undone. */
-  run(call: Call, kernels: Kernels): number | undefined {
-    const shared = this.#call;
-    shared.open(call);
-    let isComplete = false;
-    try {
-      shared.work(kernels, 0);
-    } finally {
-      shared.close();
-      isComplete = this.#awaitWorkers();
-    }
-    if (shared.load(Word.FAILED)) throw new Error("softmax-wasm: a kernel has failed in a worker");
-    return isComplete ? shared.load(Word.BUSY) : undefined;
-  }
-
-  #awaitWorkers(): boolean {
-    const shared = this.#call;
-    const end = performance.now() + MOST_GRAIN_MS;
-    for (let left = MOST_GRAIN_MS; left > 0; left = end - performance.now()) {
-      const active = shared.load(Word.ACTIVE);
-      if (active === 0) return true;
-      shared.wait(Word.ACTIVE, active, left);
-    }
-    this.#replaceAll();
-    return false;
-  }
-}
+import { growTo, instantiateShared, type ModuleInstance } from "../wasm/instantiate.js";
+import { leastRowsOf, mostThreadsOf } from "./grain.js";
+import type { Threads } from "./options.js";
+import { Pool } from "./pool.js";
+import { type Call, SHARED_KERNELS } from "./shared-call.js";
+import { obstacleHere } from "./start-worker.js";
 
 let pool: Pool | undefined;
-
-/** The methods of Node's workers that web workers do not have. */
-interface NodeWorker {
-  on(event: "error" | "exit", listen: () => void): void;
-  unref(): void;
-}
 
 let instances = 0;
 
 /** Detaches memories whose layer was collected without dispose(). */
 let dropped: FinalizationRegistry<number> | undefined;
 
+/** Shared memories of layers that were disposed. Engines free such memory late or never, so the next layers get it. */
+const unused: ModuleInstance[] = [];
+
+/** A cleared memory of a layer that was disposed, or a new one, or the reason why there is none. */
+function takeMemory(leastBytes: number): ModuleInstance | string {
+  // The smallest that is large enough, or else the largest if it can grow.
+  unused.sort((a, b) => a.memory.buffer.byteLength - b.memory.buffer.byteLength);
+  const taken = unused.find(({ memory }) => memory.buffer.byteLength >= leastBytes) ?? unused.at(-1);
+  if (!taken || !growTo(taken.memory, leastBytes)) return instantiateShared(leastBytes);
+  unused.splice(unused.indexOf(taken), 1);
+  new Uint8Array(taken.memory.buffer, taken.kernels.heapBase()).fill(0);
+  return taken;
+}
+
 /** The threads that work on one memory. */
 export class Team {
   /** The number of threads that found rows in the last call. */
   threads = 1;
-  readonly #mostThreads: number;
-  readonly #createWorker: () => WorkerLike;
+  readonly #options: Threads;
   readonly #instance = ++instances;
-  readonly #memory: WebAssembly.Memory;
-  readonly #kernels: Kernels;
+  readonly #module: ModuleInstance;
   #isLost = false;
 
-  constructor({ threads, createWorker }: Threads, module: WebAssembly.Module, memory: WebAssembly.Memory, kernels: Kernels) {
-    this.#mostThreads = threads;
-    this.#createWorker = createWorker;
-    this.#memory = memory;
-    this.#kernels = kernels;
+  constructor(options: Threads, instance: ModuleInstance) {
+    this.#options = options;
+    this.#module = instance;
     pool ??= new Pool();
     dropped ??= new FinalizationRegistry((instance) => pool?.detach(instance));
+    const { module, memory } = instance;
     pool.attach({ kind: "attach", instance: this.#instance, module, memory });
     dropped.register(this, this.#instance, this);
+  }
+
+  /** The reason why no worker can be started; undefined as far as none is known. */
+  get reason(): string | undefined {
+    return pool?.reason;
   }
 
   /** The kernels for batches of an extent: threads share the rows of large ones. `scratchBytes` is the scratch memory of one thread. */
   kernelsFor({ outer, classes, inner }: Extent, scratchBytes: number): Kernels {
     this.threads = 1;
+    const { kernels } = this.#module;
+    const { wanted, createWorker } = this.#options;
     const size = outer * classes * inner;
-    const mostThreads = Math.min(this.#mostThreads, Math.floor(size / LEAST_ELEMENTS_OF_THREAD));
-    if (mostThreads < 2) return this.#kernels;
-    pool?.start(mostThreads - 1, this.#createWorker);
+    const mostThreads = Math.min(wanted, mostThreadsOf(size));
+    if (mostThreads < 2) return kernels;
+    pool?.start(mostThreads - 1, createWorker);
     const shared = SHARED_KERNELS.map((kernel) => [
       kernel,
       (...args: number[]): void => {
@@ -174,12 +72,12 @@ export class Team {
         this.#run({ kernel, args, first, end, leastRows, scratchPtr, scratchBytes, mostThreads });
       },
     ]);
-    return { ...this.#kernels, ...Object.fromEntries(shared) };
+    return { ...kernels, ...Object.fromEntries(shared) };
   }
 
   #run(call: Omit<Call, "instance" | "memoryBytes">): void {
-    const memoryBytes = this.#memory.buffer.byteLength;
-    const threads = pool?.run({ ...call, instance: this.#instance, memoryBytes }, this.#kernels);
+    const { kernels, memory } = this.#module;
+    const threads = pool?.run({ ...call, instance: this.#instance, memoryBytes: memory.buffer.byteLength }, kernels);
     if (threads !== undefined) this.threads = threads;
     else this.#isLost = true;
     this.check();
@@ -190,10 +88,11 @@ export class Team {
     if (this.#isLost) throw new Error("softmax-wasm: a worker has stopped in the middle of a call of this layer, which can't go on");
   }
 
-  /** Makes workers let go of the memory. */
-  dispose(): void {
+  /** Makes workers let go of the memory. It is used again if nobody writes to it any more, through views or in a worker that was lost. */
+  dispose(isReusable: boolean): void {
     dropped?.unregister(this);
     pool?.detach(this.#instance);
+    if (isReusable && !this.#isLost) unused.push(this.#module);
   }
 }
 
@@ -205,11 +104,10 @@ export interface SharedInstance {
   readonly threads: number;
 }
 
-/** An instance for so many threads; undefined for one thread, and where no memory can be shared. */
-export function shareInstance(options: Threads): SharedInstance | undefined {
-  const { threads } = options;
-  const instance = threads > 1 ? instantiateShared() : undefined;
-  if (!instance) return undefined;
-  const { kernels, memory, module } = instance;
-  return { kernels, memory, team: new Team(options, module, memory, kernels), threads };
+/** An instance for several threads whose memory has at least `leastBytes`, or the reason why there is none. */
+export function shareInstance(options: Threads, leastBytes: number): SharedInstance | string {
+  const instance = obstacleHere() ?? takeMemory(leastBytes);
+  if (typeof instance === "string") return instance;
+  const { kernels, memory } = instance;
+  return { kernels, memory, team: new Team(options, instance), threads: options.wanted };
 }

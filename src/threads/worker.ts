@@ -1,8 +1,9 @@
-// A worker: it takes part in the calls of every memory that it was told of, and sleeps between them. team.ts starts it. It imports only
-// shared-call.ts, which both sides use, and node-builtins.ts.
+// A worker: it takes part in the calls of every memory that it was told of, and sleeps between them. team.ts starts it. Of what both
+// sides use it imports little, as it is a file of its own.
 
 import type { Kernels } from "../wasm/abi.js";
-import { builtin } from "./node-builtins.js";
+import { bareInstance } from "../wasm/bare-instance.js";
+import { builtin } from "../wasm/node-builtins.js";
 import { type Message, SharedCall, Word } from "./shared-call.js";
 
 interface Port {
@@ -54,23 +55,18 @@ function serve(): void {
   }
 }
 
-/** The function that a kernel calls when an assertion fails. Kernels of the release have no assertions. */
-function abort(): void {
-  throw new Error("softmax-wasm: an assertion has failed");
-}
-
 function receive(message: Message): void {
   if (message.kind === "start") {
     call = new SharedCall(message.call);
     messageCount = message.messageCount;
+    Atomics.add(call.words, Word.STARTED, 1);
   } else {
     messageCount++;
     if (message.kind === "detach") {
       instances.delete(message.instance);
     } else {
       const { instance, module, memory } = message;
-      const { exports } = new WebAssembly.Instance(module, { env: { memory, abort } });
-      instances.set(instance, { memory, kernels: exports as unknown as Kernels, bytes: 0 });
+      instances.set(instance, { memory, kernels: bareInstance(module, memory), bytes: 0 });
     }
   }
   if (call.load(Word.MESSAGE_COUNT) === messageCount) serve();

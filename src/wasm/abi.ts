@@ -29,6 +29,9 @@ export interface Kernels {
   heapBase(): number;
 }
 
+/** The size of a page of WebAssembly memory. */
+export const PAGE_BYTES = 65536;
+
 /** The doubles of a sum between `accumulate` and `mean`. */
 export const SUM_LENGTH = 4;
 

@@ -18,6 +18,9 @@ export function spliced(binary: Uint8Array<ArrayBuffer>, { start, end, bytes }: 
 
 /** The module of a binary. An engine without `feature` can't have it. */
 export function compile(binary: BufferSource, feature: string): WebAssembly.Module {
+  if (typeof WebAssembly === "undefined") {
+    throw new Error("softmax-wasm expected an engine with WebAssembly; Node has none with --jitless, and iOS none in Lockdown Mode");
+  }
   if (!WebAssembly.validate(binary)) throw new Error(`softmax-wasm expected an engine that has ${feature}`);
   try {
     return new WebAssembly.Module(binary);

@@ -1,20 +1,18 @@
 // Instances of the kernels, each with a memory of its own. The module is compiled on first use.
 
-// This import must come before that of the loader.
-import "./preflight.js";
-
-import { instantiateSync } from "@assemblyscript/loader";
-import type { Kernels } from "./abi.js";
+import { type Kernels, PAGE_BYTES } from "./abi.js";
+import { freeAddresses } from "./addresses.js";
+import { bareInstance } from "./bare-instance.js";
+import { instantiateSync } from "./loader.js";
 import { checkKernels } from "./self-test.js";
 import { moduleFor, tolerance } from "./source.js";
 
-export const PAGE_BYTES = 65536;
 export const MAX_PAGES = 65536;
 /** 64 MiB. A shared memory that can't grow to so many pages is of no use. */
 const LEAST_SHARED_PAGES = 1024;
 
 /** Kernels on a memory of their own. They are the instance's exports, without the loader's wrappers. */
-interface ModuleInstance {
+export interface ModuleInstance {
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
   readonly module: WebAssembly.Module;
@@ -22,10 +20,16 @@ interface ModuleInstance {
 
 let isChecked = false;
 
+/** Says if this scope lets the loader be evaluated: audio worklets and jsdom have no TextDecoder, and some programs freeze Object. */
+function hasLoader(): boolean {
+  return typeof TextDecoder === "function" && !Object.isFrozen(Object);
+}
+
 /** The kernels on a fresh memory. The first time, a self-test checks their results. */
 function instantiateOn(module: WebAssembly.Module, memory: WebAssembly.Memory): ModuleInstance {
-  const { instance } = instantiateSync(module, { env: { memory } });
-  const kernels = instance.exports as unknown as Kernels;
+  const kernels = hasLoader()
+    ? (instantiateSync(module, { env: { memory } }).instance.exports as unknown as Kernels)
+    : bareInstance(module, memory);
   if (!isChecked) {
     checkKernels(kernels, memory, tolerance);
     isChecked = true;
@@ -39,25 +43,50 @@ let shared: WebAssembly.Module | undefined;
 /** The kernels on a fresh memory of the least size. */
 export function instantiate(): ModuleInstance {
   plain ??= moduleFor(false) as WebAssembly.Module;
-  return instantiateOn(plain, new WebAssembly.Memory({ initial: 1 }));
+  return instantiateOn(plain, plainMemory());
 }
 
-/** The kernels on a fresh memory that threads can share; undefined if there are no addresses for it, or no module. */
-export function instantiateShared(): ModuleInstance | undefined {
+function plainMemory(): WebAssembly.Memory {
+  // Under a limit an engine may give the first memory all addresses that it finds.
+  const free = freeAddresses();
+  const maximum = free < Number.POSITIVE_INFINITY ? Math.min(Math.ceil(free / 4 / PAGE_BYTES), MAX_PAGES) : undefined;
+  try {
+    return new WebAssembly.Memory({ initial: 1, maximum });
+  } catch (cause) {
+    const help = "raise the limit of addresses (ulimit -v), or start Node with --disable-wasm-trap-handler";
+    throw new Error(`softmax-wasm expected addresses for a WebAssembly memory, got: ${(cause as Error).message}; ${help}`, { cause });
+  }
+}
+
+/** The kernels on a fresh memory of at least `leastBytes` that threads can share, or the reason why there are none. */
+export function instantiateShared(leastBytes: number): ModuleInstance | string {
   shared ??= moduleFor(true);
-  if (!shared) return undefined;
-  const memory = sharedMemory();
-  return memory && instantiateOn(shared, memory);
+  if (!shared) return "the kernels are a module, and threads need its bytes";
+  const memory = sharedMemory(Math.max(1, Math.ceil(leastBytes / PAGE_BYTES)));
+  return memory ? instantiateOn(shared, memory) : "there are no addresses for a shared memory";
 }
 
-function sharedMemory(): WebAssembly.Memory | undefined {
-  // Engines reserve addresses for the maximum. Where there are not so many, a smaller maximum is tried.
-  for (let maximum = MAX_PAGES; maximum >= LEAST_SHARED_PAGES; maximum /= 4) {
+function sharedMemory(initial: number): WebAssembly.Memory | undefined {
+  // Engines reserve addresses for the maximum, and may give a memory that can't grow where there are not so many.
+  const most = freeAddresses() < Number.POSITIVE_INFINITY ? 2 * initial + LEAST_SHARED_PAGES : MAX_PAGES;
+  for (let maximum = Math.min(most, MAX_PAGES); maximum >= Math.max(initial, LEAST_SHARED_PAGES); maximum = Math.floor(maximum / 4)) {
     try {
-      return new WebAssembly.Memory({ initial: 1, maximum, shared: true });
+      return new WebAssembly.Memory({ initial, maximum, shared: true });
     } catch {
       // Each engine throws an error of its own for a maximum that is too large.
     }
   }
   return undefined;
+}
+
+/** Makes a memory grow until it has at least `bytes`; false if it can't. */
+export function growTo(memory: WebAssembly.Memory, bytes: number): boolean {
+  const missing = Math.ceil(bytes / PAGE_BYTES) - memory.buffer.byteLength / PAGE_BYTES;
+  if (missing <= 0) return true;
+  try {
+    memory.grow(missing);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -18,7 +18,7 @@ const TEST_FILES = ["cross-entropy", "errors", "functions", "layers", "loss-opti
 
 let site: Site;
 beforeAll(async () => {
-  await bundle("src/threads/worker.ts", "build/pages/worker.js", "release");
+  await bundle("src/threads/worker.ts", "build/pages/softmax-wasm-worker.js", "release");
   await bundle("test/browser/digests.page.ts", "build/pages/digests.page.js", "release", { smallGrain: true });
   await bundle("test/browser/tests.page.ts", "build/pages/tests.page.js", "release", {
     alias: { vitest: "./test/browser/vitest.page.ts" },

@@ -27,9 +27,12 @@ export interface Site extends AsyncDisposable {
   readonly origin: string;
 }
 
-/** Serves a folder's files, and these pages, from a free port. */
+/** What a server answers for a path: a page with the server's headers, or something else. */
+export type Answer = string | { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string };
+
+/** Serves a folder's files, and these answers, from a free port. */
 export async function serve(
-  pages: Readonly<Record<string, string>>,
+  answers: Readonly<Record<string, Answer>>,
   headers: Readonly<Record<string, string>> = {},
   folder = project,
 ): Promise<Site> {
@@ -37,8 +40,9 @@ export async function serve(
     const { pathname } = new URL(request.url as string, "http://localhost");
     const type = TYPES[extname(pathname)] ?? "application/octet-stream";
     try {
-      const body = pages[pathname] ?? (await readFile(fileURLToPath(new URL(`.${pathname}`, folder))));
-      response.writeHead(200, { "Content-Type": type, ...headers }).end(body);
+      const answer = answers[pathname] ?? (await readFile(fileURLToPath(new URL(`.${pathname}`, folder))));
+      const own = typeof answer === "object" && "status" in answer ? answer : { status: 200, headers, body: answer };
+      response.writeHead(own.status, { "Content-Type": type, ...own.headers }).end(own.body);
     } catch {
       response.writeHead(404).end();
     }

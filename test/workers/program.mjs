@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { Softmax, SoftmaxCrossEntropy } from "../../dist/index.js";
 
-const workerUrl = new URL("../../dist/worker.js", import.meta.url);
+const workerUrl = new URL("../../dist/softmax-wasm-worker.js", import.meta.url);
 let started = 0;
 let alive = 0;
 function createWorker() {
@@ -83,6 +83,53 @@ const tasks = {
     layers[0].dispose();
     await sleep(500);
     return { shared, withOneLeft, alive };
+  },
+  /** 300 layers that are disposed, one after the other. */
+  async reuse() {
+    let memories = 0;
+    const { Memory } = WebAssembly;
+    WebAssembly.Memory = class extends Memory {
+      constructor(descriptor) {
+        super(descriptor);
+        if (descriptor.shared) memories++;
+      }
+    };
+    for (let i = 0; i < 300; i++) {
+      const layer = new Softmax({ shape: [512, 512], threads: 2 });
+      if (!layer.logits.every((value) => value === 0)) throw new Error("the memory was not cleared");
+      layer.logits.fill(i);
+      layer.forward();
+      layer.dispose();
+    }
+    return { memories, rssMiB: process.memoryUsage().rss / 2 ** 20 };
+  },
+  /** Two layers that are alive with others: their memories are kept apart. */
+  async apart() {
+    const staying = new Softmax({ shape: SHAPE, threads: 2 });
+    const { logits } = staying;
+    const moved = new Softmax({ shape: [2, 2], threads: 2 });
+    const before = moved.logits;
+    moved.resize(SHAPE);
+    const others = Array.from({ length: 10 }, () => new Softmax({ shape: SHAPE, threads: 2 }));
+    others[3].dispose();
+    others[3] = new Softmax({ shape: SHAPE, threads: 2 });
+    logits.fill(1);
+    before.fill(2);
+    moved.logits.fill(3);
+    for (const [i, other] of others.entries()) other.logits.fill(4 + i);
+    return { firsts: [logits, before, moved.logits, ...others.map((other) => other.logits)].map(([first]) => first) };
+  },
+  /** What one thread more meets: its layer's threads and reason. */
+  async few() {
+    const layer = new Softmax({ shape: SHAPE, threads: 2 });
+    const end = performance.now() + 3000;
+    while (layer.threads < 2 && layer.threadsReason === undefined && performance.now() < end) {
+      await sleep(2);
+      layer.forward();
+    }
+    const { threads, threadsReason: reason } = layer;
+    layer.resize([2048, 512]);
+    return { threads, reason, p: layer.forward()[0] };
   },
   /** The same use inside a worker. */
   async inside() {

@@ -7,6 +7,7 @@ const { act, Word } = workerData;
 
 parentPort.once("message", ({ call }) => {
   const words = new Int32Array(call);
+  Atomics.add(words, Word.STARTED, 1);
   while (!Atomics.load(words, Word.IS_OPEN));
   Atomics.add(words, Word.ACTIVE, 1);
   if (act === "exit") process.exit();

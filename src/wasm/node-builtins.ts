@@ -3,6 +3,6 @@
 declare const process: { getBuiltinModule?(name: string): Record<string, unknown> | undefined } | undefined;
 
 /** A built-in module of Node; undefined elsewhere. */
-export function builtin(name: "node:os" | "node:worker_threads"): Record<string, unknown> | undefined {
+export function builtin(name: "node:fs" | "node:os" | "node:worker_threads"): Record<string, unknown> | undefined {
   return typeof process === "object" ? process.getBuiltinModule?.(name) : undefined;
 }
