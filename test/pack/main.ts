@@ -1,5 +1,5 @@
 // npm run test:pack: packs the library, installs it into fresh projects and runs the same program in each: all must give the digest that it
-// gives here. `-- --only vite,deno` takes the consumers whose name has one of these in it.
+// gives here. `-- --only vite,deno` takes the consumers whose name has one of these in it, `-- --group servers` those of a group.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -8,12 +8,18 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { CONSUMERS, type Consumer, NotHere, PROGRAM, Project } from "./consumers.js";
+import { GROUPS } from "./consumers.js";
 import { digest } from "./program.mjs";
+import { type Consumer, MAIN, NotHere, PROGRAM, Project, REQUIRING } from "./project.js";
 
-const { values: options } = parseArgs({ options: { only: { type: "string", default: "" } } });
+const { values: options } = parseArgs({
+  options: { only: { type: "string", default: "" }, group: { type: "string", default: Object.keys(GROUPS).join(",") } },
+});
 const only = options.only.toLowerCase().split(",");
-const chosen = CONSUMERS.filter(({ name }) => only.some((part) => name.toLowerCase().includes(part)));
+const groups = options.group.split(",");
+const unknown = groups.filter((group) => !(group in GROUPS));
+if (unknown.length > 0) throw new Error(`no group ${unknown}; there are ${Object.keys(GROUPS)}`);
+const chosen = groups.flatMap((group) => GROUPS[group]).filter(({ name }) => only.some((part) => name.toLowerCase().includes(part)));
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "softmax-wasm-"));
@@ -24,20 +30,21 @@ const expected = digest();
 let agreements = 0;
 let differences = 0;
 
-async function rowOf({ name, packages = [], threads: wanted, files = {}, use }: Consumer, index: number): Promise<string[]> {
+async function rowOf({ name, packages = [], threads: wanted = 2, files = {}, install, use }: Consumer, index: number): Promise<string[]> {
   const project = new Project(join(folder, String(index)));
   const fail = (reason: string) => {
     differences++;
     return [name, project.version, "", reason];
   };
-  project.write({ "package.json": '{"private":true,"type":"module"}', "program.mjs": PROGRAM, ...files });
-  const install = async (...what: readonly string[]) => {
+  const manifest = '{"private":true,"type":"module"}';
+  project.write({ "package.json": manifest, "program.mjs": PROGRAM, "program.cjs": REQUIRING, "main.mjs": MAIN, ...files });
+  const npmInstall = async (...what: readonly string[]) => {
     await project.run("npm", "install", "--no-audit", "--no-fund", "--prefer-offline", ...what);
   };
   const reasonOf = ({ stderr, stdout, message }: Error & { stderr?: string; stdout?: string }) =>
     (stderr?.trim() || stdout?.trim() || message).slice(0, 400);
   try {
-    if (packages.length > 0) await install(...packages);
+    if (packages.length > 0) await npmInstall(...packages);
   } catch (error) {
     return [name, "", "", `not tested, as it can't be installed: ${reasonOf(error as Error)}`];
   }
@@ -46,12 +53,12 @@ async function rowOf({ name, packages = [], threads: wanted, files = {}, use }: 
     project.version = JSON.parse(readFileSync(join(project.folder, "node_modules", main, "package.json"), "utf8")).version;
   }
   try {
-    await install(tarball);
-    const { digest: got, threads } = await use(project);
+    await (install ? install(project, tarball) : npmInstall(tarball));
+    const { digest: got, threads, reason } = await use(project);
     if (got !== expected) return fail(`${got}, not ${expected}`);
-    if (threads !== wanted) return fail(`${threads} threads, not ${wanted}`);
+    if (threads !== wanted) return fail(`${threads} threads, not ${wanted}${reason === undefined ? "" : `: ${reason}`}`);
     agreements++;
-    return [name, project.version, threads === undefined ? "" : String(threads), got];
+    return [name, project.version, String(threads), got];
   } catch (error) {
     if (error instanceof NotHere) return [name, project.version, "", `not tested: ${error.message}`];
     return fail(reasonOf(error as Error));

@@ -1,8 +1,8 @@
 // What every consumer of the package runs.
 
-import { crossEntropyWithGradient, SoftmaxCrossEntropy, softmax } from "softmax-wasm";
+import { crossEntropyWithGradient, Softmax, SoftmaxCrossEntropy, softmax } from "softmax-wasm";
 
-/** Of the bits of some results: FNV-1a, 64 bits. */
+/** The digest of the bits of some results: FNV-1a, 64 bits. */
 export function digest() {
   let seed = 1;
   const next = () => {
@@ -22,4 +22,21 @@ export function digest() {
     for (const byte of new Uint8Array(result.slice().buffer)) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) % 2n ** 64n;
   }
   return hash.toString(16).padStart(16, "0");
+}
+
+/** The number of threads of a large batch, of two that are asked for. Workers take a moment to start. */
+async function threads() {
+  const layer = new Softmax({ shape: [512, 512], threads: 2 });
+  for (let call = 0; call < 1000 && layer.threads < 2 && layer.threadsReason === undefined; call++) {
+    layer.forward();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  const found = layer.threadsReason === undefined ? `${layer.threads}` : `${layer.threads} (${layer.threadsReason})`;
+  layer.dispose();
+  return found;
+}
+
+/** Both, as a text. */
+export async function say() {
+  return `digest ${digest()} threads ${await threads()}`;
 }
