@@ -119,7 +119,12 @@ class Call {
     bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), MARGIN_BYTES);
     this.watched.push({ buffer, before: bytes.slice(), out: isOut ? [MARGIN_BYTES, end] : undefined });
     if (kind === "resizable") this.attacks.push(() => (buffer as ResizableBuffer).resize(this.below(buffer.byteLength + 1)));
-    if (kind === "plain") this.attacks.push(() => void structuredClone(buffer, { transfer: [buffer as ArrayBuffer] }));
+    if (kind === "plain") {
+      this.attacks.push(() => {
+        // What has been transferred can't be once more.
+        if (buffer.byteLength > 0) structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+      });
+    }
     const isFloat = values instanceof Float64Array;
     const constructors = isFloat ? [Float64Array, Float64Array, Matrix, OtherFloat64Array] : [Int32Array, OtherInt32Array];
     const array = new (this.pick(constructors) as Float64ArrayConstructor)(
