@@ -53,7 +53,7 @@ describeIn("the library", (browserHere) => {
     expect(committed).toMatchObject(digests);
   });
 
-  it.each(TEST_FILES)("passes %s", async (name) => {
+  it.each(TEST_FILES)("passes %s", { timeout: 240_000 }, async (name) => {
     const tab = await pageWith("tests", "tests");
     const { passed, failures } = await tab.evaluate((file) => tests.run(file), name);
     await tab.close();
