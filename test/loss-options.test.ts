@@ -376,7 +376,7 @@ describe("factors near the ends of the doubles", () => {
   it.each(SHAPES)("outer %d, %d classes, inner %d: derivatives are exact until they overflow themselves", (outer, classes, inner) => {
     fc.assert(
       fc.property(fc.nat(), (seed) => verifyExtremes(seeded(seed), outer, classes, inner)),
-      { numRuns: Math.ceil(1200 / (outer * classes * inner)) },
+      { numRuns: Math.ceil(3000 / (outer * classes * inner)) },
     );
   });
 

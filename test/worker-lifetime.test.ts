@@ -81,9 +81,9 @@ it("a process that may not start workers has one thread, and says why", async ()
   expect(reason).toMatch(/^no worker can be started: Access to this API has been restricted/);
 });
 
-// Before Node 24, V8 takes 10 GB of addresses for each memory unless it has no trap handler.
 const nodeMajor = Number.parseInt(process.versions.node, 10);
 
+// Before Node 24, V8 takes 10 GB of addresses for each memory unless it has no trap handler.
 describe.runIf(process.platform === "linux")("a process with few addresses", () => {
   const withGigabytes = (gigabytes: number, ...flags: string[]) =>
     outcomeOfCommand("bash", "-c", `ulimit -v ${gigabytes * 1e6}; exec "$0" "$@"`, process.execPath, ...flags, PROGRAM, "few");
@@ -94,7 +94,7 @@ describe.runIf(process.platform === "linux")("a process with few addresses", () 
 
   it("else has one, and says why", async () => {
     const reason = "there are too few addresses for another thread (ulimit -v)";
-    // enough to start, too few for a second isolate
+    // Enough for the process, too few for a worker.
     const gigabytes = nodeMajor < 24 ? 1.5 : 2;
     expect(await withGigabytes(gigabytes, "--disable-wasm-trap-handler")).toEqual({ code: 0, threads: 1, reason, p: 1 / 512 });
   });

@@ -69,9 +69,9 @@ export class Project {
   }
 
   #options() {
-    // Vite's API sets NODE_ENV in this process, and Next refuses to build with what it sets.
     const path = `${join(this.folder, "node_modules/.bin")}:${process.env.PATH}`;
     const quiet = { NO_COLOR: "1", BROWSERSLIST_IGNORE_OLD_DATA: "1", NEXT_TELEMETRY_DISABLED: "1", YARN_ENABLE_TELEMETRY: "0", CI: "1" };
+    // Vite's API sets NODE_ENV in this process, and Next refuses to build with what it sets.
     return { cwd: this.folder, env: { ...process.env, PATH: path, NODE_OPTIONS: "", NODE_ENV: undefined, ...quiet } };
   }
 
