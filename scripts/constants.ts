@@ -1,6 +1,6 @@
 // Computes the table and the polynomial constants of the kernels and writes them as AssemblyScript.
 //
-//   exp   2^(i/B) split into a double and its relative remainder; ln 2 / B cut for an exact product (Cody and Waite);
+//   exp   2^(2^k/B) as pairs of doubles, of which the kernels make the table; ln 2 / B cut for an exact product (Cody and Waite);
 //         exp(r) = 1 + r + r² P(r) on |r| <= ln 2 / (2B)
 //   log   log(1 + f) = 2 atanh(s/2) = s + s z L(z), s = 2f / (2 + f), z = s², 2^-0.59 <= 1 + f <= 2^0.59
 //
@@ -15,8 +15,6 @@ const LN2 = D.ln(2);
 
 const TABLE_BITS = 8;
 const TABLE_SIZE = 2 ** TABLE_BITS;
-/** e_max is near 2^384: then every e_j is a normal number, and with it e_j / S underflows gradually in one operation. */
-const EXPONENT_BIAS = 384;
 /** ln 2 / B keeps 29 bits: times an integer below 2^24 it is exact. */
 const LN2_HI_BITS = 29;
 
@@ -127,14 +125,11 @@ const logLines = [
   ...logPoly.map((c, i) => line(c, `L${i}`)),
 ];
 
-const table = Array.from({ length: TABLE_SIZE }, (_, i) => {
-  const exact = D.pow(2, new D(i).div(TABLE_SIZE));
+const rootLines = Array.from({ length: TABLE_BITS }, (_, bit) => {
+  const exact = D.pow(2, new D(2 ** bit).div(TABLE_SIZE));
   // As a Decimal: its constructor would take a double's shortest decimal form, not its value.
   const rounded = roundToBits(exact, 53);
-  const bits =
-    (bitsOf(rounded.toNumber()) + (BigInt(EXPONENT_BIAS) << 52n) - (BigInt(i) << BigInt(52 - TABLE_BITS))) & 0xffff_ffff_ffff_ffffn;
-  const remainder = nearestDouble(exact.div(rounded).minus(1));
-  return `  ${hex(bits)}, ${hex(bitsOf(remainder))}, // ${i}`;
+  return `  ${hex(bitsOf(rounded.toNumber()))}, ${hex(bitsOf(nearestDouble(exact.minus(rounded))))}, // 2^(${2 ** bit}/B)`;
 });
 
 const text = `// Written by scripts/constants.ts; not in git.
@@ -152,12 +147,9 @@ export const LOG_CONSTANTS: usize = memory.data<u64>([
 ${logLines.join("\n")}
 ], 16);
 
-/**
- * 2^(i/B) · 2^${EXPONENT_BIAS}, i = 0 … B − 1: the bits of the double less i·2^(52 − log2 B), so that adding an integer k = i (mod B)
- * shifted left by 52 − log2 B gives 2^(k/B); then what the rounding left out, relative.
- */
-export const EXP_TABLE: usize = memory.data<u64>([
-${table.join("\n")}
+/** 2^(2^bit/B) as (hi, lo), bit = 0 … log2 B − 1. */
+export const EXP_ROOTS: usize = memory.data<u64>([
+${rootLines.join("\n")}
 ], 16);
 `;
 

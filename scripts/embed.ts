@@ -2,6 +2,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { ALPHABET, type BinaryText, SINGLES } from "../src/wasm/text.js";
 
 /** The builds of the kernels, and the names of their files in src/wasm/. */
 export const EMBEDDED = { release: "binary", relaxed: "binary-relaxed", debug: "binary-debug" } as const;
@@ -19,9 +20,24 @@ function difference(one: Buffer, other: Buffer): { start: number; end: number; b
 /** The most bytes that a memory import has. */
 const MOST_DIFFERENT_BYTES = 64;
 
+/** The text of a binary. */
+export function textOf(binary: Uint8Array): BinaryText {
+  const counts = new Array<number>(256).fill(0);
+  for (const byte of binary) counts[byte]++;
+  const order = counts.map((_, byte) => byte).sort((a, b) => counts[b] - counts[a]);
+  const codes = new Map(
+    order.map((byte, i) => {
+      const place = i - SINGLES;
+      const pair = ALPHABET[SINGLES + Math.floor(place / ALPHABET.length)] + ALPHABET[place % ALPHABET.length];
+      return [byte, place < 0 ? ALPHABET[i] : pair];
+    }),
+  );
+  return { text: Array.from(binary, (byte) => codes.get(byte)).join(""), order: Buffer.from(order).toString("hex") };
+}
+
 /**
- * The module that holds a binary in hexadecimal digits: gzip makes 1.1 times as much of them as of the binary, and 1.3 times as much of base64.
- * `shared` is the binary for shared memory. It differs from the other in the memory import only, so the module holds that difference.
+ * The module that holds a binary as text. `shared` is the binary for shared memory. It differs from the other in the memory import only, so the
+ * module holds that difference.
  */
 export function embedded(name: Build, binary: Buffer, shared = binary): string {
   const sharedMemory = difference(binary, shared);
@@ -31,7 +47,7 @@ export function embedded(name: Build, binary: Buffer, shared = binary): string {
     "// Written by scripts/embed.ts; not in git.",
     "/** The feature that an engine needs to compile the module. */",
     `export const feature = "WebAssembly ${name === "relaxed" ? "relaxed " : ""}SIMD";`,
-    `export const wasm: string = "${binary.toString("hex")}";`,
+    `export const wasm: { readonly text: string; readonly order: string } = ${JSON.stringify(textOf(binary))};`,
     "/** The relative error that the self-test allows: machines that fuse multiplications give other last bits. */",
     `export const tolerance: number = ${name === "relaxed" ? 2 ** -51 : 0};`,
     "/** The module for shared memory has these bytes in the place of [start, end). */",

@@ -2,7 +2,8 @@
 // implementation of the exponential function in IEEE floating-point arithmetic", ACM TOMS 15 (1989); table with remainders
 // as in ARM's optimized-routines.
 
-import { EXP_CONSTANTS, EXP_TABLE, TABLE_BITS } from "./constants.generated";
+import { EXP_CONSTANTS, TABLE_BITS } from "./constants.generated";
+import { EXP_TABLE } from "./exp-table";
 import { bytesOf, splat, store2 } from "./storage";
 import { twoDifferenceError } from "./two-sum";
 
