@@ -27,6 +27,8 @@ const confident = (classes: number, gap: number) => range(classes).map((j) => (j
 
 const MAX = 1.7e308;
 const TINY = 2 ** -1074;
+const MAX_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
+const TINY_FLOAT32 = 2 ** -149;
 
 export function battery(): Group[] {
   const random = seeded(2024);
@@ -91,6 +93,25 @@ export function battery(): Group[] {
     );
   }
   return groups;
+}
+
+/** A number as float32 has it; one that is too large for float32 becomes as many powers of 2 smaller as float32 ends before the doubles. */
+function float32Of(x: number): number {
+  if (!Number.isFinite(x) || Math.abs(x) <= MAX_FLOAT32) return x;
+  return Math.sign(x) * Math.min(Math.abs(x) * 2 ** (127 - 1023), MAX_FLOAT32);
+}
+
+/** Rows in float32. */
+export function asFloat32<R extends Rows>(rows: R): R {
+  const rounded = (row: ArrayLike<number>) => Float32Array.from(row, float32Of);
+  return { ...rows, logits: rows.logits.map(rounded), distributions: rows.distributions.map(rounded) };
+}
+
+/** The battery in float32, with logits that are subnormal there. */
+export function float32Battery(): Group[] {
+  const random = seeded(149);
+  const subnormal = LENGTHS.map((classes) => group("subnormal logits of float32", random, [range(classes).map((j) => j * TINY_FLOAT32)]));
+  return [...battery(), ...subnormal].map(asFloat32);
 }
 
 /** Makers of long rows with few distinct values, so that the exact sum needs few exponentials. */

@@ -3,6 +3,10 @@
 export const LIMITS = {
   /** the shifted exp: the largest error over its domain is 0.588, at EXP_WITNESS */
   exp: 0.59,
+  /** the shifted exp for results that are rounded to float32, in parts of the result: 2^-43.09 of the cubic, and its rounding errors */
+  roundedExp: 2 ** -43,
+  /** every result that is rounded to float32, in ulps of float32; the part above 1/2 times the conditions below */
+  rounded: 0.50001,
   /** softmax */
   probs: 4,
   /** log-softmax */

@@ -131,16 +131,21 @@ export function exactSum(values: ArrayLike<number>): Exact {
   return Array.from(counts(Array.from(values))).reduce((sum: Exact, [value, n]) => sum.plus(exact(value).times(n)), ZERO);
 }
 
-/** The distance from |x| to the next double above it; 2^-1074 for a subnormal. */
-export function ulp(x: number): number {
+/** The type that a result is rounded to. */
+export type Precision = "float64" | "float32";
+
+/** The distance from |x| to the next number above it; 2^-1074 for a subnormal double, 2^-149 for a subnormal float32. */
+export function ulp(x: number, precision: Precision = "float64"): number {
   scratch.setFloat64(0, Math.abs(x));
   const exponent = Math.max(scratch.getUint16(0) >> 4, 1) - 1075;
+  if (precision === "float32") return 2 ** Math.max(exponent + 29, -149);
   return exponent >= -1022 ? 2 ** exponent : 2 ** -1074 * 2 ** (exponent + 1074);
 }
 
 /** The error of `got` in units in the last place of the exact value, or of `unitOf` where that is larger. */
-export function ulpError(got: number, want: Exact, unitOf: Exact = want): number {
-  if (!Number.isFinite(got)) return got === want.toNumber() ? 0 : Number.POSITIVE_INFINITY;
-  const unit = Math.max(ulp(want.toNumber()), ulp(unitOf.toNumber()));
+export function ulpError(got: number, want: Exact, unitOf: Exact = want, precision: Precision = "float64"): number {
+  const nearest = want.toNumber();
+  if (!Number.isFinite(got)) return got === (precision === "float32" ? Math.fround(nearest) : nearest) ? 0 : Number.POSITIVE_INFINITY;
+  const unit = Math.max(ulp(nearest, precision), ulp(unitOf.toNumber(), precision));
   return exact(got).minus(want).abs().div(unit).toNumber();
 }

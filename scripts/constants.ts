@@ -1,7 +1,7 @@
 // Computes the table and the polynomial constants of the kernels and writes them as AssemblyScript.
 //
 //   exp   2^(2^k/B) as pairs of doubles, of which the kernels make the table; ln 2 / B cut for an exact product (Cody and Waite);
-//         exp(r) = 1 + r + r² P(r) on |r| <= ln 2 / (2B)
+//         exp(r) = 1 + r + r² P(r) on |r| <= ln 2 / (2B), and to 2^-43 d (s + c) ((s + A)² + b), s = r B/ln 2
 //   log   log(1 + f) = 2 atanh(s/2) = s + s z L(z), s = 2f / (2 + f), z = s², 2^-0.59 <= 1 + f <= 2^0.59
 //
 // P and L interpolate at Chebyshev nodes, which costs less than half a bit against the minimax polynomial.
@@ -15,6 +15,8 @@ const LN2 = D.ln(2);
 
 const TABLE_BITS = 8;
 const TABLE_SIZE = 2 ** TABLE_BITS;
+/** e_max is near 2^384 (assembly/number/exp-table.ts). */
+const EXPONENT_BIAS = 384;
 /** ln 2 / B keeps 29 bits: times an integer below 2^24 it is exact. */
 const LN2_HI_BITS = 29;
 
@@ -81,6 +83,34 @@ function expTail(r: Decimal): Decimal {
   return sum;
 }
 
+/** b, c and d of d (s + c) ((s + A)² + b), which is exp(s h) at the Chebyshev nodes of [-1/2, 1/2]: Newton's method from the roots of the Taylor polynomial. */
+function factorsOfExp(h: Decimal, A: number): { b: Decimal; c: Decimal; d: Decimal } {
+  let b = h.pow(-2).times(3.27);
+  let c = h.pow(-1).times(1.6);
+  let d = h.pow(3).div(6);
+  const nodes = [0, 1, 2].map((i) =>
+    D.cos(
+      D.acos(-1)
+        .times(2 * i + 1)
+        .div(6),
+    ).div(2),
+  );
+  for (let step = 0; step < 20; step++) {
+    // The derivatives with respect to b, c and d, and what is missing.
+    const rows = nodes.map((s) => {
+      const [first, second] = [s.plus(c), s.plus(A).pow(2).plus(b)];
+      return [d.times(first), d.times(second), first.times(second), D.exp(s.times(h)).minus(d.times(first).times(second))];
+    });
+    // Gauss and Jordan's elimination.
+    for (let i = 0; i < 3; i++) {
+      rows[i] = rows[i].map((value) => value.div(rows[i][i]));
+      for (let k = 0; k < 3; k++) if (k !== i) rows[k] = rows[k].map((value, j) => value.minus(rows[k][i].times(rows[i][j])));
+    }
+    [b, c, d] = [b, c, d].map((value, i) => value.plus(rows[i][3]));
+  }
+  return { b, c, d };
+}
+
 /** (2 atanh(s/2) − s) / s³ as a function of z = s², by its series. */
 function atanhTail(z: Decimal): Decimal {
   let sum = new D(0);
@@ -101,20 +131,27 @@ function line(value: number, name: string): string {
   return `  ${hex(bitsOf(value))}, // ${name.padEnd(9)} ${value}`;
 }
 
-const half = LN2.div(2 * TABLE_SIZE);
+const step = LN2.div(TABLE_SIZE);
+const half = step.div(2);
 const expPoly = interpolate(expTail, half.neg(), half, 2).map(nearestDouble);
+/** The integer A for which the factors of a cubic are nearest to exp. */
+const ROUNDED_A = 259;
+const rounded = factorsOfExp(step, ROUNDED_A);
 
 const fMax = D.pow(2, 0.59);
 const sMax = fMax.minus(1).times(2).div(fMax.plus(1));
 const logPoly = interpolate(atanhTail, new D(0), sMax.times(sMax), 7).map(nearestDouble);
 
-const step = LN2.div(TABLE_SIZE);
 const ln2Hi = roundToBits(step, LN2_HI_BITS);
 const expLines = [
   line(nearestDouble(new D(1).div(step)), "B/ln 2"),
   line(ln2Hi.toNumber(), "LN2_HI"),
   line(nearestDouble(step.minus(ln2Hi)), "LN2_LO"),
   ...expPoly.map((c, i) => line(c, `P${i}`)),
+  line(ROUNDED_A, "A"),
+  line(nearestDouble(rounded.c.minus(ROUNDED_A)), "c - A"),
+  line(nearestDouble(rounded.b), "b"),
+  line(nearestDouble(rounded.c.times(rounded.b.plus(ROUNDED_A ** 2))) * 2 ** EXPONENT_BIAS, "e(0)"),
 ];
 
 // k logLn2Hi is exact for the 6 bits that k has in a logarithm of a sum.

@@ -31,17 +31,22 @@ export type { Loss, LossOutputs, Output, Outputs } from "./loss/outputs.js";
 export type { Known, LossTerms, Reduction } from "./loss/terms.js";
 export type {
   ByRow,
+  DimsArray,
   ExtraAxis,
+  FloatElements,
   IndexByRow,
   Indices,
   NdArray,
   NdArrayLike,
   Nested,
   NestedArray,
+  ResultData,
   SameAxes,
+  ShapedArray,
   Tensor,
   Values,
 } from "./tensor/containers.js";
+export type { Dtype, FloatArrayOf } from "./tensor/element.js";
 export type { ShapeOptions } from "./tensor/shape.js";
-export type { IntegerArray, NumberArray, NumericArray } from "./tensor/typed-array.js";
+export type { Float16ArrayLike, IntegerArray, NumberArray, NumericArray } from "./tensor/typed-array.js";
 export type { ThreadOptions, WorkerLike } from "./threads/options.js";

@@ -1,35 +1,41 @@
 // Every result of kernels, functions and layers is within the bounds of limits.ts, on rows on which softmax code goes wrong.
 
 import { describe, expect, it } from "vitest";
-import { battery, LONG_ROWS } from "../reference/battery.js";
+import { battery, float32Battery, LONG_ROWS } from "../reference/battery.js";
 import { seeded } from "../reference/data.js";
 import { layOut } from "../reference/layout.js";
 import { LIMITS } from "../reference/limits.js";
 import { exactLoss, exactRow, exactSum } from "../reference/oracle.js";
 import { crossEntropy, crossEntropyWithGradient, logSoftmax, logSumExp, SoftmaxCrossEntropy, softmax } from "../src/index.js";
 import { CanaryArena } from "./arena.js";
-import { expectSameBits, runForward, verifyForward, within } from "./verify.js";
+import { type ArrayType, expectSameBits, type Floats, precisionOf, runForward, verifyForward, within } from "./verify.js";
 
 const arena = new CanaryArena();
-const groups = battery();
 const divisor = 3;
 
-describe.each(groups.map((group) => ({ group, title: `${group.name}, C = ${group.logits[0].length}` })))("$title", ({ group }) => {
+const batteries = [
+  ...battery().map((group) => ({ group, Elements: Float64Array as ArrayType<Floats> })),
+  ...float32Battery().map((group) => ({ group, Elements: Float32Array as ArrayType<Floats> })),
+];
+const titled = batteries.map((of) => ({ ...of, title: `${of.Elements.name}, ${of.group.name}, C = ${of.group.logits[0].length}` }));
+
+describe.each(titled)("$title", ({ group, Elements }) => {
   const { name, logits, indices, distributions } = group;
+  const dtype = Elements.BYTES_PER_ELEMENT === 4 ? "float32" : "float64";
   const [rows, classes] = [logits.length, logits[0].length];
 
   it.each([
     { layout: "contiguous", inner: 1, shape: [rows, classes], axis: -1 },
     { layout: "strided", inner: rows, shape: [classes, rows], axis: 0 },
   ])("is within the bounds in kernels, functions and layers, $layout", ({ inner, shape, axis }) => {
-    const results = runForward(arena, group, inner, divisor);
+    const results = runForward(arena, group, inner, divisor, Elements);
     verifyForward(name, group, results, inner, divisor);
 
-    const x = layOut(logits, inner);
+    const x = layOut(logits, inner, Elements);
     expectSameBits(softmax(x, { shape, axis }), results.probs);
     expectSameBits(logSoftmax(x, { shape, axis }), results.logProbs);
     expectSameBits(logSumExp(x, { shape, axis }), results.lse);
-    const q = layOut(distributions, inner);
+    const q = layOut(distributions, inner, Elements);
     const cases = [
       { kind: "indices", labels: Int32Array.from(indices), losses: results.losses, gradient: results.gradient },
       { kind: "distribution", labels: q, losses: results.softLosses, gradient: results.softGradient },
@@ -37,11 +43,12 @@ describe.each(groups.map((group) => ({ group, title: `${group.name}, C = ${group
     for (const { kind, labels, losses, gradient } of cases) {
       expectSameBits(crossEntropy(x, labels, { shape, axis, reduction: "none" }), losses);
       expectSameBits(crossEntropyWithGradient(x, labels, { shape, axis, divisor }).gradient, gradient);
-      const layer = new SoftmaxCrossEntropy({ shape, axis, divisor, labels: kind });
+      const layer = new SoftmaxCrossEntropy({ shape, axis, divisor, labels: kind, dtype });
       layer.logits.set(x);
       layer.labels.set(labels);
       const mean = layer.forward();
-      within(LIMITS.mean, `${name}, the mean of the losses`, mean, exactSum(losses).div(divisor));
+      if (dtype === "float64") within(LIMITS.mean, `${name}, the mean of the losses`, mean, exactSum(losses).div(divisor));
+      else expect(mean, "the mean, of losses before they were rounded").toBe(crossEntropy(x, labels, { shape, axis, divisor }));
       expectSameBits(layer.losses, losses);
       expectSameBits(layer.backward(), gradient);
       expectSameBits(layer.probs, results.probs);
@@ -51,7 +58,7 @@ describe.each(groups.map((group) => ({ group, title: `${group.name}, C = ${group
   it("has the same bits for indices and one-hot distributions", () => {
     const oneHot = logits.map((_, r) => Array.from({ length: classes }, (_, j) => (j === indices[r] ? 1 : 0)));
     for (const inner of [1, rows]) {
-      const results = runForward(arena, { logits, indices, distributions: oneHot }, inner, divisor);
+      const results = runForward(arena, { logits, indices, distributions: oneHot }, inner, divisor, Elements);
       expectSameBits(results.softLosses, results.losses);
       expectSameBits(results.softGradient, results.gradient);
     }
@@ -65,24 +72,29 @@ describe("sums", () => {
   const arena = new CanaryArena(2 ** 25);
   const sampled = (classes: number) => [0, 1, classes >> 1, (classes >> 1) + 7, classes - 9, classes - 1];
 
-  it.each(Object.keys(LONG_ROWS) as (keyof typeof LONG_ROWS)[])("of rows %s keep the bounds at 1e2, 1e4 and 1e6 classes", (kind) => {
+  const kinds = Object.keys(LONG_ROWS) as (keyof typeof LONG_ROWS)[];
+  const types: readonly ArrayType<Floats>[] = [Float64Array, Float32Array];
+  const cases = kinds.flatMap((kind) => types.map((Elements) => ({ kind, Elements, type: Elements.name })));
+
+  it.each(cases)("of rows $kind, $type, keep the bounds at 1e2, 1e4 and 1e6 classes", ({ kind, Elements }) => {
     for (const classes of [100, 10_000, 1_000_000]) {
       const random = seeded(classes);
       const logit = LONG_ROWS[kind](random, classes);
-      const row = Float64Array.from({ length: classes }, (_, j) => logit(j));
-      const q = Float64Array.from({ length: classes }, () => 0.1 + (random() < 0.5 ? 0 : 0.3));
+      const row = Elements.from(Array.from({ length: classes }, (_, j) => logit(j)));
+      const q = Elements.from(Array.from({ length: classes }, () => 0.1 + (random() < 0.5 ? 0 : 0.3)));
       // One contiguous row; then two rows side by side, of which the second one is the first one reversed.
       for (const logits of [[row], [row, row.toReversed()]]) {
         const batch = { logits, indices: logits.map(() => (classes >> 1) + 7), distributions: logits.map(() => q) };
         const inner = logits.length;
-        const results = runForward(arena, batch, inner, 1);
+        const results = runForward(arena, batch, inner, 1, Elements);
         verifyForward(kind, batch, results, inner, 1, sampled(classes));
         // Each e_j has its own rounding error only, so any further error of p comes from the sum.
-        within(SUM_LIMIT, `p of ${classes} ${kind}`, results.probs[0], exactRow(row).probs[0]);
-        const x = layOut(logits, inner);
+        const dtype = precisionOf(results.probs);
+        within(SUM_LIMIT, `p of ${classes} ${kind}`, results.probs[0], exactRow(row).probs[0], undefined, dtype);
+        const x = layOut(logits, inner, Elements);
         const layout = inner === 1 ? { shape: [1, classes] } : { shape: [classes, inner], axis: 0 };
         expectSameBits(softmax(x, layout), results.probs);
-        const layer = new SoftmaxCrossEntropy({ ...layout, reduction: "none" });
+        const layer = new SoftmaxCrossEntropy({ ...layout, reduction: "none", dtype });
         layer.logits.set(x);
         layer.labels.set(batch.indices);
         expectSameBits(layer.forward(), results.losses);

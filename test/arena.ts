@@ -9,7 +9,7 @@ import { instantiate } from "../src/wasm/instantiate.js";
 const CANARY = 0x5afe_c0de;
 const CANARY_WORDS = 8;
 
-export type Values = Float64Array | Int32Array | Uint8Array;
+export type Values = Float64Array | Float32Array | Int32Array | Uint8Array;
 
 const haveSameBytes = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
@@ -22,7 +22,10 @@ const VISITS = {
   logSoftmaxBackward: 3,
 } as const;
 
-/** The kernels; those that visit rows take outer before classes and inner instead of first, end and scratchPtr. */
+/**
+ * The kernels; those that visit rows take outer before classes and inner instead of first, end and scratchPtr, and elementBytes, which is 8 by
+ * default, last.
+ */
 type TestKernels = Omit<Kernels, keyof typeof VISITS | "loss"> & Record<keyof typeof VISITS, (...args: number[]) => void>;
 
 export class CanaryArena {
@@ -48,23 +51,23 @@ export class CanaryArena {
     const wrapped = Object.entries(VISITS).map(([name, pointers]) => {
       const kernel = kernels[name as keyof typeof VISITS] as (...args: number[]) => void;
       const inTwoParts = (...args: number[]): void => {
-        const [outer, classes, inner] = args.splice(pointers, 3);
-        const scratch = this.#scratch(zoneBytes, kernels.scratchBytes(classes, inner, PLANES));
+        const [outer, classes, inner, elementBytes = 8] = args.splice(pointers);
+        const scratch = this.#scratch(zoneBytes, kernels.scratchBytes(classes, inner, PLANES, elementBytes));
         const rows = outer * inner;
         // As threads that share a batch would.
         for (const [first, end] of [
           [rows >> 1, rows],
           [0, rows >> 1],
         ]) {
-          kernel(...args.slice(0, pointers), classes, inner, ...args.slice(pointers), first, end, scratch);
+          kernel(...args, classes, inner, elementBytes, first, end, scratch);
         }
       };
       return [name, inTwoParts];
     });
     this.kernels = { ...kernels, ...Object.fromEntries(wrapped) };
     this.loss = (planPtr, first, end) => {
-      const [classes, inner] = new Uint32Array(memory.buffer, planPtr + PLAN_NUMBERS.length * 8, 2);
-      kernels.loss(planPtr, first, end, this.#scratch(zoneBytes, kernels.scratchBytes(classes, inner, LOSS_PLANES)));
+      const [classes, inner, elementBytes] = new Uint32Array(memory.buffer, planPtr + PLAN_NUMBERS.length * 8, 3);
+      kernels.loss(planPtr, first, end, this.#scratch(zoneBytes, kernels.scratchBytes(classes, inner, LOSS_PLANES, elementBytes)));
     };
   }
 

@@ -1,6 +1,6 @@
 // Digests of results, in every way to get them: the bits of a row depend on that row and the options alone. Runs on any engine.
 
-import { battery } from "../reference/battery.js";
+import { asFloat32, battery } from "../reference/battery.js";
 import { distribution, ROWS, seeded } from "../reference/data.js";
 import { positionIn } from "../reference/layout.js";
 import {
@@ -18,20 +18,28 @@ import {
   softmaxJacobian,
 } from "../src/index.js";
 
-/** Logits (outer, classes, inner), and the other inputs of all operations. */
+type Dtype = "float64" | "float32";
+type Floats = Float64Array | Float32Array;
+
+const ARRAYS = { float64: Float64Array, float32: Float32Array } as const;
+
+const zeros = (dtype: Dtype, length: number): Floats => new ARRAYS[dtype](length);
+
+/** Logits (outer, classes, inner), and the other inputs of all operations. Tensors are of the dtype. */
 interface Input {
+  readonly dtype: Dtype;
   readonly outer: number;
   readonly classes: number;
   readonly inner: number;
-  readonly x: Float64Array;
+  readonly x: Floats;
   readonly indices: Int32Array;
-  readonly distributions: Float64Array;
-  readonly upstream: Float64Array;
+  readonly distributions: Floats;
+  readonly upstream: Floats;
   readonly upstreamByRow: Float64Array;
 }
 
 /** Results by operation; each laid out like the input, or by row. */
-type Results = Record<string, Float64Array>;
+type Results = Record<string, Floats>;
 
 const DIVISOR = 7;
 
@@ -65,27 +73,36 @@ const BROKEN = [
   [-Infinity, 0.1, 0.2, -Infinity],
 ];
 
-function inputs(): Input[] {
+function inputs(dtype: Dtype): Input[] {
   const random = seeded(1789);
   const kinds = Object.values(ROWS);
   const inputOf = (rows: readonly ArrayLike<number>[], inner: number, indices?: ArrayLike<number>): Input => {
     const classes = rows[0].length;
+    const size = rows.length * classes;
     const input = {
+      dtype,
       outer: rows.length / inner,
       classes,
       inner,
       indices: Int32Array.from(indices ?? rows.map(() => Math.floor(random() * classes))),
-      x: new Float64Array(rows.length * classes),
-      distributions: new Float64Array(rows.length * classes),
-      upstream: Float64Array.from({ length: rows.length * classes }, () => 2 * random() - 1),
+      x: zeros(dtype, size),
+      distributions: zeros(dtype, size),
+      upstream: zeros(dtype, size).map(() => 2 * random() - 1),
       upstreamByRow: Float64Array.from(rows, () => 4 * random() - 2),
     };
     rows.forEach((row, r) => {
-      scatter(input.x, Float64Array.from(row), input, r);
-      scatter(input.distributions, Float64Array.from(distribution(random, classes, r)), input, r);
+      scatter(input.x, row, input, r);
+      scatter(input.distributions, distribution(random, classes, r), input, r);
     });
     return input;
   };
+  // Of the battery in float32 every third group.
+  const groups =
+    dtype === "float64"
+      ? battery()
+      : battery()
+          .filter((_, i) => i % 3 === 0)
+          .map(asFloat32);
   return [
     ...SHAPES.map(([outer, classes, inner]) =>
       inputOf(
@@ -93,7 +110,7 @@ function inputs(): Input[] {
         inner,
       ),
     ),
-    ...battery().flatMap(({ logits, indices }) => [inputOf(logits, 1, indices), inputOf(logits, logits.length, indices)]),
+    ...groups.flatMap(({ logits, indices }) => [inputOf(logits, 1, indices), inputOf(logits, logits.length, indices)]),
     inputOf(BROKEN, 1),
     inputOf(BROKEN, 3),
   ];
@@ -101,12 +118,12 @@ function inputs(): Input[] {
 
 type Layout = Pick<Input, "classes" | "inner">;
 
-function scatter(tensor: Float64Array, row: ArrayLike<number>, { classes, inner }: Layout, r: number): void {
+function scatter(tensor: Floats, row: ArrayLike<number>, { classes, inner }: Layout, r: number): void {
   const at = positionIn(classes, inner);
   for (let j = 0; j < classes; j++) tensor[at(r, j)] = row[j];
 }
 
-function gather(tensor: Float64Array, { classes, inner }: Layout, r: number): Float64Array {
+function gather(tensor: Floats, { classes, inner }: Layout, r: number): Float64Array {
   const at = positionIn(classes, inner);
   return Float64Array.from({ length: classes }, (_, j) => tensor[at(r, j)]);
 }
@@ -135,10 +152,10 @@ const ROW_OUTPUTS = ["losses", "lse", "entropy"] as const;
 const TENSOR_OUTPUTS = ["probs", "logProbs"] as const;
 const OUTPUTS = [...ROW_OUTPUTS, ...TENSOR_OUTPUTS, "argmax"] as const;
 
-type Outputs = Record<(typeof ROW_OUTPUTS)[number] | (typeof TENSOR_OUTPUTS)[number], Float64Array> & { argmax: Int32Array };
+type Outputs = Record<(typeof ROW_OUTPUTS)[number] | (typeof TENSOR_OUTPUTS)[number], Floats> & { argmax: Int32Array };
 
 /** The results of a loss with options, by the names of digests. */
-function named(prefix: string, gradient: Float64Array, outputs: Outputs): Results {
+function named(prefix: string, gradient: Floats, outputs: Outputs): Results {
   const rest = Object.fromEntries([...ROW_OUTPUTS, ...TENSOR_OUTPUTS].map((name) => [`${prefix}.${name}`, outputs[name].slice()]));
   return { [`${prefix}.gradient`]: gradient.slice(), ...rest, [`${prefix}.argmax`]: Float64Array.from(outputs.argmax) };
 }
@@ -164,12 +181,12 @@ function optionsByFunctions(input: Input): Results {
 
 /** The results of the loss with options by layers. */
 function optionsByLayers(input: Input, threads: number): Results {
-  const { x, indices, distributions } = input;
+  const { dtype, x, indices, distributions } = input;
   const rows = rowOptionsOf(input);
-  const given = { ...layoutOf(input), ...termsOf(input), sampleWeights: true, mask: true as const, outputs: OUTPUTS, threads };
+  const given = { dtype, ...layoutOf(input), ...termsOf(input), sampleWeights: true, mask: true as const, outputs: OUTPUTS, threads };
   const hard = new SoftmaxCrossEntropy({ ...given, ignoreIndex: 0 });
   const soft = new SoftmaxCrossEntropy({ ...given, labels: "distribution", labelGradient: true });
-  const smoothed = new SoftmaxCrossEntropy({ ...layoutOf(input), ...SMOOTHED, threads });
+  const smoothed = new SoftmaxCrossEntropy({ dtype, ...layoutOf(input), ...SMOOTHED, threads });
   smoothed.logits.set(x);
   smoothed.labels.set(indices);
   smoothed.forward();
@@ -192,14 +209,14 @@ function optionsByLayers(input: Input, threads: number): Results {
 }
 
 /** The results of functions for a batch; `outFor` gives an array to write to, or undefined. */
-function byFunctions(input: Input, outFor: (x: Float64Array) => Float64Array | undefined): Results {
+function byFunctions(input: Input, outFor: (x: Floats) => Floats | undefined): Results {
   const { x, indices, distributions, upstream } = input;
   const layout = layoutOf(input);
-  const call = (array: Float64Array, use: (given: Float64Array, out: Float64Array | undefined) => Float64Array) => {
+  const call = (array: Floats, use: (given: Floats, out: Floats | undefined) => Floats) => {
     const out = outFor(array);
     return use(out ?? array, out);
   };
-  const gradientOf = (labels: Int32Array | Float64Array) =>
+  const gradientOf = (labels: Int32Array | Floats) =>
     call(x, (logits, out) => crossEntropyWithGradient(logits, labels, { ...layout, divisor: DIVISOR, out }).gradient);
   const probs = call(x, (logits, out) => softmax(logits, { ...layout, out }));
   const logProbs = call(x, (logits, out) => logSoftmax(logits, { ...layout, out }));
@@ -219,7 +236,7 @@ function byFunctions(input: Input, outFor: (x: Float64Array) => Float64Array | u
 
 /** The results of functions that depend on the whole batch, and the Jacobian. */
 function wholeByFunctions(input: Input): Results {
-  const { x, indices, distributions, outer, inner, classes } = input;
+  const { dtype, x, indices, distributions, outer, inner, classes } = input;
   const layout = layoutOf(input);
   const shape = [Math.min(outer, 3), classes];
   const few = x.subarray(0, shape[0] * classes);
@@ -227,7 +244,7 @@ function wholeByFunctions(input: Input): Results {
     mean: Float64Array.of(crossEntropy(x, indices, layout)),
     sum: Float64Array.of(crossEntropy(x, indices, { ...layout, reduction: "sum" })),
     softMean: Float64Array.of(crossEntropy(x, distributions, layout)),
-    jacobian: inner === 1 && classes < 2000 ? softmaxJacobian(softmax(few, { shape }), { shape }) : new Float64Array(0),
+    jacobian: inner === 1 && classes < 2000 ? softmaxJacobian(softmax(few, { shape }), { shape }) : zeros(dtype, 0),
   };
 }
 
@@ -241,18 +258,19 @@ const BY_ROW = new Set([
 
 /** The results of functions for the given pieces of a batch, a call for each piece, put together in the order of the batch. */
 function byPieces(input: Input, pieces: readonly (readonly number[])[]): Results {
-  const { classes } = input;
+  const { dtype, classes } = input;
   const results: Results = {};
   for (const piece of pieces) {
     const inner = input.inner === 1 ? 1 : piece.length;
-    const tensor = (from: Float64Array) => {
-      const part = new Float64Array(piece.length * classes);
+    const tensor = (from: Floats) => {
+      const part = zeros(dtype, piece.length * classes);
       piece.forEach((r, i) => {
         scatter(part, gather(from, input, r), { classes, inner }, i);
       });
       return part;
     };
     const part: Input = {
+      dtype,
       outer: piece.length / inner,
       classes,
       inner,
@@ -263,7 +281,8 @@ function byPieces(input: Input, pieces: readonly (readonly number[])[]): Results
       upstreamByRow: Float64Array.from(piece, (r) => input.upstreamByRow[r]),
     };
     for (const [name, values] of Object.entries(byFunctions(part, () => undefined))) {
-      results[name] ??= new Float64Array(BY_ROW.has(name) ? input.outer * input.inner : input.x.length);
+      const length = BY_ROW.has(name) ? input.outer * input.inner : input.x.length;
+      results[name] ??= name.endsWith("argmax") ? new Float64Array(length) : zeros(dtype, length);
       piece.forEach((r, i) => {
         if (BY_ROW.has(name)) results[name][r] = values[i];
         else scatter(results[name], gather(values, part, i), input, r);
@@ -286,33 +305,40 @@ function cut(rows: readonly number[], inner: number, sizes: readonly number[]): 
 
 const rowsOf = ({ outer, inner }: Input) => Array.from({ length: outer * inner }, (_, r) => r);
 
-const makeLayers = (threads: number) => ({
-  softmax: new Softmax({ axis: 1, threads }),
-  gradient: new SoftmaxCrossEntropy({ axis: 1, divisor: DIVISOR, threads }),
-  softGradient: new SoftmaxCrossEntropy({ axis: 1, divisor: DIVISOR, labels: "distribution", threads }),
-  mean: new SoftmaxCrossEntropy({ axis: 1, threads }),
-  sum: new SoftmaxCrossEntropy({ axis: 1, reduction: "sum", threads }),
-  byRow: new SoftmaxCrossEntropy({ axis: 1, reduction: "none", threads }),
-});
+function makeLayers(dtype: Dtype, threads: number) {
+  const given = { dtype, axis: 1, threads };
+  return {
+    softmax: new Softmax(given),
+    gradient: new SoftmaxCrossEntropy({ ...given, divisor: DIVISOR }),
+    softGradient: new SoftmaxCrossEntropy({ ...given, divisor: DIVISOR, labels: "distribution" }),
+    mean: new SoftmaxCrossEntropy(given),
+    sum: new SoftmaxCrossEntropy({ ...given, reduction: "sum" }),
+    byRow: new SoftmaxCrossEntropy({ ...given, reduction: "none" }),
+  };
+}
 
-const layersByThreads = new Map<number, ReturnType<typeof makeLayers>>();
+const madeLayers = new Map<string, ReturnType<typeof makeLayers>>();
 
-/** The layers with a number of threads, which serve all inputs. */
-function layersOf(threads: number): ReturnType<typeof makeLayers> {
-  const layers = layersByThreads.get(threads) ?? makeLayers(threads);
-  layersByThreads.set(threads, layers);
+/** The layers of a dtype with a number of threads, which serve all inputs. */
+function layersOf(dtype: Dtype, threads: number): ReturnType<typeof makeLayers> {
+  const key = `${dtype}, ${threads}`;
+  const layers = madeLayers.get(key) ?? makeLayers(dtype, threads);
+  madeLayers.set(key, layers);
   return layers;
 }
 
 /** The results of layers for a batch in their memory. */
 function byResidentLayers(input: Input, threads = 1): Results {
   const { shape } = layoutOf(input);
-  const { softmax, gradient, softGradient, mean, sum, byRow } = layersOf(threads);
+  const { softmax, gradient, softGradient, mean, sum, byRow } = layersOf(input.dtype, threads);
   softmax.resize(shape);
   softmax.logits.set(input.x);
   const probs = softmax.forward().slice();
   softmax.upstream.set(input.upstream);
-  const lossOf = (layer: SoftmaxCrossEntropy<"mean", string> | SoftmaxCrossEntropy<"sum", string>, labels: Int32Array | Float64Array) => {
+  const lossOf = (
+    layer: Pick<typeof gradient | typeof softGradient | typeof sum, "resize" | "logits" | "labels"> & { forward(): number },
+    labels: Int32Array | Floats,
+  ) => {
     layer.resize(shape);
     layer.logits.set(input.x);
     layer.labels.set(labels);
@@ -342,7 +368,7 @@ function byCopyingLayers(input: Input): Results {
   const { shape } = layoutOf(input);
   const logits = { data: input.x, shape };
   type NdArray = typeof logits;
-  const { softmax, gradient, softGradient, mean, sum, byRow } = layersOf(1);
+  const { softmax, gradient, softGradient, mean, sum, byRow } = layersOf(input.dtype, 1);
   gradient.forward(logits, input.indices);
   softGradient.forward(logits, input.distributions);
   return {
@@ -373,26 +399,30 @@ export const WAYS = {
 
 export type Way = keyof typeof WAYS;
 
-/** The bytes of doubles. All NaN have one bit pattern, as WebAssembly does not define their bits. */
-function bytesOf(values: Float64Array): Uint8Array<ArrayBuffer> {
-  const bits = new BigUint64Array(values.slice().buffer as ArrayBuffer);
-  values.forEach((value, i) => {
-    if (Number.isNaN(value)) bits[i] = 0x7ff8_0000_0000_0000n;
-  });
-  return new Uint8Array(bits.buffer);
+/** The bytes of numbers. All NaN have one bit pattern, as WebAssembly does not define their bits. */
+function bytesOf(values: Floats): Uint8Array<ArrayBuffer> {
+  const { buffer } = values.slice();
+  const setNaN = (bits: { [i: number]: unknown }, nan: unknown) => {
+    for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) bits[i] = nan;
+  };
+  if (values instanceof Float64Array) setNaN(new BigUint64Array(buffer), 0x7ff8_0000_0000_0000n);
+  else setNaN(new Uint32Array(buffer), 0x7fc0_0000);
+  return new Uint8Array(buffer as ArrayBuffer);
 }
 
 /** Resident layers with another number of threads. */
 export const byThreads = (threads: number) => (input: Input) => byResidentLayers(input, threads);
 
-/** By operation: SHA-256, in hexadecimal, of the bytes of its results for all inputs. Awaits `pause` before each input. */
+/** By element type and operation: SHA-256, in hexadecimal, of the bytes of its results for all inputs. Awaits `pause` before each input. */
 export async function digestsOf(way: Way | ((input: Input) => Results), pause = async () => {}): Promise<Record<string, string>> {
   const resultsOf: (input: Input) => Results = typeof way === "string" ? WAYS[way] : way;
   const bytes = new Map<string, Uint8Array[]>();
-  for (const input of inputs()) {
+  for (const input of [...inputs("float64"), ...inputs("float32")]) {
     await pause();
+    const prefix = input.dtype === "float64" ? "" : "float32.";
     for (const [name, values] of Object.entries(resultsOf(input))) {
-      bytes.set(name, [...(bytes.get(name) ?? []), bytesOf(values)]);
+      const parts = bytes.get(prefix + name) ?? [];
+      bytes.set(prefix + name, [...parts, bytesOf(values)]);
     }
   }
   const digests: Record<string, string> = {};

@@ -1,6 +1,7 @@
 // The raw kernels against the oracle: every length through both kernel shapes, contiguous and strided, in place, at the end of memory.
 
 import { describe, expect, it } from "vitest";
+import { asFloat32 } from "../reference/battery.js";
 import { distribution, ROWS, seeded } from "../reference/data.js";
 import { layOut, positionIn } from "../reference/layout.js";
 import { LIMITS } from "../reference/limits.js";
@@ -45,12 +46,14 @@ describe.each(Object.keys(ROWS) as (keyof typeof ROWS)[])("%s rows", (kind) => {
     for (const classes of LENGTHS) {
       const batch = batchOf(kind, inner === 1 ? 3 : 1, classes, inner);
       verifyForward(kind, batch, runForward(arena, batch, inner, 3), inner, 3);
+      const rounded = asFloat32(batch);
+      verifyForward(kind, rounded, runForward(arena, rounded, inner, 3, Float32Array), inner, 3);
     }
   });
 });
 
 it("more scratch memory than there are addresses is told as such", () => {
-  expect(kernels.scratchBytes(2 ** 28, 2, PLANES)).toBeGreaterThan(2 ** 32);
+  expect(kernels.scratchBytes(2 ** 28, 2, PLANES, 8)).toBeGreaterThan(2 ** 32);
 });
 
 it.each([1, 3, 4, 5, 9])("the first of %i indices that is no class is found", (count) => {
@@ -95,6 +98,8 @@ describe("rows of several blocks", () => {
     const batch = longRows(classes);
     const some = [0, 1, 2, 511, 1023, 1024, 1027, classes - 2, classes - 1];
     verifyForward("several blocks", batch, runForward(arena, batch, 1, 3), 1, 3, some);
+    const rounded = asFloat32(batch);
+    verifyForward("several blocks", rounded, runForward(arena, rounded, 1, 3, Float32Array), 1, 3, some);
   });
 
   // Of 261,121 classes, blocks of 1024 would leave a single one over.
@@ -223,7 +228,7 @@ describe("backward", () => {
       const random = seeded(classes);
       const p = Float64Array.from({ length: 2 * classes }, random);
       const [, jacobian] = arena.run([p, new Float64Array(2 * classes * classes)], (pPtr, out) =>
-        kernels.softmaxJacobian(pPtr, out, classes, 0, 2 * classes),
+        kernels.softmaxJacobian(pPtr, out, classes, 8, 0, 2 * classes),
       );
       const want = Array.from({ length: 2 * classes * classes }, (_, at) => {
         const j = at % classes;
@@ -247,7 +252,7 @@ describe("batches", () => {
       arena.run([x, byRow], (xPtr, out) => kernels.logSumExp(xPtr, out, rows, classes, 1));
       arena.run([g, x, output], (gPtr, p, out) => kernels.softmaxBackward(gPtr, p, out, rows, classes, 1));
       arena.run([g, x, output], (gPtr, l, out) => kernels.logSoftmaxBackward(gPtr, l, out, rows, classes, 1));
-      arena.run([x, new Float64Array(rows * classes ** 2)], (p, out) => kernels.softmaxJacobian(p, out, classes, 0, rows * classes));
+      arena.run([x, new Float64Array(rows * classes ** 2)], (p, out) => kernels.softmaxJacobian(p, out, classes, 8, 0, rows * classes));
       const shape = [rows, classes, 1] as const;
       lossOf(arena, { logits: x, losses: byRow, exps: output, indices }, { shape, derivative: "GRADIENT" });
       lossOf(arena, { logits: x, losses: byRow, exps: output, targets: q }, { shape, derivative: "GRADIENT" });

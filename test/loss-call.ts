@@ -10,7 +10,7 @@ export type PlanFields = Partial<Record<(typeof PLAN_NUMBERS)[number] | PlanInte
 export function planOf(fields: PlanFields): Float64Array {
   const plan = new Float64Array(PLAN_NUMBERS.length + Math.ceil(PLAN_INTEGERS.length / 2));
   const integers = new Uint32Array(plan.buffer, PLAN_NUMBERS.length * 8, PLAN_INTEGERS.length);
-  const all: PlanFields = { keepHi: 1, upstream: 1, divisor: 1, scale: 1, ...fields };
+  const all: PlanFields = { keepHi: 1, upstream: 1, divisor: 1, scale: 1, elementBytes: 8, targetBytes: 8, ...fields };
   for (const [i, name] of PLAN_NUMBERS.entries()) plan[i] = all[name] ?? 0;
   for (const [i, name] of PLAN_INTEGERS.entries()) integers[i] = all[name] ?? 0;
   return plan;
@@ -36,13 +36,15 @@ export function lossOf<B extends LossBuffers>(arena: CanaryArena, buffers: B, { 
       const buffer = buffers[name];
       return typeof buffer === "string" ? ptrOf(buffer) : ptrs[placed.indexOf(name)];
     };
+    const bytesOf = (name: "logits" | "targets") => (buffers[name] as Values | undefined)?.BYTES_PER_ELEMENT ?? 8;
+    const bytes = { elementBytes: bytesOf("logits"), targetBytes: bytesOf("targets") };
     const places = Object.fromEntries(names.map((name) => [name, ptrOf(name)]));
-    arena.write(plan, planOf({ ...fields, ...places, classes, inner, derivative: derivative ? DERIVATIVES[derivative] : 0 }));
+    arena.write(plan, planOf({ ...bytes, ...fields, ...places, classes, inner, derivative: derivative ? DERIVATIVES[derivative] : 0 }));
     const rows = outer * inner;
     arena.loss(plan, rows >> 1, rows);
     arena.loss(plan, 0, rows >> 1);
   });
   return Object.fromEntries(placed.map((name, i) => [name, after[i]])) as {
-    [N in keyof B]: B[N] extends Float64Array ? Float64Array : B[N] extends Int32Array ? Int32Array : Uint8Array;
+    [N in keyof B]: B[N] extends Values ? B[N] : never;
   };
 }

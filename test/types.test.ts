@@ -12,6 +12,7 @@ import {
   logSumExp,
   type NdArray,
   type ResidentLabels,
+  Softmax,
   SoftmaxCrossEntropy,
   softmax,
   softmaxJacobian,
@@ -94,13 +95,21 @@ describe("containers", () => {
     expectTypeOf(logSumExp([1, 2])).toEqualTypeOf<number>();
     expectTypeOf(logSumExp([flat])).toEqualTypeOf<Float64Array>();
     expectTypeOf(softmaxJacobian([flat])).toEqualTypeOf<Float64Array[][]>();
+    const float32 = Float32Array.from(flat);
+    expectTypeOf(softmax(float32)).toEqualTypeOf<Float32Array>();
+    expectTypeOf(softmax([float32])).toEqualTypeOf<Float32Array[]>();
+    expectTypeOf(logSumExp([float32])).toEqualTypeOf<Float32Array>();
+    expectTypeOf(softmax({ data: float32, dims: shape })).toEqualTypeOf<NdArray<Float32Array>>();
+    expectTypeOf(softmax({ data: new Uint16Array(4), dims: [2n, 2n], type: "float16" })).toEqualTypeOf<NdArray<Float32Array>>();
+    expectTypeOf(new Softmax({ dtype: "float32", shape }).logits).toEqualTypeOf<Float32Array>();
+    expectTypeOf(new SoftmaxCrossEntropy({ dtype: "float32", shape, outputs: ["lse"] }).gradient).toEqualTypeOf<Float32Array>();
     expectTypeOf(crossEntropy([flat, flat], labels, { reduction: "none" })).toEqualTypeOf<Float64Array>();
   });
 
   it("may be those of @stdlib", () => {
     const array = { data: flat, shape, strides: [2, 1], offset: 0 } as unknown as typedndarray<number>;
-    expectTypeOf(softmax(array)).toEqualTypeOf<NdArray>();
-    expectTypeOf(crossEntropy(array, labels, { reduction: "none" })).toEqualTypeOf<NdArray>();
+    expectTypeOf(softmax(array)).toEqualTypeOf<NdArray<Float64Array | Float32Array>>();
+    expectTypeOf(crossEntropy(array, labels, { reduction: "none" })).toEqualTypeOf<NdArray<Float64Array | Float32Array>>();
     expectTypeOf(softmax(array as float64ndarray)).toEqualTypeOf<NdArray>();
     expect(crossEntropy(array, array)).toBeGreaterThan(0);
   });

@@ -6,23 +6,52 @@ import type { Rows } from "../reference/data.js";
 import type { Conditioned } from "../reference/exact-terms.js";
 import { layOut, positionIn } from "../reference/layout.js";
 import { LIMITS } from "../reference/limits.js";
-import { type Exact, type ExactRow, exact, exactGradient, exactLoss, exactRow, exactSum, ulpError } from "../reference/oracle.js";
+import {
+  type Exact,
+  type ExactRow,
+  exact,
+  exactGradient,
+  exactLoss,
+  exactRow,
+  exactSum,
+  type Precision,
+  ulpError,
+} from "../reference/oracle.js";
 import type { CanaryArena } from "./arena.js";
 import { lossOf } from "./loss-call.js";
 import { type LossCase, rowOf } from "./loss-cases.js";
 
-/** Fails unless `got` is within `limit` ulps, of the exact value or of `unit` where that is larger. */
-export function within(limit: number, what: string, got: number, want: Exact, unit?: Exact): void {
-  const error = ulpError(got, want, unit);
+/** Results of one element type. */
+export type Floats = Float64Array | Float32Array;
+
+/** The precision of results. */
+export const precisionOf = (results: unknown): Precision => (results instanceof Float32Array ? "float32" : "float64");
+
+/**
+ * Fails unless `got` is within `limit` ulps, of the exact value or of `unit` where that is larger. A result that is rounded to float32 is nearly
+ * the nearest one; where `limit` has a factor for a condition, the part above half an ulp has it too.
+ */
+export function within(limit: number, what: string, got: number, want: Exact, unit?: Exact, precision: Precision = "float64"): void {
+  if (precision === "float32") limit = 0.5 + (LIMITS.rounded - 0.5) * Math.max(1, limit / LIMITS.secondOrder);
+  const error = ulpError(got, want, unit, precision);
   if (!(error <= limit)) expect.fail(`${what}: got ${got}, want ${want.toNumber()}, ${error} ulp off, ${limit} allowed`);
 }
 
-/** Fails unless two arrays hold the same doubles, bit for bit; fast for long ones. */
-export function expectSameBits(got: Float64Array, want: Float64Array): void {
+/** Fails unless two arrays hold the same numbers of the same type, bit for bit; fast for long ones. */
+export function expectSameBits(got: Floats, want: Floats): void {
+  expect(precisionOf(got)).toBe(precisionOf(want));
   expect(got.length).toBe(want.length);
   for (let i = 0; i < got.length; i++) {
     if (!Object.is(got[i], want[i])) expect.fail(`element ${i} of ${got.length}: got ${got[i]}, want ${want[i]}`);
   }
+}
+
+/** The type of an array of elements. */
+export interface ArrayType<A extends Floats> {
+  readonly name: string;
+  readonly BYTES_PER_ELEMENT: number;
+  new (length: number): A;
+  from(values: ArrayLike<number>): A;
 }
 
 const exactRows = new WeakMap<ArrayLike<number>, ExactRow>();
@@ -44,28 +73,43 @@ function condition(row: ExactRow, mass: Exact, q: number, gradient: Exact, j: nu
 }
 
 /** All that the forward kernels made of a batch. */
-export interface Results {
-  readonly probs: Float64Array;
-  readonly logProbs: Float64Array;
-  readonly lse: Float64Array;
-  readonly losses: Float64Array;
-  readonly gradient: Float64Array;
-  readonly softLosses: Float64Array;
-  readonly softGradient: Float64Array;
+export interface Results<A extends Floats = Floats> {
+  readonly probs: A;
+  readonly logProbs: A;
+  readonly lse: A;
+  readonly losses: A;
+  readonly gradient: A;
+  readonly softLosses: A;
+  readonly softGradient: A;
 }
 
-/** Runs the kernels on rows laid out with `inner` of them side by side (their number is a multiple of it). */
-export function runForward(arena: CanaryArena, { logits, indices, distributions }: Rows, inner: number, divisor: number): Results {
+/** Runs the kernels on rows laid out with `inner` of them side by side (their number is a multiple of it). Elements are doubles by default. */
+export function runForward(arena: CanaryArena, rows: Rows, inner: number, divisor: number): Results<Float64Array>;
+export function runForward<A extends Floats>(
+  arena: CanaryArena,
+  rows: Rows,
+  inner: number,
+  divisor: number,
+  Elements: ArrayType<A>,
+): Results<A>;
+export function runForward(
+  arena: CanaryArena,
+  { logits, indices, distributions }: Rows,
+  inner: number,
+  divisor: number,
+  Elements: ArrayType<Floats> = Float64Array,
+): Results {
   const { kernels } = arena;
+  const bytes = Elements.BYTES_PER_ELEMENT;
   const shape = [logits.length / inner, logits[0].length, inner] as const;
-  const x = layOut(logits, inner);
-  const q = layOut(distributions, inner);
+  const x = layOut(logits, inner, Elements);
+  const q = layOut(distributions, inner, Elements);
   const y = Int32Array.from(indices);
-  const output = new Float64Array(x.length);
+  const output = new Elements(x.length);
   const byRow = new Float64Array(logits.length);
-  const [, probs] = arena.run([x, output], (xPtr, out) => kernels.softmax(xPtr, out, ...shape));
-  const [, logProbs] = arena.run([x, output], (xPtr, out) => kernels.logSoftmax(xPtr, out, ...shape));
-  const [, lse] = arena.run([x, byRow], (xPtr, out) => kernels.logSumExp(xPtr, out, ...shape));
+  const [, probs] = arena.run([x, output], (xPtr, out) => kernels.softmax(xPtr, out, ...shape, bytes));
+  const [, logProbs] = arena.run([x, output], (xPtr, out) => kernels.logSoftmax(xPtr, out, ...shape, bytes));
+  const [, lse] = arena.run([x, byRow], (xPtr, out) => kernels.logSumExp(xPtr, out, ...shape, bytes));
   const ofIndices = { logits: x, indices: y, losses: byRow };
   const ofDistributions = { logits: x, targets: q, losses: byRow };
   const { losses } = lossOf(arena, ofIndices, { shape });
@@ -75,7 +119,9 @@ export function runForward(arena: CanaryArena, { logits, indices, distributions 
   const { losses: softLosses2, exps: softGradient } = lossOf(arena, { ...ofDistributions, exps: output }, gradientFields);
   expect(losses2, "the loss with and without gradient").toEqual(losses);
   expect(softLosses2, "the soft loss with and without gradient").toEqual(softLosses);
-  return { probs, logProbs, lse, losses, gradient, softLosses, softGradient };
+  // Kernels write results by row as doubles.
+  const rounded = (values: Float64Array): Floats => (bytes === 8 ? values : Float32Array.from(values));
+  return { probs, logProbs, lse: rounded(lse), losses: rounded(losses), gradient, softLosses: rounded(softLosses), softGradient };
 }
 
 /** Holds results to the bounds; of each row at `classes`, or everywhere. */
@@ -89,37 +135,39 @@ export function verifyForward(
 ): void {
   const at = positionIn(logits[0].length, inner);
   const { probs, logProbs, lse, losses, gradient, softLosses, softGradient } = results;
+  const precision = precisionOf(probs);
+  const check = (limit: number, what: string, got: number, want: Exact, unit?: Exact) => within(limit, what, got, want, unit, precision);
   logits.forEach((x, r) => {
     const row = exactRowOf(x);
     const q = distributions[r];
     const where = (result: string, j?: number) =>
       `${result}, ${what}, C = ${x.length}, inner ${inner}, row ${r}${j === undefined ? "" : `, class ${j}`}`;
-    within(LIMITS.lse, where("lse"), lse[r], row.lse, row.max);
-    within(LIMITS.loss, where("loss"), losses[r], exactLoss(row, indices[r]));
-    within(LIMITS.loss, where("soft loss"), softLosses[r], exactLoss(row, q));
+    check(LIMITS.lse, where("lse"), lse[r], row.lse, row.max);
+    check(LIMITS.loss, where("loss"), losses[r], exactLoss(row, indices[r]));
+    check(LIMITS.loss, where("soft loss"), softLosses[r], exactLoss(row, q));
     exactGradient(row, indices[r], classes).forEach((want, i) => {
-      within(LIMITS.gradient, where("gradient", classes[i]), gradient[at(r, classes[i])], want.div(divisor));
+      check(LIMITS.gradient, where("gradient", classes[i]), gradient[at(r, classes[i])], want.div(divisor));
     });
     const mass = exactSum(q);
     exactGradient(row, q, classes).forEach((want, i) => {
       const j = classes[i];
       const limit = LIMITS.gradient * condition(row, mass, q[j], want, j);
-      within(limit, where("soft gradient", j), softGradient[at(r, j)], want.div(divisor));
+      check(limit, where("soft gradient", j), softGradient[at(r, j)], want.div(divisor));
     });
     for (const j of classes) {
-      within(LIMITS.probs, where("p", j), probs[at(r, j)], row.probs[j]);
+      check(LIMITS.probs, where("p", j), probs[at(r, j)], row.probs[j]);
       const logProb = row.logProbs[j];
-      if (logProb) within(LIMITS.logProbs, where("log p", j), logProbs[at(r, j)], logProb);
+      if (logProb) check(LIMITS.logProbs, where("log p", j), logProbs[at(r, j)], logProb);
       else expect(logProbs[at(r, j)], where("log p", j)).toBe(-Infinity);
     }
   });
 }
 
 /** Fails unless the error of `got` is within the limit times its condition. */
-export function near(limit: number, what: string, got: number, { value, size }: Conditioned): void {
-  if (value.isZero()) within(limit, what, got, value, size);
+export function near(limit: number, what: string, got: number, { value, size }: Conditioned, precision: Precision = "float64"): void {
+  if (value.isZero()) within(limit, what, got, value, size, precision);
   else if (!value.isFinite()) expect(got, what).toBe(value.toNumber());
-  else within(limit * Math.max(1, size.div(value.abs()).toNumber()), what, got, value);
+  else within(limit * Math.max(1, size.div(value.abs()).toNumber()), what, got, value, undefined, precision);
 }
 
 const plain = (value: Exact): Conditioned => ({ value, size: value.abs() });
@@ -142,6 +190,7 @@ export interface LossResults {
 export function verifyLoss({ outer, classes, inner, vector, options, exact: rows }: LossCase, results: Partial<LossResults>): void {
   const at = positionIn(classes, inner);
   const { losses, lse, entropy, argmax, probs, logProbs, gradient, labelGradient, hessianProduct, hessianDiagonal } = results;
+  const precision = precisionOf(losses ?? gradient ?? probs);
   rows.forEach((want, r) => {
     const where = (result: string, j?: number) =>
       `${result}, row ${r}${j === undefined ? "" : `, class ${j}`} of [${outer}, ${classes}, ${inner}], ${JSON.stringify(options)}`;
@@ -159,9 +208,9 @@ export function verifyLoss({ outer, classes, inner, vector, options, exact: rows
       return;
     }
     const { row } = want;
-    if (losses) near(LIMITS.loss, where("loss"), losses[r], want.loss);
-    if (lse) within(LIMITS.lse, where("lse"), lse[r], row.lse, row.max);
-    if (entropy) near(LIMITS.loss, where("entropy"), entropy[r], plain(want.entropy));
+    if (losses) near(LIMITS.loss, where("loss"), losses[r], want.loss, precision);
+    if (lse) within(LIMITS.lse, where("lse"), lse[r], row.lse, row.max, precision);
+    if (entropy) near(LIMITS.loss, where("entropy"), entropy[r], plain(want.entropy), precision);
     if (argmax) {
       const best = row.probs.reduce((a, b, j) => (b.gt(row.probs[a]) ? j : a), 0);
       expect(argmax[r], where("argmax")).toBe(best);
@@ -169,14 +218,14 @@ export function verifyLoss({ outer, classes, inner, vector, options, exact: rows
     const exactProduct = hessianProduct && want.product(rowOf(vector, { classes, inner }, r));
     for (let j = 0; j < classes; j++) {
       const k = at(r, j);
-      if (gradient) near(LIMITS.gradient, where("gradient", j), gradient[k], want.gradient[j]);
-      if (probs) near(LIMITS.probs, where("p", j), probs[k], plain(row.probs[j]));
+      if (gradient) near(LIMITS.gradient, where("gradient", j), gradient[k], want.gradient[j], precision);
+      if (probs) near(LIMITS.probs, where("p", j), probs[k], plain(row.probs[j]), precision);
       const logProb = row.logProbs[j];
-      if (logProbs && logProb) within(LIMITS.logProbs, where("log p", j), logProbs[k], logProb);
+      if (logProbs && logProb) within(LIMITS.logProbs, where("log p", j), logProbs[k], logProb, undefined, precision);
       else if (logProbs) expect(logProbs[k], where("log p", j)).toBe(-Infinity);
-      if (exactProduct) near(LIMITS.secondOrder, where("product", j), hessianProduct[k], exactProduct[j]);
-      if (hessianDiagonal) near(LIMITS.secondOrder, where("diagonal", j), hessianDiagonal[k], want.diagonal[j]);
-      if (labelGradient) near(LIMITS.gradient, where("label gradient", j), labelGradient[k], plain(want.labelGradient[j]));
+      if (exactProduct) near(LIMITS.secondOrder, where("product", j), hessianProduct[k], exactProduct[j], precision);
+      if (hessianDiagonal) near(LIMITS.secondOrder, where("diagonal", j), hessianDiagonal[k], want.diagonal[j], precision);
+      if (labelGradient) near(LIMITS.gradient, where("label gradient", j), labelGradient[k], plain(want.labelGradient[j]), precision);
     }
   });
 }

@@ -1,4 +1,4 @@
-// Loops over the classes of a row, or of a pair of rows side by side, for the loss with options. Each takes `count` elements, two in a
+// Loops over the classes of a row, or of a pair of rows side by side, for the loss with options. Each takes `count` doubles, two in a
 // vector. The result of a sum or a search is by lane for a pair; for one row it is in both lanes.
 
 import { bytesOf, load1, load2, loadTail, splat, store2, storeTail } from "../number/storage";
@@ -6,16 +6,16 @@ import { gapScale, Normalizer } from "../softmax/normalizer";
 import { reducePair, twoSumError } from "../number/two-sum";
 
 /** Σ a (max − x), where an x below floor counts as floor, and a term with a = 0 is 0 whatever x is. */
-export function sumGaps<T>(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128, floor: v128): v128 {
+export function sumGaps(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128, floor: v128): v128 {
   const zero = f64x2.splat(0);
   const scale = gapScale(max);
   const scaledMax = f64x2.mul(max, scale);
   const scaledFloor = f64x2.mul(floor, scale);
   let hi = zero;
   let lo = zero;
-  for (let n = <isize>count; n > 0; n -= 2, aPtr += bytesOf<T>(2), xPtr += bytesOf<T>(2)) {
-    const a = loadTail<T>(aPtr, n, 0);
-    const x = f64x2.pmax(f64x2.mul(loadTail<T>(xPtr, n, 0), scale), scaledFloor);
+  for (let n = <isize>count; n > 0; n -= 2, aPtr += bytesOf<f64>(2), xPtr += bytesOf<f64>(2)) {
+    const a = loadTail<f64>(aPtr, n, 0);
+    const x = f64x2.pmax(f64x2.mul(loadTail<f64>(xPtr, n, 0), scale), scaledFloor);
     const term = v128.and(f64x2.mul(a, f64x2.sub(scaledMax, x)), f64x2.ne(a, zero));
     const next = f64x2.add(hi, term);
     lo = f64x2.add(lo, twoSumError(hi, term, next));
@@ -28,19 +28,19 @@ export function sumGaps<T>(isPair: bool, aPtr: usize, xPtr: usize, count: usize,
  * Σ a (max − x) for a > 0, where max is not near the largest double. Eight terms, none of them negative, are added up in plain doubles
  * before the error of an addition is kept: less than half of the operations of sumGaps.
  */
-export function sumPositiveGaps<T>(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128): v128 {
+export function sumPositiveGaps(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128): v128 {
   let hi = f64x2.splat(0);
   let lo = hi;
   let n = <isize>count;
-  for (; n >= 16; n -= 16, aPtr += bytesOf<T>(16), xPtr += bytesOf<T>(16)) {
-    const term0 = f64x2.mul(load2<T>(aPtr), f64x2.sub(max, load2<T>(xPtr)));
-    const term1 = f64x2.mul(load2<T>(aPtr, 1), f64x2.sub(max, load2<T>(xPtr, 1)));
-    const term2 = f64x2.mul(load2<T>(aPtr, 2), f64x2.sub(max, load2<T>(xPtr, 2)));
-    const term3 = f64x2.mul(load2<T>(aPtr, 3), f64x2.sub(max, load2<T>(xPtr, 3)));
-    const term4 = f64x2.mul(load2<T>(aPtr, 4), f64x2.sub(max, load2<T>(xPtr, 4)));
-    const term5 = f64x2.mul(load2<T>(aPtr, 5), f64x2.sub(max, load2<T>(xPtr, 5)));
-    const term6 = f64x2.mul(load2<T>(aPtr, 6), f64x2.sub(max, load2<T>(xPtr, 6)));
-    const term7 = f64x2.mul(load2<T>(aPtr, 7), f64x2.sub(max, load2<T>(xPtr, 7)));
+  for (; n >= 16; n -= 16, aPtr += bytesOf<f64>(16), xPtr += bytesOf<f64>(16)) {
+    const term0 = f64x2.mul(load2<f64>(aPtr), f64x2.sub(max, load2<f64>(xPtr)));
+    const term1 = f64x2.mul(load2<f64>(aPtr, 1), f64x2.sub(max, load2<f64>(xPtr, 1)));
+    const term2 = f64x2.mul(load2<f64>(aPtr, 2), f64x2.sub(max, load2<f64>(xPtr, 2)));
+    const term3 = f64x2.mul(load2<f64>(aPtr, 3), f64x2.sub(max, load2<f64>(xPtr, 3)));
+    const term4 = f64x2.mul(load2<f64>(aPtr, 4), f64x2.sub(max, load2<f64>(xPtr, 4)));
+    const term5 = f64x2.mul(load2<f64>(aPtr, 5), f64x2.sub(max, load2<f64>(xPtr, 5)));
+    const term6 = f64x2.mul(load2<f64>(aPtr, 6), f64x2.sub(max, load2<f64>(xPtr, 6)));
+    const term7 = f64x2.mul(load2<f64>(aPtr, 7), f64x2.sub(max, load2<f64>(xPtr, 7)));
     const half0 = f64x2.add(f64x2.add(term0, term1), f64x2.add(term2, term3));
     const half1 = f64x2.add(f64x2.add(term4, term5), f64x2.add(term6, term7));
     const term = f64x2.add(half0, half1);
@@ -48,9 +48,9 @@ export function sumPositiveGaps<T>(isPair: bool, aPtr: usize, xPtr: usize, count
     lo = f64x2.add(lo, twoSumError(hi, term, next));
     hi = next;
   }
-  for (; n > 0; n -= 2, aPtr += bytesOf<T>(2), xPtr += bytesOf<T>(2)) {
-    const a = loadTail<T>(aPtr, n, 0);
-    const x = n > 1 ? load2<T>(xPtr) : f64x2.replace_lane(max, 0, load1<T>(xPtr));
+  for (; n > 0; n -= 2, aPtr += bytesOf<f64>(2), xPtr += bytesOf<f64>(2)) {
+    const a = loadTail<f64>(aPtr, n, 0);
+    const x = n > 1 ? load2<f64>(xPtr) : f64x2.replace_lane(max, 0, load1<f64>(xPtr));
     const term = f64x2.mul(a, f64x2.sub(max, x));
     const next = f64x2.add(hi, term);
     lo = f64x2.add(lo, twoSumError(hi, term, next));
@@ -60,11 +60,11 @@ export function sumPositiveGaps<T>(isPair: bool, aPtr: usize, xPtr: usize, count
 }
 
 /** Σ e v · scale; scale is a power of 2. */
-export function sumProducts<T>(isPair: bool, ePtr: usize, vPtr: usize, count: usize, scale: v128): v128 {
+export function sumProducts(isPair: bool, ePtr: usize, vPtr: usize, count: usize, scale: v128): v128 {
   let hi = f64x2.splat(0);
   let lo = hi;
-  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<T>(2), vPtr += bytesOf<T>(2)) {
-    const term = f64x2.mul(f64x2.mul(loadTail<T>(ePtr, n, 0), scale), loadTail<T>(vPtr, n, 0));
+  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<f64>(2), vPtr += bytesOf<f64>(2)) {
+    const term = f64x2.mul(f64x2.mul(loadTail<f64>(ePtr, n, 0), scale), loadTail<f64>(vPtr, n, 0));
     const next = f64x2.add(hi, term);
     lo = f64x2.add(lo, twoSumError(hi, term, next));
     hi = next;
@@ -73,25 +73,25 @@ export function sumProducts<T>(isPair: bool, ePtr: usize, vPtr: usize, count: us
 }
 
 /** The maximum of the elements; if there is a NaN, any value. */
-export function maxOf<T>(isPair: bool, tPtr: usize, count: usize): v128 {
+export function maxOf(isPair: bool, tPtr: usize, count: usize): v128 {
   let max = f64x2.splat(-Infinity);
-  for (let n = <isize>count; n > 0; n -= 2, tPtr += bytesOf<T>(2)) max = f64x2.pmax(max, loadTail<T>(tPtr, n, -Infinity));
+  for (let n = <isize>count; n > 0; n -= 2, tPtr += bytesOf<f64>(2)) max = f64x2.pmax(max, loadTail<f64>(tPtr, n, -Infinity));
   return isPair ? max : f64x2.pmax(max, i64x2.shuffle(max, max, 1, 0));
 }
 
 /** The minimum of the elements; if there is a NaN, any value. */
-export function minOf<T>(isPair: bool, tPtr: usize, count: usize): v128 {
+export function minOf(isPair: bool, tPtr: usize, count: usize): v128 {
   let min = f64x2.splat(Infinity);
-  for (let n = <isize>count; n > 0; n -= 2, tPtr += bytesOf<T>(2)) min = f64x2.pmin(min, loadTail<T>(tPtr, n, Infinity));
+  for (let n = <isize>count; n > 0; n -= 2, tPtr += bytesOf<f64>(2)) min = f64x2.pmin(min, loadTail<f64>(tPtr, n, Infinity));
   return isPair ? min : f64x2.pmin(min, i64x2.shuffle(min, min, 1, 0));
 }
 
 /** The first class with this value, or Infinity. */
-export function findFirst<T>(isPair: bool, xPtr: usize, count: usize, value: v128): v128 {
+export function findFirst(isPair: bool, xPtr: usize, count: usize, value: v128): v128 {
   const none = f64x2.splat(Infinity);
   let first = none;
-  for (let n = <isize>count; n > 0; n -= 2, xPtr += bytesOf<T>(2)) {
-    const isIt = f64x2.eq(loadTail<T>(xPtr, n, NaN), value);
+  for (let n = <isize>count; n > 0; n -= 2, xPtr += bytesOf<f64>(2)) {
+    const isIt = f64x2.eq(loadTail<f64>(xPtr, n, NaN), value);
     if (!v128.any_true(isIt)) continue;
     const passed = <f64>(<isize>count - n);
     const j = isPair ? f64x2.splat(passed * 0.5) : f64x2(passed, passed + 1);
@@ -102,11 +102,11 @@ export function findFirst<T>(isPair: bool, xPtr: usize, count: usize, value: v12
 }
 
 /** The number of classes before class y, whose element is `value`: those with more than that, or with as much and a lower index. */
-export function countBefore<T>(isPair: bool, xPtr: usize, count: usize, value: v128, y: v128): v128 {
+export function countBefore(isPair: bool, xPtr: usize, count: usize, value: v128, y: v128): v128 {
   let sum = i64x2.splat(0);
   let ties = sum;
-  for (let n = <isize>count, x = xPtr; n > 0; n -= 2, x += bytesOf<T>(2)) {
-    const element = loadTail<T>(x, n, NaN);
+  for (let n = <isize>count, x = xPtr; n > 0; n -= 2, x += bytesOf<f64>(2)) {
+    const element = loadTail<f64>(x, n, NaN);
     sum = i64x2.sub(sum, f64x2.gt(element, value));
     ties = i64x2.sub(ties, f64x2.eq(element, value));
   }
@@ -114,8 +114,8 @@ export function countBefore<T>(isPair: bool, xPtr: usize, count: usize, value: v
   if (v128.any_true(i64x2.gt_s(isPair ? ties : i64x2.add(ties, i64x2.shuffle(ties, ties, 1, 0)), i64x2.splat(1)))) {
     const step = f64x2.splat(isPair ? 1 : 2);
     let j = isPair ? f64x2.splat(0) : f64x2(0, 1);
-    for (let n = <isize>count, x = xPtr; n > 0; n -= 2, x += bytesOf<T>(2), j = f64x2.add(j, step)) {
-      sum = i64x2.sub(sum, v128.and(f64x2.eq(loadTail<T>(x, n, NaN), value), f64x2.lt(j, y)));
+    for (let n = <isize>count, x = xPtr; n > 0; n -= 2, x += bytesOf<f64>(2), j = f64x2.add(j, step)) {
+      sum = i64x2.sub(sum, v128.and(f64x2.eq(loadTail<f64>(x, n, NaN), value), f64x2.lt(j, y)));
     }
   }
   const total = isPair ? sum : i64x2.add(sum, i64x2.shuffle(sum, sum, 1, 0));
@@ -123,14 +123,14 @@ export function countBefore<T>(isPair: bool, xPtr: usize, count: usize, value: v
 }
 
 /** out = e / s. */
-export function writeProbs<T>(ePtr: usize, outPtr: usize, count: usize, s: v128): void {
-  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<T>(2), outPtr += bytesOf<T>(2)) storeTail<T>(outPtr, n, f64x2.div(loadTail<T>(ePtr, n, 0), s));
+export function writeProbs(ePtr: usize, outPtr: usize, count: usize, s: v128): void {
+  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<f64>(2), outPtr += bytesOf<f64>(2)) storeTail<f64>(outPtr, n, f64x2.div(loadTail<f64>(ePtr, n, 0), s));
 }
 
 /** out = x − max − logS. */
-export function writeLogProbs<T>(xPtr: usize, outPtr: usize, count: usize, max: v128, logS: v128): void {
-  for (let n = <isize>count; n > 0; n -= 2, xPtr += bytesOf<T>(2), outPtr += bytesOf<T>(2)) {
-    storeTail<T>(outPtr, n, f64x2.sub(f64x2.sub(loadTail<T>(xPtr, n, 0), max), logS));
+export function writeLogProbs(xPtr: usize, outPtr: usize, count: usize, max: v128, logS: v128): void {
+  for (let n = <isize>count; n > 0; n -= 2, xPtr += bytesOf<f64>(2), outPtr += bytesOf<f64>(2)) {
+    storeTail<f64>(outPtr, n, f64x2.sub(f64x2.sub(loadTail<f64>(xPtr, n, 0), max), logS));
   }
 }
 
@@ -138,16 +138,16 @@ export function writeLogProbs<T>(xPtr: usize, outPtr: usize, count: usize, max: 
 const ONES: usize = memory.data<f64>([1, 1], 16);
 
 /** out = g w (max − x + logS), and 0 where g w is 0, whatever x is. The weights w are by class; all are 1 if wPtr is 0. */
-export function writeLabelGradient<T>(
+export function writeLabelGradient(
   isPair: bool, wPtr: usize, xPtr: usize, outPtr: usize, count: usize, max: v128, logS: v128, g: v128,
 ): void {
-  const step = wPtr ? bytesOf<T>(isPair ? 1 : 2) : 0;
+  const step = wPtr ? bytesOf<f64>(isPair ? 1 : 2) : 0;
   if (!wPtr) wPtr = ONES;
-  for (let n = <isize>count; n > 0; n -= 2, xPtr += bytesOf<T>(2), outPtr += bytesOf<T>(2), wPtr += step) {
-    const w = isPair ? splat<T>(wPtr) : loadTail<T>(wPtr, n, 0);
+  for (let n = <isize>count; n > 0; n -= 2, xPtr += bytesOf<f64>(2), outPtr += bytesOf<f64>(2), wPtr += step) {
+    const w = isPair ? splat<f64>(wPtr) : loadTail<f64>(wPtr, n, 0);
     const product = f64x2.mul(g, w);
-    const surprise = f64x2.add(f64x2.sub(max, loadTail<T>(xPtr, n, 0)), logS);
-    storeTail<T>(outPtr, n, v128.and(f64x2.mul(product, surprise), f64x2.ne(product, f64x2.splat(0))));
+    const surprise = f64x2.add(f64x2.sub(max, loadTail<f64>(xPtr, n, 0)), logS);
+    storeTail<f64>(outPtr, n, v128.and(f64x2.mul(product, surprise), f64x2.ne(product, f64x2.splat(0))));
   }
 }
 
@@ -159,49 +159,49 @@ function scaledLessPositive(e: v128, factor: v128, factorLo: v128, t: v128, g: v
 }
 
 /** e becomes e · (factor + factorLo) − g t, for targets t > 0. */
-export function writeGradient<T>(ePtr: usize, tPtr: usize, count: usize, factor: v128, factorLo: v128, g: v128): void {
+export function writeGradient(ePtr: usize, tPtr: usize, count: usize, factor: v128, factorLo: v128, g: v128): void {
   let n = <isize>count;
-  for (; n >= 8; n -= 8, ePtr += bytesOf<T>(8), tPtr += bytesOf<T>(8)) {
-    store2<T>(ePtr, scaledLessPositive(load2<T>(ePtr), factor, factorLo, load2<T>(tPtr), g));
-    store2<T>(ePtr, scaledLessPositive(load2<T>(ePtr, 1), factor, factorLo, load2<T>(tPtr, 1), g), 1);
-    store2<T>(ePtr, scaledLessPositive(load2<T>(ePtr, 2), factor, factorLo, load2<T>(tPtr, 2), g), 2);
-    store2<T>(ePtr, scaledLessPositive(load2<T>(ePtr, 3), factor, factorLo, load2<T>(tPtr, 3), g), 3);
+  for (; n >= 8; n -= 8, ePtr += bytesOf<f64>(8), tPtr += bytesOf<f64>(8)) {
+    store2<f64>(ePtr, scaledLessPositive(load2<f64>(ePtr), factor, factorLo, load2<f64>(tPtr), g));
+    store2<f64>(ePtr, scaledLessPositive(load2<f64>(ePtr, 1), factor, factorLo, load2<f64>(tPtr, 1), g), 1);
+    store2<f64>(ePtr, scaledLessPositive(load2<f64>(ePtr, 2), factor, factorLo, load2<f64>(tPtr, 2), g), 2);
+    store2<f64>(ePtr, scaledLessPositive(load2<f64>(ePtr, 3), factor, factorLo, load2<f64>(tPtr, 3), g), 3);
   }
-  for (; n > 0; n -= 2, ePtr += bytesOf<T>(2), tPtr += bytesOf<T>(2)) {
-    storeTail<T>(ePtr, n, scaledLessPositive(loadTail<T>(ePtr, n, 0), factor, factorLo, loadTail<T>(tPtr, n, 0), g));
+  for (; n > 0; n -= 2, ePtr += bytesOf<f64>(2), tPtr += bytesOf<f64>(2)) {
+    storeTail<f64>(ePtr, n, scaledLessPositive(loadTail<f64>(ePtr, n, 0), factor, factorLo, loadTail<f64>(tPtr, n, 0), g));
   }
 }
 
 /** e becomes e factor (a (v − mean) + b). */
-export function writeProduct<T>(ePtr: usize, vPtr: usize, count: usize, factor: v128, a: v128, mean: v128, b: v128): void {
-  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<T>(2), vPtr += bytesOf<T>(2)) {
-    const inner = f64x2.add(f64x2.mul(a, f64x2.sub(loadTail<T>(vPtr, n, 0), mean)), b);
-    storeTail<T>(ePtr, n, f64x2.mul(loadTail<T>(ePtr, n, 0), f64x2.mul(factor, inner)));
+export function writeProduct(ePtr: usize, vPtr: usize, count: usize, factor: v128, a: v128, mean: v128, b: v128): void {
+  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<f64>(2), vPtr += bytesOf<f64>(2)) {
+    const inner = f64x2.add(f64x2.mul(a, f64x2.sub(loadTail<f64>(vPtr, n, 0), mean)), b);
+    storeTail<f64>(ePtr, n, f64x2.mul(loadTail<f64>(ePtr, n, 0), f64x2.mul(factor, inner)));
   }
 }
 
 /** e becomes e / S factor (a (S − e) + b e), where S − e_max is the rest. */
-export function writeDiagonal<T>(ePtr: usize, count: usize, n: Normalizer, inverse: v128, factor: v128, a: v128, b: v128): void {
+export function writeDiagonal(ePtr: usize, count: usize, n: Normalizer, inverse: v128, factor: v128, a: v128, b: v128): void {
   const sumHi = n.hi, sumLo = n.lo, rest = n.restHi, eMax = n.eMax;
-  for (let left = <isize>count; left > 0; left -= 2, ePtr += bytesOf<T>(2)) {
-    const e = loadTail<T>(ePtr, left, 0);
+  for (let left = <isize>count; left > 0; left -= 2, ePtr += bytesOf<f64>(2)) {
+    const e = loadTail<f64>(ePtr, left, 0);
     const others = v128.bitselect(rest, f64x2.add(f64x2.sub(sumHi, e), sumLo), f64x2.eq(e, eMax));
     const inner = f64x2.add(f64x2.mul(a, others), f64x2.mul(b, e));
-    storeTail<T>(ePtr, left, f64x2.mul(f64x2.mul(f64x2.mul(e, inner), inverse), factor));
+    storeTail<f64>(ePtr, left, f64x2.mul(f64x2.mul(f64x2.mul(e, inner), inverse), factor));
   }
 }
 
 /** Sets the lanes to 0 that are not in `mask`. */
-export function maskLanes<T>(ptr: usize, count: usize, mask: v128): void {
-  for (let n = <isize>count; n > 0; n -= 2, ptr += bytesOf<T>(2)) storeTail<T>(ptr, n, v128.and(loadTail<T>(ptr, n, 0), mask));
+export function maskLanes(ptr: usize, count: usize, mask: v128): void {
+  for (let n = <isize>count; n > 0; n -= 2, ptr += bytesOf<f64>(2)) storeTail<f64>(ptr, n, v128.and(loadTail<f64>(ptr, n, 0), mask));
 }
 
 /** Elements become `value` where the mask, a byte for each, is 0. */
-export function fillWhere<T>(ptr: usize, maskPtr: usize, count: usize, value: f64): void {
+export function fillWhere(ptr: usize, maskPtr: usize, count: usize, value: f64): void {
   const values = f64x2.splat(value);
-  for (let n = <isize>count; n > 0; n -= 2, ptr += bytesOf<T>(2), maskPtr += bytesOf<u8>(2)) {
+  for (let n = <isize>count; n > 0; n -= 2, ptr += bytesOf<f64>(2), maskPtr += bytesOf<u8>(2)) {
     const open = i64x2.replace_lane(i64x2.splat(load<u8>(maskPtr)), 1, n > 1 ? load<u8>(maskPtr, 1) : 0);
-    storeTail<T>(ptr, n, v128.bitselect(loadTail<T>(ptr, n, 0), values, i64x2.ne(open, i64x2.splat(0))));
+    storeTail<f64>(ptr, n, v128.bitselect(loadTail<f64>(ptr, n, 0), values, i64x2.ne(open, i64x2.splat(0))));
   }
 }
 

@@ -18,11 +18,12 @@ import { Targets } from "./targets";
  * True if neither upstream / divisor nor the upstream gradients of rows [first, end) are huge or tiny. Otherwise a plain plan takes the walk of
  * those that are not plain, which gives the same bits where both serve.
  */
-export function areOrdinary<T>(plan: Plan, first: usize, end: usize): bool {
-  if (!plan.derivative) return true;
+export function areOrdinary(plan: Plan, first: usize, end: usize): bool {
+  // Where results are rounded to float32, no number of a row goes beyond the range of a double before it goes beyond theirs.
+  if (!plan.derivative || plan.elementBytes < sizeof<f64>()) return true;
   let extreme = exponentOf(f64x2.splat(plan.upstream / plan.divisor), ORDINARY);
   const byRow = plan.upstreamByRow;
-  if (byRow) for (let r = first; r < end; r++) extreme = v128.or(extreme, exponentOf(splat<T>(byRow + bytesOf<T>(r)), ORDINARY));
+  if (byRow) for (let r = first; r < end; r++) extreme = v128.or(extreme, exponentOf(splat<f64>(byRow + bytesOf<f64>(r)), ORDINARY));
   return !v128.any_true(extreme);
 }
 
@@ -64,21 +65,21 @@ function lowOf(factor: v128, productHi: v128, gHi: v128, gLo: v128, cHi: v128, c
 /** The gradient, where (cHi, cLo) is c; (g, gLow) multiplies it. */
 // @ts-ignore: decorator
 @inline
-function writeGradientOf<T>(plan: Plan, at: Rows, n: Targets, g: v128, gLow: v128, cHi: v128, cLo: v128, inverse: v128): void {
+function writeGradientOf(plan: Plan, at: Rows, n: Targets, g: v128, gLow: v128, cHi: v128, cLo: v128, inverse: v128): void {
   const zero = f64x2.splat(0);
   const e = at.e, t = at.t, count = at.count, label0 = at.label0, label1 = at.label1, z = at.z;
   const hasIndices = plan.indices != 0;
-  const eLabel = loadAt<T>(e, label0, label1);
+  const eLabel = loadAt(e, label0, label1);
   const productHi = f64x2.mul(g, cHi);
   const factorHi = factorOf(productHi, inverse);
   const factorLo = lowOf(factorHi, productHi, g, gLow, cHi, cLo, inverse, n);
   let tLabel = zero;
   if (t) {
-    if (hasIndices) tLabel = loadAt<T>(t, label0, label1);
-    if (plan.allTargetsPositive) writeGradient<T>(e, t, count, factorHi, factorLo, g);
-    else scaleRowLessLabels<T>(e, t, count, factorHi, factorLo, g);
+    if (hasIndices) tLabel = loadAt(t, label0, label1);
+    if (plan.allTargetsPositive) writeGradient(e, t, count, factorHi, factorLo, g);
+    else scaleRowLessLabels<f64>(e, e, t, count, factorHi, factorLo, g);
   } else {
-    scaleRow<T>(e, count, f64x2.add(factorHi, factorLo));
+    scaleRow<f64>(e, e, count, f64x2.add(factorHi, factorLo));
   }
   // At the label: −g a (1 − p) for its own mass a, and the gradient of c − a where that is not 0.
   const aHi = at.aHi, aLo = at.aLo;
@@ -96,20 +97,20 @@ function writeGradientOf<T>(plan: Plan, at: Rows, n: Targets, g: v128, gLow: v12
     const leftFactor = factorOf(leftProduct, inverse);
     left = scaledLess(eLabel, leftFactor, lowOf(leftFactor, leftProduct, g, gLow, leftHi, leftLo, inverse, n), tLabel, g);
   }
-  const atLabel = labelGradient(eLabel, n.eMax, n.restHi, n.restLo, n.hi, n.lo, aFactor, aFactorLo, f64x2.mul(g, aHi));
+  const atLabel = labelGradient<f64>(eLabel, n.eMax, n.restHi, n.restLo, n.hi, n.lo, aFactor, aFactorLo, f64x2.mul(g, aHi));
   const gradient = f64x2.add(atLabel, left);
-  if (i64x2.extract_lane(at.hasLabel, 0)) storeLane<T>(e + label0, gradient, 0);
-  if (i64x2.extract_lane(at.hasLabel, 1)) storeLane<T>(e + label1, gradient, 1);
+  if (i64x2.extract_lane(at.hasLabel, 0)) storeLane<f64>(e + label0, gradient, 0);
+  if (i64x2.extract_lane(at.hasLabel, 1)) storeLane<f64>(e + label1, gradient, 1);
 }
 
 /** Σ p v, where p = e / S, also where Σ e v overflows. */
-function meanOf<T>(at: Rows, s: v128): v128 {
+function meanOf(at: Rows, s: v128): v128 {
   const one = f64x2.splat(1), small = f64x2.splat(EXP_UNBIAS);
   const isPair = at.isPair != 0;
-  const mean = f64x2.div(sumProducts<T>(isPair, at.e, at.v, at.count, one), s);
+  const mean = f64x2.div(sumProducts(isPair, at.e, at.v, at.count, one), s);
   const isFinite = f64x2.lt(f64x2.abs(mean), f64x2.splat(Infinity));
   if (i64x2.all_true(isFinite)) return mean;
-  return v128.bitselect(mean, f64x2.div(sumProducts<T>(isPair, at.e, at.v, at.count, small), f64x2.mul(s, small)), isFinite);
+  return v128.bitselect(mean, f64x2.div(sumProducts(isPair, at.e, at.v, at.count, small), f64x2.mul(s, small)), isFinite);
 }
 
 /** c of a Hessian is ordinary up to 2^C_ORDINARY, so that c (v − m) does not overflow for v up to 10^300. */
@@ -123,16 +124,16 @@ const MOST_POWER: i64 = 380;
 const MOST_POWER_OF_G: i64 = 900;
 
 /** Writes the derivative that the plan asks for. */
-export function writeDerivative<T>(plan: Plan, at: Rows, n: Targets): void {
+export function writeDerivative(plan: Plan, at: Rows, n: Targets): void {
   const zero = f64x2.splat(0), one = f64x2.splat(1);
   const e = at.e, count = at.count;
   if (plan.upstreamByRow) {
-    const upstream = loadByRow<T>(plan.upstreamByRow + bytesOf<T>(at.row), at.isAlone != 0);
+    const upstream = loadByRow(plan.upstreamByRow + bytesOf<f64>(at.row), at.isAlone != 0);
     const k = exponentOf(upstream, ORDINARY);
     setScaled(plan, at, withoutPower(k, upstream), zero, k);
   }
   // The derivative is that of the rows' factors without their powers of 2, times 2^k.
-  const s = rowWeights<T>(plan, at);
+  const s = rowWeights(plan, at);
   const kWeight = exponentOf(s, ORDINARY);
   const weight = withoutPower(kWeight, s);
   let g = f64x2.mul(at.gHi, weight);
@@ -149,7 +150,7 @@ export function writeDerivative<T>(plan: Plan, at: Rows, n: Targets): void {
   let kMass = exponentOf(size, isGradient ? ORDINARY : C_ORDINARY);
   const areExtreme = i64x2.ne(v128.or(k, kMass), i64x2.splat(0));
   if (v128.any_true(areExtreme)) {
-    dropFloor<T>(e, count, v128.and(n.eMax, areExtreme));
+    dropFloor(e, count, v128.and(n.eMax, areExtreme));
     if (!isGradient) {
       // A product that gets a power back must not overflow before: g keeps none of its own.
       const kRest = v128.and(exponentOf(g, 0), areExtreme);
@@ -180,7 +181,7 @@ export function writeDerivative<T>(plan: Plan, at: Rows, n: Targets): void {
 
   const inverse = f64x2.div(one, n.hi);
   if (isGradient) {
-    writeGradientOf<T>(plan, at, n, g, gLow, cHi, cLo, inverse);
+    writeGradientOf(plan, at, n, g, gLow, cHi, cLo, inverse);
   } else {
     const z = withoutPower(kMass, twoZ);
     const c = f64x2.add(cHi, cLo);
@@ -188,14 +189,14 @@ export function writeDerivative<T>(plan: Plan, at: Rows, n: Targets): void {
     const factorHi = factorOf(productHi, inverse);
     const factor = f64x2.add(factorHi, lowOf(factorHi, productHi, g, gLow, one, zero, inverse, n));
     if (plan.derivative == HESSIAN_PRODUCT) {
-      const mean = meanOf<T>(at, n.hi);
-      writeProduct<T>(e, at.v, count, factor, c, mean, f64x2.mul(z, mean));
+      const mean = meanOf(at, n.hi);
+      writeProduct(e, at.v, count, factor, c, mean, f64x2.mul(z, mean));
     } else if (plan.derivative == HESSIAN_DIAGONAL) {
-      writeDiagonal<T>(e, count, n, inverse, factor, c, z);
+      writeDiagonal(e, count, n, inverse, factor, c, z);
     }
   }
-  timesPowers<T>(e, count, k);
+  timesPowers(e, count, k);
   // Rows that weigh 0 may hold NaN, like those that are ignored: their derivative is 0.
   const isCounted = counts(s);
-  if (!i64x2.all_true(isCounted)) maskLanes<T>(e, count, isCounted);
+  if (!i64x2.all_true(isCounted)) maskLanes(e, count, isCounted);
 }

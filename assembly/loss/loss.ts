@@ -9,7 +9,7 @@
 //       make the loss; write the outputs by row        (outputs.ts)
 //       write the derivative in the place of e_j       (derivatives.ts)
 
-import { bytesOf, load1, splat } from "../number/storage";
+import { bytesOf, load1, narrow, splat, widen } from "../number/storage";
 import { collapse, productLow, twoSumError } from "../number/two-sum";
 import { splitGroup } from "../softmax/by-lane";
 import { beginRows, splitRow } from "../softmax/by-row";
@@ -18,7 +18,7 @@ import { weightedLogSum } from "../softmax/normalizer";
 import { firstState, isByRow, nextState, rowCopyIn, rowsIn, TILE } from "../softmax/scratch";
 import { LOSS, LOSS_AND_GRADIENT } from "../softmax/task";
 import { groupEnd, pairsOfGroup, rowOffset, tileBytes } from "../softmax/tile";
-import { gather, scatter } from "../softmax/transpose";
+import { gatherOf, scatterOf } from "../softmax/transpose";
 import { maskLanes, scaleTo } from "./class-loops";
 import { areOrdinary, setFactor, writeDerivative } from "./derivatives";
 import { skipRow, writeClassOutputs, writeRowOutputs } from "./outputs";
@@ -27,9 +27,9 @@ import { fillMasked, readRows, Rows, rowWeights, toFirstPair, toNextPair } from 
 import { readTargets, sumTargets, Targets } from "./targets";
 
 /** Everything by row, and the derivative, of one row or of a pair of which e_j and the state are known. */
-function finishRows<T>(plan: Plan, at: Rows, n: Targets): void {
+function finishRows(plan: Plan, at: Rows, n: Targets): void {
   const zero = f64x2.splat(0);
-  readTargets<T>(plan, at, n);
+  readTargets(plan, at, n);
   const weighted = weightedLogSum(at.massHi, at.massLo, n.logSum, n.eMax, n.restHi, n.restLo);
   let loss = f64x2.add(at.gapHi, weighted);
   let lo = f64x2.add(at.gapLo, twoSumError(at.gapHi, weighted, loss));
@@ -46,15 +46,15 @@ function finishRows<T>(plan: Plan, at: Rows, n: Targets): void {
     z = f64x2.add(z, z);
   }
   at.z = z;
-  const s = rowWeights<T>(plan, at);
+  const s = rowWeights(plan, at);
   const product = f64x2.mul(s, loss);
-  writeRowOutputs<T>(plan, at, n, collapse(product, productLow(product, s, zero, loss, lo)));
-  if (plan.derivative) writeDerivative<T>(plan, at, n);
+  writeRowOutputs(plan, at, n, collapse(product, productLow(product, s, zero, loss, lo)));
+  if (plan.derivative) writeDerivative(plan, at, n);
 }
 
 /** The first row of [row, end) that is not ignored, or end. */
-function nextReadRow<T>(plan: Plan, row: usize, end: usize): usize {
-  if (plan.rowWeights) while (row < end && isNaN(load1<T>(plan.rowWeights + bytesOf<T>(row)))) row++;
+function nextReadRow(plan: Plan, row: usize, end: usize): usize {
+  if (plan.rowWeights) while (row < end && isNaN(load1<f64>(plan.rowWeights + bytesOf<f64>(row)))) row++;
   return row;
 }
 
@@ -66,96 +66,117 @@ function changesLogits(plan: Plan): bool {
 }
 
 /** Rows [first, end), contiguous, one at a time. */
-function visitRows<T>(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: usize): void {
-  const classes = plan.classes;
-  const bytes = bytesOf<T>(classes);
+function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: usize): void {
+  const classes = plan.classes, elementBytes = plan.elementBytes;
+  const bytes = elementBytes * classes;
   const n = firstState(scratchPtr);
-  const copy = rowCopyIn(scratchPtr);
-  const copies = changesLogits(plan) || plan.exps == plan.logits;
+  const copy = rowCopyIn(scratchPtr, classes, 0);
+  const widens = elementBytes < sizeof<f64>();
+  const copies = widens || changesLogits(plan) || plan.exps == plan.logits;
+  const targets = plan.targets;
   at.isAlone = 1;
   at.count = classes;
-  let next = nextReadRow<T>(plan, first, end);
-  if (next < end && !copies) beginRows<T>(plan.logits + next * bytes, classes, scratchPtr);
+  at.ePlane = rowCopyIn(scratchPtr, classes, 1);
+  at.tPlane = rowCopyIn(scratchPtr, classes, 2);
+  at.outPlane = rowCopyIn(scratchPtr, classes, 3);
+  let next = nextReadRow(plan, first, end);
+  if (next < end && !copies) beginRows(plan.logits + next * bytes, classes, scratchPtr);
   for (let r = first; r < end; r++) {
     if (r < next) {
-      skipRow<T>(plan, r);
+      skipRow(plan, r);
       continue;
     }
-    next = nextReadRow<T>(plan, r + 1, end);
+    next = nextReadRow(plan, r + 1, end);
     const offset = r * bytes;
     const logits = plan.logits + offset;
     at.row = r;
     at.x = logits;
-    at.e = plan.exps + offset;
-    at.t = plan.targets ? plan.targets + (plan.targetsAreShared ? 0 : offset) : 0;
-    at.v = plan.vector + offset;
+    at.e = widens ? at.ePlane : plan.exps + offset;
+    at.t = targets;
+    if (targets && !plan.targetsAreShared) {
+      at.t += plan.targetBytes * classes * r;
+      if (plan.targetBytes < sizeof<f64>()) {
+        widen(plan.targetBytes, at.t, at.tPlane, classes);
+        at.t = at.tPlane;
+      }
+    }
     if (copies) {
-      if (plan.scale == 1) memory.copy(copy, logits, bytes);
-      else scaleTo<T>(false, logits, copy, classes, plan.scale);
-      fillMasked<T>(plan, at, copy, -Infinity);
-      beginRows<T>(copy, classes, scratchPtr);
+      if (widens || plan.scale == 1) widen(elementBytes, logits, copy, classes);
+      if (plan.scale != 1) scaleTo<f64>(false, widens ? copy : logits, copy, classes, plan.scale);
+      fillMasked(plan, at, copy, -Infinity);
+      beginRows(copy, classes, scratchPtr);
       at.x = copy;
     }
     // After the last row, and where rows are copied, the row itself once more.
     const following = copies || next == end ? at.x : plan.logits + next * bytes;
-    splitRow<T>(at.x, at.e, following, scratchPtr);
-    writeClassOutputs<T>(plan, at, scratchPtr);
-    finishRows<T>(plan, at, n);
-    if (plan.derivative) fillMasked<T>(plan, at, at.e, 0);
+    splitRow(at.x, at.e, following, scratchPtr);
+    writeClassOutputs(plan, at, scratchPtr);
+    at.v = plan.vector + offset;
+    if (plan.vector && widens) {
+      widen(elementBytes, at.v, at.outPlane, classes);
+      at.v = at.outPlane;
+    }
+    finishRows(plan, at, n);
+    if (plan.derivative) {
+      fillMasked(plan, at, at.e, 0);
+      if (widens) narrow(elementBytes, at.e, plan.exps + offset, classes);
+    }
   }
 }
 
 /** Rows [first, end), in groups of pairs. */
-function visitPairs<T>(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: usize): void {
+function visitPairs(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: usize): void {
   const classes = plan.classes, inner = plan.inner;
   const groupRows = pairsOfGroup(classes, inner) * 2;
   const planeBytes = tileBytes(classes, inner);
-  const xTile = scratchPtr + TILE;
-  const eTile = xTile + planeBytes;
-  const tTile = eTile + planeBytes;
-  const outTile = tTile + planeBytes;
+  const xPlane = scratchPtr + TILE;
+  const ePlane = xPlane + planeBytes;
+  const tPlane = ePlane + planeBytes;
+  const outPlane = tPlane + planeBytes;
+  const elementBytes = plan.elementBytes;
   const targets = plan.targets;
   at.count = 2 * classes;
-  at.xTile = xTile;
-  at.eTile = eTile;
-  at.tTile = targets ? tTile : 0;
-  at.outTile = outTile;
+  at.xPlane = xPlane;
+  at.ePlane = ePlane;
+  at.tPlane = targets ? tPlane : 0;
+  at.outPlane = outPlane;
   at.tBytes = targets && !plan.targetsAreShared ? bytesOf<v128>(classes) : 0;
   if (plan.targetsAreShared) {
-    for (let j: usize = 0; j < classes; j++) v128.store(tTile + bytesOf<v128>(j), splat<T>(targets + bytesOf<T>(j)));
+    for (let j: usize = 0; j < classes; j++) v128.store(tPlane + bytesOf<v128>(j), splat<f64>(targets + bytesOf<f64>(j)));
   }
   for (let group = first, next = first; group < end; group = next) {
     next = groupEnd(group, groupRows, end, inner);
     const rows = next - group;
     const pairs = (rows + 1) >> 1;
-    const offset = bytesOf<T>(rowOffset(group, classes, inner));
+    const elements = rowOffset(group, classes, inner);
+    const offset = elementBytes * elements;
     at.group = group;
     at.end = next;
-    gather<T>(plan.logits + offset, xTile, rows, classes, inner);
+    gatherOf(elementBytes, plan.logits + offset, xPlane, rows, classes, inner);
     if (changesLogits(plan)) {
-      scaleTo<f64>(false, xTile, xTile, pairs * at.count, plan.scale);
-      fillMasked<T>(plan, at, xTile, -Infinity);
+      scaleTo<f64>(false, xPlane, xPlane, pairs * at.count, plan.scale);
+      fillMasked(plan, at, xPlane, -Infinity);
     }
-    if (at.tBytes) gather<T>(targets + offset, tTile, rows, classes, inner);
+    if (at.tBytes) gatherOf(plan.targetBytes, targets + plan.targetBytes * elements, tPlane, rows, classes, inner);
     // The logits of ignored rows become 0: then p = e / ∞ is 0, even where they were NaN.
     for (toFirstPair(at); at.row < next; toNextPair(at)) {
-      const isRead = readRows<T>(plan, at);
-      if (!i64x2.all_true(isRead)) maskLanes<f64>(at.x, at.count, isRead);
+      const isRead = readRows(plan, at);
+      if (!i64x2.all_true(isRead)) maskLanes(at.x, at.count, isRead);
     }
-    splitGroup(xTile, eTile, pairs, classes, scratchPtr);
-    writeClassOutputs<T>(plan, at, scratchPtr);
-    if (plan.vector) gather<T>(plan.vector + offset, outTile, rows, classes, inner);
+    splitGroup(xPlane, ePlane, pairs, classes, scratchPtr);
+    writeClassOutputs(plan, at, scratchPtr);
+    if (plan.vector) gatherOf(elementBytes, plan.vector + offset, outPlane, rows, classes, inner);
     let n = firstState(scratchPtr);
-    for (toFirstPair(at); at.row < next; toNextPair(at), n = nextState(n)) finishRows<T>(plan, at, n);
+    for (toFirstPair(at); at.row < next; toNextPair(at), n = nextState(n)) finishRows(plan, at, n);
     if (plan.derivative) {
-      fillMasked<T>(plan, at, eTile, 0);
-      scatter<T>(eTile, plan.exps + offset, rows, classes, inner);
+      fillMasked(plan, at, ePlane, 0);
+      scatterOf(elementBytes, ePlane, plan.exps + offset, rows, classes, inner);
     }
   }
 }
 
 /** A plan that is not plain. */
-function lossWithOptions<T>(plan: Plan, first: usize, end: usize, scratchPtr: usize): void {
+function lossWithOptions(plan: Plan, first: usize, end: usize, scratchPtr: usize): void {
   const classes = plan.classes, inner = plan.inner;
   const byRow = isByRow(classes, inner);
   const at = rowsIn(scratchPtr);
@@ -166,10 +187,10 @@ function lossWithOptions<T>(plan: Plan, first: usize, end: usize, scratchPtr: us
   const states: usize = byRow ? 1 : pairsOfGroup(classes, inner);
   let n = firstState(scratchPtr);
   for (let left = states; left; left--, n = nextState(n)) {
-    sumTargets<T>(false, n, plan.targets, plan.targetsAreShared ? classes : 0);
+    sumTargets(false, n, plan.targets, plan.targetsAreShared ? classes : 0);
   }
-  if (byRow) visitRows<T>(plan, at, first, end, scratchPtr);
-  else visitPairs<T>(plan, at, first, end, scratchPtr);
+  if (byRow) visitRows(plan, at, first, end, scratchPtr);
+  else visitPairs(plan, at, first, end, scratchPtr);
 }
 
 /** A plain plan. */
@@ -196,7 +217,8 @@ function plainLoss<T>(plan: Plan, first: usize, end: usize, scratchPtr: usize): 
 /** Rows [first, end) of the batch of a plan. */
 // @ts-ignore: decorator
 @inline
-export function lossOf<T>(plan: Plan, first: usize, end: usize, scratchPtr: usize): void {
-  if (isPlain(plan) && areOrdinary<T>(plan, first, end)) plainLoss<T>(plan, first, end, scratchPtr);
-  else lossWithOptions<T>(plan, first, end, scratchPtr);
+export function lossOf(plan: Plan, first: usize, end: usize, scratchPtr: usize): void {
+  if (!isPlain(plan) || !areOrdinary(plan, first, end)) lossWithOptions(plan, first, end, scratchPtr);
+  else if (plan.elementBytes == sizeof<f32>()) plainLoss<f32>(plan, first, end, scratchPtr);
+  else plainLoss<f64>(plan, first, end, scratchPtr);
 }

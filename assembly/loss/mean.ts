@@ -11,10 +11,10 @@ const SUM_SCALE: f64 = reinterpret<f64>(0x3bf0000000000000);
  * Adds `count` values to the sum at sumPtr, two vectors: (hi, hi · 2^-64), (lo, lo · 2^-64). The sum and the scaled sum are each a pair
  * (hi, lo), added up for itself.
  */
-export function accumulate<T>(valuesPtr: usize, count: usize, sumPtr: usize): void {
-  const plain = sum<T>(valuesPtr, count, 1);
+export function accumulate(valuesPtr: usize, count: usize, sumPtr: usize): void {
+  const plain = sum<f64>(valuesPtr, count, 1);
   const fits = abs(f64x2.extract_lane(plain, 0)) < Infinity;
-  const scaled = fits ? f64x2.mul(plain, f64x2.splat(SUM_SCALE)) : sum<T>(valuesPtr, count, SUM_SCALE);
+  const scaled = fits ? f64x2.mul(plain, f64x2.splat(SUM_SCALE)) : sum<f64>(valuesPtr, count, SUM_SCALE);
   const hi = load2<f64>(sumPtr);
   const term = i64x2.shuffle(plain, scaled, 0, 2);
   const next = f64x2.add(hi, term);

@@ -3,11 +3,11 @@
 
 import { expFloor } from "../number/exp";
 import { clamped, exponentOf, ORDINARY, powerOfTwo, withoutPower } from "../number/range";
-import { bytesOf, loadByRow, store1, storeByRow } from "../number/storage";
+import { bytesOf, loadByRow, narrow, store1, storeByRow } from "../number/storage";
 import { lseOf, Normalizer } from "../softmax/normalizer";
 import { firstState, nextState } from "../softmax/scratch";
 import { rowOffset } from "../softmax/tile";
-import { scatter } from "../softmax/transpose";
+import { scatterOf } from "../softmax/transpose";
 import { countBefore, findFirst, sumGaps, writeLabelGradient, writeLogProbs, writeProbs } from "./class-loops";
 import { Plan } from "./plan";
 import { counts, fillMasked, isOpen, loadAt, loadIndex, placeOf, readRows, Rows, rowWeights, secondPlaceOf, toFirstPair, toNextPair } from "./rows";
@@ -19,34 +19,34 @@ function storeCounts(ptr: usize, isAlone: bool, counts: v128): void {
 }
 
 /** Outputs by row, of one row or of a pair. `loss` is s times the loss. */
-export function writeRowOutputs<T>(plan: Plan, at: Rows, n: Normalizer, loss: v128): void {
+export function writeRowOutputs(plan: Plan, at: Rows, n: Normalizer, loss: v128): void {
   const zero = f64x2.splat(0);
   const isPair = at.isPair != 0, isAlone = at.isAlone != 0;
   const x = at.x, count = at.count, max = n.max, sumHi = n.hi;
-  const byRow = bytesOf<T>(at.row), byCount = bytesOf<i32>(at.row);
-  const weights = rowWeights<T>(plan, at);
+  const byRow = bytesOf<f64>(at.row), byCount = bytesOf<i32>(at.row);
+  const weights = rowWeights(plan, at);
   const isRead = f64x2.eq(weights, weights);
 
-  storeByRow<T>(plan.losses + byRow, isAlone, v128.and(loss, counts(weights)));
+  storeByRow(plan.losses + byRow, isAlone, v128.and(loss, counts(weights)));
   if (plan.lse) {
-    storeByRow<T>(plan.lse + byRow, isAlone, v128.bitselect(lseOf<T>(isPair, x, count, max, n.logSum), f64x2.splat(-Infinity), isRead));
+    storeByRow(plan.lse + byRow, isAlone, v128.bitselect(lseOf<f64>(isPair, x, count, max, n.logSum), f64x2.splat(-Infinity), isRead));
   }
   if (plan.entropy) {
-    const entropy = f64x2.add(f64x2.div(sumGaps<T>(isPair, at.e, x, count, max, expFloor(max)), sumHi), n.logSum);
-    storeByRow<T>(plan.entropy + byRow, isAlone, v128.and(entropy, isRead));
+    const entropy = f64x2.add(f64x2.div(sumGaps(isPair, at.e, x, count, max, expFloor(max)), sumHi), n.logSum);
+    storeByRow(plan.entropy + byRow, isAlone, v128.and(entropy, isRead));
   }
   const none = f64x2.splat(-1);
   const isKnown = v128.and(isRead, f64x2.eq(sumHi, sumHi));
   if (plan.argmax) {
-    storeCounts(plan.argmax + byCount, isAlone, v128.bitselect(findFirst<T>(isPair, x, count, max), none, isKnown));
+    storeCounts(plan.argmax + byCount, isAlone, v128.bitselect(findFirst(isPair, x, count, max), none, isKnown));
   }
   if (plan.ranks) {
     const classes = plan.classes;
     const indices = plan.targetClasses + byCount;
     const y0 = loadIndex(indices, i64x2.extract_lane(isRead, 0) != 0, classes);
     const y1 = loadIndex(indices + (isAlone ? 0 : bytesOf<i32>(1)), i64x2.extract_lane(isRead, 1) != 0, classes);
-    const value = loadAt<T>(x, placeOf<T>(at, y0), secondPlaceOf<T>(at, y1));
-    const rank = countBefore<T>(isPair, x, count, value, f64x2(<f64>y0, <f64>y1));
+    const value = loadAt(x, placeOf(at, y0), secondPlaceOf(at, y1));
+    const rank = countBefore(isPair, x, count, value, f64x2(<f64>y0, <f64>y1));
     const takePart = i64x2(-<i64>isOpen(plan, at.row, y0), -<i64>isOpen(plan, isAlone ? at.row : at.row + 1, y1));
     storeCounts(plan.ranks + byCount, isAlone, v128.bitselect(rank, none, v128.and(isKnown, takePart)));
   }
@@ -58,25 +58,25 @@ const LOG_PROBS: i32 = 1;
 const LABEL_GRADIENT: i32 = 2;
 
 /** Writes one output by class, of one row or of a pair, to `out`. */
-function writeClasses<T>(output: i32, plan: Plan, at: Rows, n: Normalizer, out: usize): void {
+function writeClasses(output: i32, plan: Plan, at: Rows, n: Normalizer, out: usize): void {
   const count = at.count;
   // An infinite sum in the place of an ignored row's makes p = 0 and log p = −∞.
-  const isRead = readRows<T>(plan, at);
+  const isRead = readRows(plan, at);
   const ignored = f64x2.splat(Infinity);
-  if (output == PROBS) writeProbs<T>(at.e, out, count, v128.bitselect(n.hi, ignored, isRead));
-  if (output == LOG_PROBS) writeLogProbs<T>(at.x, out, count, n.max, v128.bitselect(n.logSum, ignored, isRead));
+  if (output == PROBS) writeProbs(at.e, out, count, v128.bitselect(n.hi, ignored, isRead));
+  if (output == LOG_PROBS) writeLogProbs(at.x, out, count, n.max, v128.bitselect(n.logSum, ignored, isRead));
   if (output == LABEL_GRADIENT) {
     // The gradient with respect to distributions has no factor of the scale of logits.
-    const s = rowWeights<T>(plan, at);
+    const s = rowWeights(plan, at);
     const byRow = plan.upstreamByRow;
-    const upstream = byRow ? loadByRow<T>(byRow + bytesOf<T>(at.row), at.isAlone != 0) : f64x2.splat(plan.upstream);
+    const upstream = byRow ? loadByRow(byRow + bytesOf<f64>(at.row), at.isAlone != 0) : f64x2.splat(plan.upstream);
     const divisor = f64x2.splat(byRow ? 1 : plan.divisor);
     const kUpstream = exponentOf(upstream, ORDINARY), kDivisor = exponentOf(divisor, ORDINARY), kWeight = exponentOf(s, ORDINARY);
     const g = f64x2.div(withoutPower(kUpstream, upstream), withoutPower(kDivisor, divisor));
     const product = f64x2.mul(f64x2.mul(g, withoutPower(kWeight, s)), f64x2.splat(plan.keepHi));
     const k = clamped(i64x2.add(i64x2.sub(kUpstream, kDivisor), kWeight), -1000, 1000);
     const weighted = v128.and(f64x2.mul(product, powerOfTwo(k)), counts(s));
-    writeLabelGradient<T>(at.isPair != 0, plan.weights, at.x, out, count, n.max, n.logSum, weighted);
+    writeLabelGradient(at.isPair != 0, plan.weights, at.x, out, count, n.max, n.logSum, weighted);
   }
 }
 
@@ -87,45 +87,50 @@ function valueOfNone(output: i32): f64 {
   return output == LOG_PROBS ? -Infinity : 0;
 }
 
-/** Writes one output by class, of one row or of a group, to a tensor. */
-function writeTensor<T>(output: i32, plan: Plan, at: Rows, tensor: usize, scratchPtr: usize): void {
-  const classes = plan.classes, inner = plan.inner;
+/** Writes one output by class, of one row or of a group, to a tensor: by way of the plane for results, unless the row's own place is doubles. */
+function writeTensor(output: i32, plan: Plan, at: Rows, tensor: usize, scratchPtr: usize): void {
+  const classes = plan.classes, inner = plan.inner, bytes = plan.elementBytes;
   let n = firstState(scratchPtr);
-  let out = tensor + bytesOf<T>(rowOffset(at.isPair ? at.group : at.row, classes, inner));
+  const to = tensor + bytes * rowOffset(at.isPair ? at.group : at.row, classes, inner);
   if (!at.isPair) {
-    writeClasses<T>(output, plan, at, n, out);
-    if (output != LABEL_GRADIENT) fillMasked<T>(plan, at, out, valueOfNone(output));
+    const out = bytes == sizeof<f64>() ? to : at.outPlane;
+    writeClasses(output, plan, at, n, out);
+    if (output != LABEL_GRADIENT) fillMasked(plan, at, out, valueOfNone(output));
+    if (out != to) narrow(bytes, out, to, classes);
     return;
   }
-  for (toFirstPair(at); at.row < at.end; toNextPair(at), n = nextState(n)) writeClasses<T>(output, plan, at, n, at.v);
-  if (output != LABEL_GRADIENT) fillMasked<T>(plan, at, at.outTile, valueOfNone(output));
-  scatter<T>(at.outTile, out, at.end - at.group, classes, inner);
+  for (toFirstPair(at); at.row < at.end; toNextPair(at), n = nextState(n)) writeClasses(output, plan, at, n, at.v);
+  if (output != LABEL_GRADIENT) fillMasked(plan, at, at.outPlane, valueOfNone(output));
+  scatterOf(bytes, at.outPlane, to, at.end - at.group, classes, inner);
 }
 
-/** Outputs by class, of one row or of a group. They take the tile for results. */
-export function writeClassOutputs<T>(plan: Plan, at: Rows, scratchPtr: usize): void {
-  if (plan.probs) writeTensor<T>(PROBS, plan, at, plan.probs, scratchPtr);
-  if (plan.logProbs) writeTensor<T>(LOG_PROBS, plan, at, plan.logProbs, scratchPtr);
-  if (plan.labelGradient) writeTensor<T>(LABEL_GRADIENT, plan, at, plan.labelGradient, scratchPtr);
+/** Outputs by class, of one row or of a group. They take the plane for results. */
+export function writeClassOutputs(plan: Plan, at: Rows, scratchPtr: usize): void {
+  if (plan.probs) writeTensor(PROBS, plan, at, plan.probs, scratchPtr);
+  if (plan.logProbs) writeTensor(LOG_PROBS, plan, at, plan.logProbs, scratchPtr);
+  if (plan.labelGradient) writeTensor(LABEL_GRADIENT, plan, at, plan.labelGradient, scratchPtr);
 }
 
 /** Writes `value` to the classes of a contiguous row. */
-function fillRow<T>(tensor: usize, row: usize, classes: usize, value: f64): void {
-  const out = tensor + bytesOf<T>(row * classes);
-  for (let j: usize = 0; j < classes; j++) store1<T>(out + bytesOf<T>(j), value);
+function fillRow(bytes: usize, tensor: usize, row: usize, classes: usize, value: f64): void {
+  const end = tensor + bytes * (row + 1) * classes;
+  for (let out = end - bytes * classes; out < end; out += bytes) {
+    if (bytes == sizeof<f64>()) store1<f64>(out, value);
+    else store1<f32>(out, value);
+  }
 }
 
 /** The outputs of a contiguous row that is ignored. */
-export function skipRow<T>(plan: Plan, row: usize): void {
-  const classes = plan.classes;
-  const byRow = bytesOf<T>(row), counts = bytesOf<i32>(row);
-  store1<T>(plan.losses + byRow, 0);
-  if (plan.lse) store1<T>(plan.lse + byRow, -Infinity);
-  if (plan.entropy) store1<T>(plan.entropy + byRow, 0);
+export function skipRow(plan: Plan, row: usize): void {
+  const classes = plan.classes, bytes = plan.elementBytes;
+  const byRow = bytesOf<f64>(row), counts = bytesOf<i32>(row);
+  store1<f64>(plan.losses + byRow, 0);
+  if (plan.lse) store1<f64>(plan.lse + byRow, -Infinity);
+  if (plan.entropy) store1<f64>(plan.entropy + byRow, 0);
   if (plan.argmax) store<i32>(plan.argmax + counts, -1);
   if (plan.ranks) store<i32>(plan.ranks + counts, -1);
-  if (plan.probs) fillRow<T>(plan.probs, row, classes, valueOfNone(PROBS));
-  if (plan.logProbs) fillRow<T>(plan.logProbs, row, classes, valueOfNone(LOG_PROBS));
-  if (plan.labelGradient) fillRow<T>(plan.labelGradient, row, classes, valueOfNone(LABEL_GRADIENT));
-  if (plan.derivative) fillRow<T>(plan.exps, row, classes, 0);
+  if (plan.probs) fillRow(bytes, plan.probs, row, classes, valueOfNone(PROBS));
+  if (plan.logProbs) fillRow(bytes, plan.logProbs, row, classes, valueOfNone(LOG_PROBS));
+  if (plan.labelGradient) fillRow(bytes, plan.labelGradient, row, classes, valueOfNone(LABEL_GRADIENT));
+  if (plan.derivative) fillRow(bytes, plan.exps, row, classes, 0);
 }

@@ -21,6 +21,10 @@ export class Plan {
 
   classes: usize;
   inner: usize;
+  /** The bytes of an element of tensors: 8, doubles, or 4, float32. Weights, and results and inputs by row, are doubles. */
+  elementBytes: usize;
+  /** The bytes of an element of `targets`. */
+  targetBytes: usize;
   /** GRADIENT, HESSIAN_PRODUCT, HESSIAN_DIAGONAL, or 0 for none. */
   derivative: i32;
   /** 1 if all rows have the same targets: then targets have the shape (classes). */
@@ -82,5 +86,5 @@ export function isPlain(plan: Plan): bool {
   if (plan.rowWeights || plan.weights || plan.mask || plan.vector || plan.targetClasses) return false;
   if (plan.probs || plan.logProbs || plan.labelGradient || plan.lse || plan.entropy || plan.argmax || plan.ranks) return false;
   if (plan.zLoss != 0 || plan.scale != 1 || plan.keepHi != 1 || plan.derivative > GRADIENT) return false;
-  return plan.indices ? !plan.targets : !plan.targetsAreShared;
+  return plan.indices ? !plan.targets : !plan.targetsAreShared && plan.targetBytes == plan.elementBytes;
 }

@@ -24,11 +24,14 @@ export class Rows {
   e: usize;
   t: usize;
   v: usize;
-  /** The tiles of the group, for logits, e_j, targets, and results or the vector; and the bytes from a pair's targets to the next one's. */
-  xTile: usize;
-  eTile: usize;
-  tTile: usize;
-  outTile: usize;
+  /**
+   * Planes of scratch memory, for logits, e_j, targets, and results or the vector: tiles of the group, or copies of the row in doubles. And the
+   * bytes from a pair's targets to the next one's.
+   */
+  xPlane: usize;
+  ePlane: usize;
+  tPlane: usize;
+  outPlane: usize;
   tBytes: usize;
 
   /** The class that has a mass of its own, (aHi, aLo), where hasLabel is set: in bytes from the first class on. */
@@ -57,10 +60,10 @@ export class Rows {
 export function toFirstPair(at: Rows): void {
   at.row = at.group;
   at.isAlone = u32(at.row + 1 == at.end);
-  at.x = at.xTile;
-  at.e = at.eTile;
-  at.t = at.tTile;
-  at.v = at.outTile;
+  at.x = at.xPlane;
+  at.e = at.ePlane;
+  at.t = at.tPlane;
+  at.v = at.outPlane;
 }
 
 /** Goes to the next pair; at.row is at.end or more after the last one. */
@@ -78,22 +81,22 @@ export function toNextPair(at: Rows): void {
 /** The bytes from the first class of the rows to class y of the first row. */
 // @ts-ignore: decorator
 @inline
-export function placeOf<T>(at: Rows, y: usize): usize {
-  return at.isPair ? bytesOf<v128>(y) : bytesOf<T>(y);
+export function placeOf(at: Rows, y: usize): usize {
+  return at.isPair ? bytesOf<v128>(y) : bytesOf<f64>(y);
 }
 
 /** The bytes from the first class of the rows to class y of the second row. */
 // @ts-ignore: decorator
 @inline
-export function secondPlaceOf<T>(at: Rows, y: usize): usize {
-  return at.isPair ? bytesOf<v128>(y) + bytesOf<f64>(1) : bytesOf<T>(y);
+export function secondPlaceOf(at: Rows, y: usize): usize {
+  return at.isPair ? bytesOf<v128>(y) + bytesOf<f64>(1) : bytesOf<f64>(y);
 }
 
 /** The elements at two places, from ptr on: those of the two rows of a pair, or twice that of one row. */
 // @ts-ignore: decorator
 @inline
-export function loadAt<T>(ptr: usize, place0: usize, place1: usize): v128 {
-  return loadTwo<T>(ptr + place0, ptr + place1);
+export function loadAt(ptr: usize, place0: usize, place1: usize): v128 {
+  return loadTwo<f64>(ptr + place0, ptr + place1);
 }
 
 /** An index of a row, or 0 if the row is ignored. */
@@ -109,15 +112,15 @@ export function loadIndex(ptr: usize, isRead: bool, classes: usize): usize {
 /** The weights of the rows. */
 // @ts-ignore: decorator
 @inline
-export function rowWeights<T>(plan: Plan, at: Rows): v128 {
-  return plan.rowWeights ? loadByRow<T>(plan.rowWeights + bytesOf<T>(at.row), at.isAlone != 0) : f64x2.splat(1);
+export function rowWeights(plan: Plan, at: Rows): v128 {
+  return plan.rowWeights ? loadByRow(plan.rowWeights + bytesOf<f64>(at.row), at.isAlone != 0) : f64x2.splat(1);
 }
 
 /** The lanes of rows that are not ignored. */
 // @ts-ignore: decorator
 @inline
-export function readRows<T>(plan: Plan, at: Rows): v128 {
-  const weights = rowWeights<T>(plan, at);
+export function readRows(plan: Plan, at: Rows): v128 {
+  const weights = rowWeights(plan, at);
   return f64x2.eq(weights, weights);
 }
 
@@ -136,12 +139,12 @@ export function isOpen(plan: Plan, row: usize, y: usize): bool {
 }
 
 /** Elements become `value` where their class is masked: those of one row at ptr, or of a whole group in a tile at ptr. */
-export function fillMasked<T>(plan: Plan, at: Rows, ptr: usize, value: f64): void {
+export function fillMasked(plan: Plan, at: Rows, ptr: usize, value: f64): void {
   if (!plan.mask) return;
   const classes = plan.classes, inner = plan.inner;
   const isShared = plan.maskIsShared != 0;
   if (!at.isPair) {
-    fillWhere<T>(ptr, plan.mask + (isShared ? 0 : bytesOf<u8>(at.row * classes)), classes, value);
+    fillWhere(ptr, plan.mask + (isShared ? 0 : bytesOf<u8>(at.row * classes)), classes, value);
     return;
   }
   const step: usize = isShared ? 1 : inner;

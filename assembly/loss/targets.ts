@@ -106,11 +106,11 @@ export function readDistributions(n: Targets, labels: usize, tile: usize, classe
 }
 
 /** Σ t of `count` targets as (hi, lo), in the mass of the state. */
-export function sumTargets<T>(isPair: bool, n: Targets, tPtr: usize, count: usize): void {
+export function sumTargets(isPair: bool, n: Targets, tPtr: usize, count: usize): void {
   let hi = f64x2.splat(0);
   let lo = hi;
-  for (let left = <isize>count; left > 0; left -= 2, tPtr += bytesOf<T>(2)) {
-    const t = loadTail<T>(tPtr, left, 0);
+  for (let left = <isize>count; left > 0; left -= 2, tPtr += bytesOf<f64>(2)) {
+    const t = loadTail<f64>(tPtr, left, 0);
     const next = f64x2.add(hi, t);
     lo = f64x2.add(lo, twoSumError(hi, t, next));
     hi = next;
@@ -124,45 +124,45 @@ export function sumTargets<T>(isPair: bool, n: Targets, tPtr: usize, count: usiz
  * Reads the targets of rows of a loss with options: t_j = w_y (1 − ε) [j = y] for an index y, + targets_j. Before, the mass of the state is
  * Σ targets if rows share them, and 0 if there are none.
  */
-export function readTargets<T>(plan: Plan, at: Rows, n: Targets): void {
+export function readTargets(plan: Plan, at: Rows, n: Targets): void {
   const zero = f64x2.splat(0);
   const isPair = at.isPair != 0;
   const classes = plan.classes, indices = plan.indices, x = at.x, t = at.t, count = at.count, max = n.max;
 
   // The class with a mass of its own: an index, or the only class of a distribution that has any.
-  if (t && !plan.targetsAreShared) sumTargets<T>(isPair, n, t, count);
+  if (t && !plan.targetsAreShared) sumTargets(isPair, n, t, count);
   let aHi = n.massHi, aLo = n.massLo;
   let hasLabel = i64x2.splat(-1);
   let y0: usize = 0, y1: usize = 0;
   if (indices) {
-    const isRead = readRows<T>(plan, at);
+    const isRead = readRows(plan, at);
     const nextRow: usize = at.isAlone ? 0 : bytesOf<i32>(1);
     y0 = loadIndex(indices + bytesOf<i32>(at.row), i64x2.extract_lane(isRead, 0) != 0, classes);
     y1 = loadIndex(indices + bytesOf<i32>(at.row) + nextRow, i64x2.extract_lane(isRead, 1) != 0, classes);
     const keepHi = f64x2.splat(plan.keepHi);
-    const w = plan.weights ? loadTwo<T>(plan.weights + bytesOf<T>(y0), plan.weights + bytesOf<T>(y1)) : f64x2.splat(1);
+    const w = plan.weights ? loadTwo<f64>(plan.weights + bytesOf<f64>(y0), plan.weights + bytesOf<f64>(y1)) : f64x2.splat(1);
     aHi = f64x2.mul(w, keepHi);
     aLo = productLow(aHi, w, zero, keepHi, f64x2.splat(plan.keepLo));
   } else {
     // Where the mass is negative, as with negative weights, it may be all in the least target.
-    let top = maxOf<T>(isPair, t, count);
+    let top = maxOf(isPair, t, count);
     const isNegative = f64x2.lt(n.massHi, zero);
-    if (v128.any_true(isNegative)) top = v128.bitselect(minOf<T>(isPair, t, count), top, isNegative);
+    if (v128.any_true(isNegative)) top = v128.bitselect(minOf(isPair, t, count), top, isNegative);
     hasLabel = f64x2.eq(top, n.massHi);
     if (v128.any_true(hasLabel)) {
-      const first = f64x2.pmin(findFirst<T>(isPair, t, count, top), f64x2.splat(<f64>(classes - 1)));
+      const first = f64x2.pmin(findFirst(isPair, t, count, top), f64x2.splat(<f64>(classes - 1)));
       y0 = <usize>f64x2.extract_lane(first, 0);
       y1 = <usize>f64x2.extract_lane(first, 1);
     }
   }
-  const label0 = placeOf<T>(at, y0);
-  const label1 = secondPlaceOf<T>(at, y1);
+  const label0 = placeOf(at, y0);
+  const label1 = secondPlaceOf(at, y1);
 
   // Σ t (max − x): the label's part as the product of two pairs, and the part of the targets.
   let hi = zero, lo = zero;
   if (indices) {
     const scale = gapScale(max);
-    const gap = f64x2.sub(f64x2.mul(max, scale), f64x2.mul(loadAt<T>(x, label0, label1), scale));
+    const gap = f64x2.sub(f64x2.mul(max, scale), f64x2.mul(loadAt(x, label0, label1), scale));
     const product = f64x2.mul(aHi, gap);
     const weighs = f64x2.ne(aHi, zero);
     hi = v128.and(f64x2.div(product, scale), weighs);
@@ -172,8 +172,8 @@ export function readTargets<T>(plan: Plan, at: Rows, n: Targets): void {
     // Each lane takes the sum that it would take beside any other row, so that a row's bits do not depend on its neighbour.
     const isSimple = v128.and(i64x2.splat(-<i64>plan.allTargetsPositive), f64x2.eq(gapScale(max), f64x2.splat(1)));
     let gap = zero;
-    if (v128.any_true(isSimple)) gap = sumPositiveGaps<T>(isPair, t, x, count, max);
-    if (!i64x2.all_true(isSimple)) gap = v128.bitselect(gap, sumGaps<T>(isPair, t, x, count, max, f64x2.splat(-Infinity)), isSimple);
+    if (v128.any_true(isSimple)) gap = sumPositiveGaps(isPair, t, x, count, max);
+    if (!i64x2.all_true(isSimple)) gap = v128.bitselect(gap, sumGaps(isPair, t, x, count, max, f64x2.splat(-Infinity)), isSimple);
     const both = f64x2.add(hi, gap);
     lo = f64x2.add(lo, twoSumError(hi, gap, both));
     hi = both;

@@ -4,7 +4,7 @@
 
 import { EXP_CONSTANTS, TABLE_BITS } from "./constants.generated";
 import { EXP_TABLE } from "./exp-table";
-import { bytesOf, splat, store2 } from "./storage";
+import { bytesOf, isRounded, splat } from "./storage";
 import { twoDifferenceError } from "./two-sum";
 
 /** 1.5·2^52. To add it rounds a number to an integer, which is then in the low bits. */
@@ -13,6 +13,9 @@ const LOG2_E: f64 = 1.4426950408889634;
 
 /** For |max| up to this, base is 0, because k LN2_HI is exact; above it, logits are taken relative to the maximum. */
 const LARGE: f64 = 40000.0;
+
+/** LARGE where results are rounded: up to it, the rounding error of v B/ln 2 is at most 2^-37 of a cell. */
+const ROUNDED_LARGE: f64 = 256.0;
 
 /**
  * A logit further than this below the maximum counts as if it lay there, at p = 2^-1298. A double has no digit of it, not even of the sum
@@ -24,6 +27,13 @@ const DEPTH: f64 = 900.0;
 // @ts-ignore: decorator
 @inline
 export const ONE: f64 = reinterpret<f64>(0x57f0000000000000); // 2^384
+
+/** e of the maximum where logits are taken relative to it, and results are rounded. */
+// @ts-ignore: decorator
+@inline
+export function oneOf<T>(): v128 {
+  return isRounded<T>() ? constant(9) : f64x2.splat(ONE);
+}
 
 /** The factor that takes the table's 2^384 out of a result. */
 // @ts-ignore: decorator
@@ -57,8 +67,8 @@ export const MAX_LOG_PROB: f64 = 400.0;
 /** The lanes of rows with this maximum whose logits are taken relative to it. */
 // @ts-ignore: decorator
 @inline
-export function isLarge(max: v128): v128 {
-  return f64x2.gt(f64x2.abs(max), f64x2.splat(LARGE));
+export function isLarge<T>(max: v128): v128 {
+  return f64x2.gt(f64x2.abs(max), f64x2.splat(isRounded<T>() ? ROUNDED_LARGE : LARGE));
 }
 
 /** The rounding constant 1.5·2^52 − E·B of a row with top = maximum − base, E = round(top log2 e). It contains the shift by 2^-E. */
@@ -76,6 +86,13 @@ export function expFloor(top: v128): v128 {
   return f64x2.sub(top, f64x2.splat(DEPTH));
 }
 
+/** A logit, or the floor where shiftedExp needs it. */
+// @ts-ignore: decorator
+@inline
+export function floored<T>(relative: bool, x: v128, floor: v128): v128 {
+  return isRounded<T>() && !relative ? f64x2.pmax(x, floor) : x;
+}
+
 /** Element i of EXP_CONSTANTS in both lanes. */
 // @ts-ignore: decorator
 @inline
@@ -83,8 +100,8 @@ function constant(i: usize): v128 {
   return splat<f64>(EXP_CONSTANTS + bytesOf<f64>(i));
 }
 
-// The constants of the range reduction and of the polynomial. A kernel loads all six into locals before its loop, because V8 makes a
-// v128.const anew wherever a loop uses it.
+// The constants of the range reduction and of the polynomial. A kernel loads them into locals before its loop, because V8 makes a v128.const
+// anew wherever a loop uses it.
 
 /** B / ln 2. */
 // @ts-ignore: decorator
@@ -93,35 +110,38 @@ export function SCALE(): v128 {
   return constant(0);
 }
 
-/** ln 2 / B is LN2_HI + LN2_LO; k LN2_HI is exact up to |k| of LARGE. */
+/** LN2_HI. ln 2 / B is LN2_HI + LN2_LO; k LN2_HI is exact up to |k| of LARGE. Or the rounding constant of a row, plus A. */
 // @ts-ignore: decorator
 @inline
-export function LN2_HI(): v128 {
-  return constant(1);
+export function C0<T>(round: v128): v128 {
+  return isRounded<T>() ? f64x2.add(round, constant(6)) : constant(1);
 }
 
+/** LN2_LO, or c − A. */
 // @ts-ignore: decorator
 @inline
-export function LN2_LO(): v128 {
-  return constant(2);
+export function C1<T>(): v128 {
+  return constant(isRounded<T>() ? 7 : 2);
 }
 
-/** P(r) = P0 + P1 r + P2 r². */
+/** P0, or b. */
 // @ts-ignore: decorator
 @inline
-export function P0(): v128 {
-  return constant(3);
+export function C2<T>(): v128 {
+  return constant(isRounded<T>() ? 8 : 3);
 }
 
+/** P1, of P(r) = P0 + P1 r + P2 r². */
 // @ts-ignore: decorator
 @inline
-export function P1(): v128 {
+export function C3(): v128 {
   return constant(4);
 }
 
+/** P2. */
 // @ts-ignore: decorator
 @inline
-export function P2(): v128 {
+export function C4(): v128 {
   return constant(5);
 }
 
@@ -146,33 +166,49 @@ function multiplySubtract(a: v128, b: v128, c: v128): v128 {
  *   v = x − base with a low part, or floor where it is less;  k = round(v B/ln 2);  r = v − k ln 2/B, |r| <= ln 2/(2B)
  *   exp(v) 2^-E = T[k mod B] · 2^(⌊k/B⌋ − E) · (1 + remainder + r + r² P(r))
  * The result is a normal number; ONE for x = base and E = 0. NaN, and x = base = ±∞, give NaN. Constants: without `relative`, base is 0;
- * `indices` are 16 bytes to write to.
- * Max error  LIMITS.exp ulp at EXP_WITNESS (both in reference/limits.ts), found by walking the whole domain, to both sides of each step.
- * Constants  scripts/constants.ts, 265-bit arithmetic.
+ * `indices` are 16 bytes to write to; c0 to c4 are C0 to C4.
+ *
+ * T is the type that results are rounded to in the end. For float32 2^-43 is enough: low parts and remainders are left out, and with
+ * s = v B/ln 2 − k, |s| <= 1/2, the last factor is d (s + c) ((s + A)² + b), which takes six operations in the place of seven; A is an integer, so
+ * that s + A takes none. d is left out too: it is the same for all e_j. Without `relative` no x may be less than floor.
+ *
+ * Max error  LIMITS.exp ulp at EXP_WITNESS; rounded, LIMITS.roundedExp (all in reference/limits.ts). Found by walking the whole domain, to both
+ *            sides of each step.
+ * Constants  scripts/constants.ts, 265-bit arithmetic. The factors: D. E. Knuth, TAOCP 2 (1997), 4.6.4.
  */
 // @ts-ignore: decorator
 @inline
-export function shiftedExp(
+export function shiftedExp<T>(
   relative: bool, indices: usize, x: v128, base: v128, round: v128, floor: v128,
-  scale: v128, ln2Hi: v128, ln2Lo: v128, p0: v128, p1: v128, p2: v128,
+  scale: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128,
 ): v128 {
   // pmax keeps its first operand if that is NaN.
   const difference = relative ? f64x2.sub(x, base) : x;
-  const v = f64x2.pmax(difference, floor);
-  const t = multiplyAdd(v, scale, round);
-  const k = f64x2.sub(t, round);
-  let r = multiplySubtract(k, ln2Lo, multiplySubtract(k, ln2Hi, v));
-  if (relative) r = f64x2.add(r, v128.and(twoDifferenceError(x, base, difference), f64x2.gt(difference, floor)));
-  const r2 = f64x2.mul(r, r);
-  const poly = multiplyAdd(r2, p2, multiplyAdd(r, p1, p0));
+  const v = isRounded<T>() && !relative ? x : f64x2.pmax(difference, floor);
+  const cells = f64x2.mul(v, scale);
+  const t = ASC_FEATURE_RELAXED_SIMD ? multiplyAdd(v, scale, round) : f64x2.add(cells, round);
 
   // The low bits of t hold k − E·B: the table index, and above it the exponent. Whatever t is, the entry lies in the table. Indices that
   // go through memory take no vector instruction: 8 % less time of a kernel than with extract_lane (measured).
   v128.store(indices, t);
-  const entry0 = v128.load(<usize>load<u8>(indices) << alignof<v128>(), EXP_TABLE);
-  const entry1 = v128.load(<usize>load<u8>(indices, 8) << alignof<v128>(), EXP_TABLE);
-  const power = i64x2.add(i64x2.shuffle(entry0, entry1, 0, 2), i64x2.shl(t, <i32>(52 - TABLE_BITS)));
-  const remainder = i64x2.shuffle(entry0, entry1, 1, 3);
+  const place0 = <usize>load<u8>(indices) << alignof<v128>();
+  const place1 = <usize>load<u8>(indices, 8) << alignof<v128>();
+  const exponent = i64x2.shl(t, <i32>(52 - TABLE_BITS));
 
+  if (isRounded<T>()) {
+    const power = i64x2.add(v128.load_lane<u64>(place1, v128.load64_zero(place0, EXP_TABLE), 1, EXP_TABLE), exponent);
+    const sPlusA = f64x2.sub(cells, f64x2.sub(t, c0));
+    return f64x2.mul(power, f64x2.mul(f64x2.add(sPlusA, c1), multiplyAdd(sPlusA, sPlusA, c2)));
+  }
+
+  const entry0 = v128.load(place0, EXP_TABLE);
+  const entry1 = v128.load(place1, EXP_TABLE);
+  const power = i64x2.add(i64x2.shuffle(entry0, entry1, 0, 2), exponent);
+  const remainder = i64x2.shuffle(entry0, entry1, 1, 3);
+  const k = f64x2.sub(t, round);
+  let r = multiplySubtract(k, c1, multiplySubtract(k, c0, v));
+  if (relative) r = f64x2.add(r, v128.and(twoDifferenceError(x, base, difference), f64x2.gt(difference, floor)));
+  const r2 = f64x2.mul(r, r);
+  const poly = multiplyAdd(r2, c4, multiplyAdd(r, c3, c2));
   return multiplyAdd(power, multiplyAdd(r2, poly, f64x2.add(r, remainder)), power);
 }

@@ -57,11 +57,11 @@ export function excessOf(k: v128): v128 {
 }
 
 /** Multiplies `count` elements by 2^k, by lane, whatever k is. */
-export function timesPowers<T>(ptr: usize, count: usize, k: v128): void {
+export function timesPowers(ptr: usize, count: usize, k: v128): void {
   while (v128.any_true(k)) {
     const part = clamped(k, -1000, 1000);
     const power = powerOfTwo(part);
-    for (let n = <isize>count, at = ptr; n > 0; n -= 2, at += bytesOf<T>(2)) storeTail<T>(at, n, f64x2.mul(loadTail<T>(at, n, 0), power));
+    for (let n = <isize>count, at = ptr; n > 0; n -= 2, at += bytesOf<f64>(2)) storeTail<f64>(at, n, f64x2.mul(loadTail<f64>(at, n, 0), power));
     k = i64x2.sub(k, part);
   }
 }

@@ -1,7 +1,13 @@
-// How numbers lie in memory. Tensors hold elements of a type T, and this is the only file that knows how many bytes an element has.
+// How numbers lie in memory. Tensors hold elements of a type T, f64 or f32, and this is the only file that knows how many bytes an element has.
 // Whatever T is, kernels compute with pairs of doubles: `load2` gives two elements as doubles, `store2` rounds two doubles to elements.
-// Scratch memory holds doubles, and a vector of two of them takes bytesOf<v128>(1).
-// T = f64 is the only element type.
+// Results by row and scratch memory hold doubles, and a vector of two of them takes bytesOf<v128>(1).
+
+/** True if elements are rounded to less than a double when they are stored. */
+// @ts-ignore: decorator
+@inline
+export function isRounded<T>(): bool {
+  return sizeof<T>() < sizeof<f64>();
+}
 
 /** The bytes of `count` elements. */
 // @ts-ignore: decorator
@@ -10,11 +16,23 @@ export function bytesOf<T>(count: usize): usize {
   return count << alignof<T>();
 }
 
+/** The bytes of as many doubles as there are elements in `bytes` bytes. */
+// @ts-ignore: decorator
+@inline
+export function asDoubles<T>(bytes: usize): usize {
+  return bytes << (alignof<f64>() - alignof<T>());
+}
+
 /** Elements 2 i and 2 i + 1 from ptr on; i < 8 is a constant, so that it becomes part of the instruction. */
 // @ts-ignore: decorator
 @inline
 export function load2<T>(ptr: usize, i: i32 = 0): v128 {
-  if (sizeof<T>() != sizeof<f64>()) ERROR("the only element type is f64");
+  if (isRounded<T>()) {
+    if (i == 1) return f64x2.promote_low_f32x4(v128.load64_zero(ptr, 2 * sizeof<T>()));
+    if (i == 2) return f64x2.promote_low_f32x4(v128.load64_zero(ptr, 4 * sizeof<T>()));
+    if (i == 3) return f64x2.promote_low_f32x4(v128.load64_zero(ptr, 6 * sizeof<T>()));
+    return f64x2.promote_low_f32x4(v128.load64_zero(ptr));
+  }
   if (i == 1) return v128.load(ptr, 2 * sizeof<T>());
   if (i == 2) return v128.load(ptr, 4 * sizeof<T>());
   if (i == 3) return v128.load(ptr, 6 * sizeof<T>());
@@ -29,11 +47,47 @@ export function load2<T>(ptr: usize, i: i32 = 0): v128 {
 // @ts-ignore: decorator
 @inline
 export function store2<T>(ptr: usize, values: v128, i: i32 = 0): void {
-  if (sizeof<T>() != sizeof<f64>()) ERROR("the only element type is f64");
+  if (isRounded<T>()) {
+    const rounded = f32x4.demote_f64x2_zero(values);
+    if (i == 1) v128.store_lane<u64>(ptr, rounded, 0, 2 * sizeof<T>());
+    else if (i == 2) v128.store_lane<u64>(ptr, rounded, 0, 4 * sizeof<T>());
+    else if (i == 3) v128.store_lane<u64>(ptr, rounded, 0, 6 * sizeof<T>());
+    else v128.store_lane<u64>(ptr, rounded, 0);
+    return;
+  }
   if (i == 1) v128.store(ptr, values, 2 * sizeof<T>());
   else if (i == 2) v128.store(ptr, values, 4 * sizeof<T>());
   else if (i == 3) v128.store(ptr, values, 6 * sizeof<T>());
   else v128.store(ptr, values);
+}
+
+/** Four float32 elements of one vector, the first two and the last two, as doubles. */
+// @ts-ignore: decorator
+@inline
+export function lowHalfOf(elements: v128): v128 {
+  return f64x2.promote_low_f32x4(elements);
+}
+
+// @ts-ignore: decorator
+@inline
+export function highHalfOf(elements: v128): v128 {
+  return f64x2.promote_low_f32x4(i64x2.shuffle(elements, elements, 1, 0));
+}
+
+/** Stores elements 4 i to 4 i + 3 from ptr on; i < 2 is a constant. */
+// @ts-ignore: decorator
+@inline
+export function store4<T>(ptr: usize, values0: v128, values1: v128, i: i32 = 0): void {
+  if (isRounded<T>()) {
+    const rounded = i64x2.shuffle(f32x4.demote_f64x2_zero(values0), f32x4.demote_f64x2_zero(values1), 0, 2);
+    if (i == 1) v128.store(ptr, rounded, 4 * sizeof<T>());
+    else if (i == 2) v128.store(ptr, rounded, 8 * sizeof<T>());
+    else if (i == 3) v128.store(ptr, rounded, 12 * sizeof<T>());
+    else v128.store(ptr, rounded);
+    return;
+  }
+  store2<T>(ptr, values0, 2 * i);
+  store2<T>(ptr, values1, 2 * i + 1);
 }
 
 /** One element as a double. */
@@ -54,15 +108,14 @@ export function store1<T>(ptr: usize, value: f64): void {
 // @ts-ignore: decorator
 @inline
 export function splat<T>(ptr: usize): v128 {
-  if (sizeof<T>() != sizeof<f64>()) ERROR("the only element type is f64");
-  return v128.load64_splat(ptr);
+  return isRounded<T>() ? f64x2.promote_low_f32x4(v128.load32_splat(ptr)) : v128.load64_splat(ptr);
 }
 
 /** The element at ptr0 in lane 0, the element at ptr1 in lane 1. */
 // @ts-ignore: decorator
 @inline
 export function loadTwo<T>(ptr0: usize, ptr1: usize): v128 {
-  if (sizeof<T>() != sizeof<f64>()) ERROR("the only element type is f64");
+  if (isRounded<T>()) return f64x2.promote_low_f32x4(v128.load_lane<u32>(ptr1, v128.load32_zero(ptr0), 1));
   return v128.load_lane<u64>(ptr1, v128.load64_zero(ptr0), 1);
 }
 
@@ -70,7 +123,12 @@ export function loadTwo<T>(ptr0: usize, ptr1: usize): v128 {
 // @ts-ignore: decorator
 @inline
 export function storeLane<T>(ptr: usize, values: v128, lane: u8): void {
-  if (sizeof<T>() != sizeof<f64>()) ERROR("the only element type is f64");
+  if (isRounded<T>()) {
+    const rounded = f32x4.demote_f64x2_zero(values);
+    if (lane) v128.store_lane<u32>(ptr, rounded, 1);
+    else v128.store_lane<u32>(ptr, rounded, 0);
+    return;
+  }
   if (lane) v128.store_lane<u64>(ptr, values, 1);
   else v128.store_lane<u64>(ptr, values, 0);
 }
@@ -90,17 +148,35 @@ export function storeTail<T>(ptr: usize, left: isize, values: v128): void {
   else storeLane<T>(ptr, values, 0);
 }
 
-/** The elements of two consecutive rows in a tensor by row; a row that is alone is in both lanes. */
+/** The results of two consecutive rows; a row that is alone is in both lanes. */
 // @ts-ignore: decorator
 @inline
-export function loadByRow<T>(ptr: usize, isAlone: bool): v128 {
-  return isAlone ? splat<T>(ptr) : load2<T>(ptr);
+export function loadByRow(ptr: usize, isAlone: bool): v128 {
+  return isAlone ? splat<f64>(ptr) : load2<f64>(ptr);
 }
 
-/** Stores the elements of two consecutive rows in a tensor by row; of a row that is alone, lane 0. */
+/** Stores the results of two consecutive rows; of a row that is alone, lane 0. */
 // @ts-ignore: decorator
 @inline
-export function storeByRow<T>(ptr: usize, isAlone: bool, values: v128): void {
-  if (isAlone) storeLane<T>(ptr, values, 0);
-  else store2<T>(ptr, values);
+export function storeByRow(ptr: usize, isAlone: bool, values: v128): void {
+  if (isAlone) storeLane<f64>(ptr, values, 0);
+  else store2<f64>(ptr, values);
+}
+
+/** Copies elements of `bytes` bytes each to doubles. */
+export function widen(bytes: usize, from: usize, to: usize, count: usize): void {
+  if (bytes == sizeof<f64>()) {
+    memory.copy(to, from, bytesOf<f64>(count));
+    return;
+  }
+  for (let n = <isize>count; n > 0; n -= 2, from += bytesOf<f32>(2), to += bytesOf<f64>(2)) storeTail<f64>(to, n, loadTail<f32>(from, n, 0));
+}
+
+/** Rounds doubles to elements of `bytes` bytes each. */
+export function narrow(bytes: usize, from: usize, to: usize, count: usize): void {
+  if (bytes == sizeof<f64>()) {
+    memory.copy(to, from, bytesOf<f64>(count));
+    return;
+  }
+  for (let n = <isize>count; n > 0; n -= 2, from += bytesOf<f64>(2), to += bytesOf<f32>(2)) storeTail<f32>(to, n, loadTail<f64>(from, n, 0));
 }

@@ -1,7 +1,7 @@
 // The backward kernels: an upstream gradient g times the Jacobian of softmax or of log-softmax, and the Jacobian itself.
 
 import {
-  expFloor, expRound, LN2_HI, LN2_LO, MAX_LOG_PROB, P0, P1, P2, SCALE, shiftedExp, unbiasExp, unbiasScale,
+  C0, C1, C2, C3, C4, expFloor, expRound, MAX_LOG_PROB, SCALE, shiftedExp, unbiasExp, unbiasScale,
 } from "../number/exp";
 import { bytesOf, load1, load2, loadTail, store1, store2, storeTail } from "../number/storage";
 import { dot, sum } from "../number/sums";
@@ -29,11 +29,11 @@ function timesJacobian(p: v128, g: v128, s: v128): v128 {
 @inline
 function timesLogJacobian(
   logProbs: v128, g: v128, unbias0: v128, unbias1: v128,
-  round: v128, floor: v128, scale: v128, ln2Hi: v128, ln2Lo: v128, p0: v128, p1: v128, p2: v128, scratchPtr: usize,
+  round: v128, floor: v128, scale: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, scratchPtr: usize,
 ): v128 {
   // Log-probabilities are not above 0. Where others are given, the exponent of e stays in its range all the same.
   const capped = f64x2.pmin(logProbs, f64x2.splat(MAX_LOG_PROB));
-  const e = shiftedExp(false, scratchPtr, capped, f64x2.splat(0), round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+  const e = shiftedExp<f64>(false, scratchPtr, capped, f64x2.splat(0), round, floor, scale, c0, c1, c2, c3, c4);
   return f64x2.sub(g, f64x2.mul(f64x2.mul(e, unbias0), unbias1));
 }
 
@@ -45,17 +45,17 @@ function backwardRow<T>(log: bool, gPtr: usize, resultPtr: usize, outPtr: usize,
   const pair = log ? sum<T>(gPtr, classes, 1) : dot<T>(resultPtr, gPtr, f64x2.splat(1), zero, classes);
   const s = collapse(splatLane(pair, 0), splatLane(pair, 1));
   const unbias0 = unbiasExp(s), unbias1 = unbiasScale(s);
-  const scale = SCALE(), ln2Hi = LN2_HI(), ln2Lo = LN2_LO();
-  const p0 = P0(), p1 = P1(), p2 = P2();
+  const scale = SCALE(), c1 = C1<f64>(), c2 = C2<f64>(), c3 = C3(), c4 = C4();
   const round = expRound(zero);
   const floor = expFloor(zero);
+  const c0 = C0<f64>(round);
   for (let n = <isize>classes; n > 0; n -= 2, gPtr += bytesOf<T>(2), resultPtr += bytesOf<T>(2), outPtr += bytesOf<T>(2)) {
     const g = loadTail<T>(gPtr, n, 0);
     const result = loadTail<T>(resultPtr, n, 0);
     storeTail<T>(
       outPtr, n,
       log
-        ? timesLogJacobian(result, g, unbias0, unbias1, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2, scratchPtr)
+        ? timesLogJacobian(result, g, unbias0, unbias1, round, floor, scale, c0, c1, c2, c3, c4, scratchPtr)
         : timesJacobian(result, g, s),
     );
   }
@@ -77,17 +77,17 @@ function backwardPair(log: bool, gs: usize, results: usize, classes: usize, scra
   }
   const s = collapse(hi, lo);
   const unbias0 = unbiasExp(s), unbias1 = unbiasScale(s);
-  const scale = SCALE(), ln2Hi = LN2_HI(), ln2Lo = LN2_LO();
-  const p0 = P0(), p1 = P1(), p2 = P2();
+  const scale = SCALE(), c1 = C1<f64>(), c2 = C2<f64>(), c3 = C3(), c4 = C4();
   const round = expRound(zero);
   const floor = expFloor(zero);
+  const c0 = C0<f64>(round);
   for (let at: usize = 0; at < bytesOf<v128>(classes); at += bytesOf<v128>(1)) {
     const result = load2<f64>(results + at);
     const g = load2<f64>(gs + at);
     store2<f64>(
       gs + at,
       log
-        ? timesLogJacobian(result, g, unbias0, unbias1, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2, scratchPtr)
+        ? timesLogJacobian(result, g, unbias0, unbias1, round, floor, scale, c0, c1, c2, c3, c4, scratchPtr)
         : timesJacobian(result, g, s),
     );
   }

@@ -7,20 +7,20 @@
 //     S += Σ e_j
 //   results from max, S and, for a loss, the labels' side (finish.ts)
 //
-// base is 0, where exp(x) needs no second reading of the row for its maximum, or the row's maximum. The exponent of e_j is shifted by that
-// of exp(first block's maximum), so that e_j stays near 2^384.
+// base is 0, where exp(x) needs no second reading of the row for its maximum, or the row's maximum. The exponent of e_j is shifted by that of exp(first block's maximum), so that e_j stays near 2^384. Doubles e_j
+// go where the result goes; float32 elements have no room for them, so they go to scratch memory.
 
 import { readDistribution, readIndex, Targets } from "../loss/targets";
 import {
-  isLarge, LN2_HI, LN2_LO, ONE, P0, P1, P2, SCALE, shiftedExp,
+  C0, C1, C2, C3, C4, isLarge, oneOf, SCALE, shiftedExp,
 } from "../number/exp";
-import { bytesOf, splat } from "../number/storage";
+import { bytesOf, isRounded, splat } from "../number/storage";
 import { reduceMax } from "../number/sums";
 import { maxOfLanes } from "../number/two-sum";
-import { findMax, storeExps, storeRelativeExps, sumExps, sumRelativeExps } from "./exp-block";
+import { findMax, storeExps, storeRelativeExps, storeRoundedExps, storeRoundedRelativeExps, sumExps, sumRelativeExps } from "./exp-block";
 import { finish } from "./finish";
 import { add, begin, isOutOfReach, leastRest, raise } from "./normalizer";
-import { firstState, rowTaskIn } from "./scratch";
+import { firstState, rowCopyIn, rowTaskIn } from "./scratch";
 import { LOSS_AND_GRADIENT, needsLabels, PROBS, RowTask, STATE } from "./task";
 
 /** The most classes of a block: with their results, they fit into a first-level cache. */
@@ -32,11 +32,11 @@ function blockFor(classes: usize): usize {
   return ((classes + blocks - 1) / blocks + 3) & ~3;
 }
 
-/** The classes of the next block if `left` are left. It takes a rest of less than 4 with it. */
+/** The classes of the next block if `left` are left. It takes a rest with it that is too short for a loop of expBlock. */
 // @ts-ignore: decorator
 @inline
-function blockOf(left: usize, block: usize): usize {
-  return left < block + 4 ? left : block;
+function blockOf<T>(left: usize, block: usize): usize {
+  return left < block + (isRounded<T>() ? 8 : 4) ? left : block;
 }
 
 /**
@@ -46,14 +46,15 @@ function blockOf(left: usize, block: usize): usize {
  */
 function forwardRow<T>(task: i32, distribution: bool, whole: bool, row: RowTask, n: Targets, scratchPtr: usize): bool {
   const xPtr = row.x, outPtr = row.out, classes = row.classes, block = row.block;
-  const stores = task == PROBS || task == LOSS_AND_GRADIENT || task == STATE;
+  const stores = isRounded<T>() || task == PROBS || task == LOSS_AND_GRADIENT || task == STATE;
+  const ePtr = isRounded<T>() ? rowCopyIn(scratchPtr, classes, 0) : outPtr;
   const max = whole ? reduceMax<T>(xPtr, classes) : maxOfLanes(n.nextMax);
   begin(n, max, whole ? max : f64x2.splat(0));
   // The maximum of all blocks, where it is needed before they are visited: for the gap, and where there is no way back. That of a block
   // between lies between this one and the first one's.
   let rowMax = max;
-  if (!whole && classes > row.firstBlock && (distribution || (stores && xPtr == outPtr))) rowMax = reduceMax<T>(xPtr, classes);
-  if (!whole && (v128.any_true(isLarge(max)) || isOutOfReach(n, rowMax))) return false;
+  if (!whole && classes > row.firstBlock && (distribution || (stores && xPtr == ePtr))) rowMax = reduceMax<T>(xPtr, classes);
+  if (!whole && (v128.any_true(isLarge<T>(max)) || isOutOfReach<T>(n, rowMax))) return false;
 
   // The labels' side, while x is still there.
   if (needsLabels(task)) {
@@ -62,19 +63,23 @@ function forwardRow<T>(task: i32, distribution: bool, whole: bool, row: RowTask,
   }
 
   for (let at: usize = 0; at < classes; ) {
-    const count = blockOf(classes - at, block);
+    const count = blockOf<T>(classes - at, block);
     const end = at + count;
     const next = end < classes ? xPtr + bytesOf<T>(end) : row.following;
-    const nextCount = end < classes ? blockOf(classes - end, block) : row.firstBlock;
+    const nextCount = end < classes ? blockOf<T>(classes - end, block) : row.firstBlock;
     if (!whole && at) {
       const raised = f64x2.pmax(n.max, maxOfLanes(n.nextMax));
-      if (isOutOfReach(n, raised)) return false;
+      if (isOutOfReach<T>(n, raised)) return false;
       raise(n, raised);
     }
     const x = xPtr + bytesOf<T>(at);
-    const out = outPtr + bytesOf<T>(at);
+    const out = ePtr + bytesOf<f64>(at);
     let part: v128;
-    if (whole) {
+    if (isRounded<T>()) {
+      part = whole
+        ? storeRoundedRelativeExps(n, x, out, count, next, nextCount, scratchPtr)
+        : storeRoundedExps(n, x, out, count, next, nextCount, scratchPtr);
+    } else if (whole) {
       part = stores
         ? storeRelativeExps<T>(n, x, out, count, next, nextCount, scratchPtr)
         : sumRelativeExps<T>(n, x, count, next, nextCount, scratchPtr);
@@ -86,14 +91,14 @@ function forwardRow<T>(task: i32, distribution: bool, whole: bool, row: RowTask,
   }
 
   if (task != PROBS) {
-    n.eMax = whole ? f64x2.splat(ONE) : shiftedExp(
-      false, scratchPtr, n.max, n.base, n.round, n.floor, SCALE(), LN2_HI(), LN2_LO(), P0(), P1(), P2(),
+    n.eMax = whole ? oneOf<T>() : shiftedExp<T>(
+      false, scratchPtr, n.max, n.base, n.round, n.floor, SCALE(), C0<T>(n.round), C1<T>(), C2<T>(), C3(), C4(),
     );
   }
   if (needsLabels(task) && !distribution) n.gap = f64x2.sub(n.max, n.gap);
   finish<T, T>(
-    task, distribution, false, n, xPtr, outPtr, stores, outPtr, row.labels, row.result,
-    true, classes, leastRest(block), row.gHi, row.gLo, scratchPtr,
+    task, distribution, false, n, xPtr, ePtr, stores, outPtr, row.labels, row.result,
+    true, classes, leastRest<T>(block), row.gHi, row.gLo, scratchPtr,
   );
   return true;
 }
@@ -108,10 +113,10 @@ function forwardRowAnyway<T>(task: i32, distribution: bool, row: RowTask, n: Tar
 /** Tells the length of the blocks of rows. */
 // @ts-ignore: decorator
 @inline
-function setBlocks(row: RowTask, classes: usize): void {
+function setBlocks<T>(row: RowTask, classes: usize): void {
   row.classes = classes;
   row.block = blockFor(classes);
-  row.firstBlock = blockOf(classes, row.block);
+  row.firstBlock = blockOf<T>(classes, row.block);
 }
 
 /**
@@ -126,36 +131,36 @@ export function forwardRows<T>(
   const n = firstState(scratchPtr);
   const rowBytes = bytesOf<T>(classes);
   const labelBytes = distribution ? rowBytes : bytesOf<i32>(1);
-  setBlocks(row, classes);
+  setBlocks<T>(row, classes);
   row.x += first * rowBytes;
   row.out += first * rowBytes;
   row.labels += first * labelBytes;
-  row.result += bytesOf<T>(first);
+  row.result += bytesOf<f64>(first);
   findMax<T>(n, row.x, row.firstBlock);
   for (let r = first; r < end; r++) {
     // After the last row, itself once more.
     row.following = r + 1 < end ? row.x + rowBytes : row.x;
-    if (task == LOSS_AND_GRADIENT && upstreamPtr) row.gHi = splat<T>(upstreamPtr + bytesOf<T>(r));
+    if (task == LOSS_AND_GRADIENT && upstreamPtr) row.gHi = splat<f64>(upstreamPtr + bytesOf<f64>(r));
     forwardRowAnyway<T>(task, distribution, row, n, scratchPtr);
     row.x += rowBytes;
     row.out += rowBytes;
     row.labels += labelBytes;
-    row.result += bytesOf<T>(1);
+    row.result += bytesOf<f64>(1);
   }
 }
 
 /** Prepares the state for splitRow of rows of `classes` >= 4 logits, the first of which is at x. */
-export function beginRows<T>(x: usize, classes: usize, scratchPtr: usize): void {
+export function beginRows(x: usize, classes: usize, scratchPtr: usize): void {
   const row = rowTaskIn(scratchPtr);
-  setBlocks(row, classes);
-  findMax<T>(firstState(scratchPtr), x, row.firstBlock);
+  setBlocks<f64>(row, classes);
+  findMax<f64>(firstState(scratchPtr), x, row.firstBlock);
 }
 
 /** e_j of one row at `out`, which is not x, and the rest in the state of the row. The row at `following` comes next. */
-export function splitRow<T>(x: usize, out: usize, following: usize, scratchPtr: usize): void {
+export function splitRow(x: usize, out: usize, following: usize, scratchPtr: usize): void {
   const row = rowTaskIn(scratchPtr);
   row.x = x;
   row.out = out;
   row.following = following;
-  forwardRowAnyway<T>(STATE, false, row, firstState(scratchPtr), scratchPtr);
+  forwardRowAnyway<f64>(STATE, false, row, firstState(scratchPtr), scratchPtr);
 }

@@ -3,12 +3,12 @@
 // No function here subtracts numbers that are nearly equal and rounded.
 
 import {
-  expFloor, expRound, isLarge, LN2_HI, LN2_LO, P0, P1, P2, SCALE, shiftedExp,
+  expFloor, expRound, isLarge, C0, C1, C2, C3, C4, SCALE, shiftedExp,
 } from "../number/exp";
 import { TABLE_BITS } from "../number/constants.generated";
-import { bytesOf, loadTail, splat, storeTail } from "../number/storage";
+import { bytesOf, isRounded, load2, loadTail, splat, storeTail } from "../number/storage";
 import {
-  collapse, fastTwoSumError, highHalf, positiveTwoSumError, quotientLow, splatLane, twoDifferenceError, twoSumError,
+  collapse, fastTwoSumError, highHalf, positiveTwoSumError, quotientLow, reducePair, splatLane, twoDifferenceError, twoSumError,
 } from "../number/two-sum";
 
 @unmanaged
@@ -61,9 +61,9 @@ export function begin(n: Normalizer, max: v128, base: v128): void {
 /** True if base = 0 does not serve for a row of this maximum: logits are large, or the maximum is far above the one of `begin`. */
 // @ts-ignore: decorator
 @inline
-export function isOutOfReach(n: Normalizer, max: v128): bool {
+export function isOutOfReach<T>(n: Normalizer, max: v128): bool {
   const rise = f64x2.sub(n.round, expRound(max));
-  return v128.any_true(v128.or(isLarge(max), f64x2.gt(rise, f64x2.splat(HEADROOM * <f64>(1 << TABLE_BITS)))));
+  return v128.any_true(v128.or(isLarge<T>(max), f64x2.gt(rise, f64x2.splat(HEADROOM * <f64>(1 << TABLE_BITS)))));
 }
 
 /** Raises the maximum of a row with base = 0; it is not out of reach. The seed rises with it, because it must not be less than any e_j. */
@@ -87,12 +87,13 @@ export function add(n: Normalizer, part: v128): void {
 
 /**
  * The relative error of Σ_{j≠max} e_j is at most 2^-59 when that sum is >= leastRest · e_max; below it, sumOfOthers recomputes it.
- * A sum of `count` terms is good to count² 2^-105 of e_max. leastRest is at most 1/4, so that below it every other e_j is less than
- * e_max / 2.
+ * A sum of `count` terms is good to count² 2^-105 of e_max; of rounded results, one of plain parts is good to 2^-49, and the sum of the others
+ * to 2^-42. leastRest is at most 1/4, so that below it every other e_j is less than e_max / 2.
  */
 // @ts-ignore: decorator
 @inline
-export function leastRest(count: usize): v128 {
+export function leastRest<T>(count: usize): v128 {
+  if (isRounded<T>()) return f64x2.splat(1.0 / 128);
   return f64x2.splat(min(<f64>count * <f64>count * (1.0 / 70368744177664.0), 0.25)); // 2^-46
 }
 
@@ -100,25 +101,51 @@ export function leastRest(count: usize): v128 {
  * Σ_{j≠max} e_j as (hi, lo) in the two lanes of one vector, for a row where every other e_j is less than e_max / 2. The elements, each
  * `stride` bytes after the one before, are e_j, or with `areLogits` logits, for which `n` tells how e_j is made.
  */
-export function sumOfOthers<T>(
+export function sumOfOthers(
   areLogits: bool, ptr: usize, classes: usize, stride: usize, eMax: v128, n: Normalizer, scratchPtr: usize,
 ): v128 {
   const zero = f64x2.splat(0);
   const limit = f64x2.mul(eMax, f64x2.splat(0.5));
   const base = areLogits ? n.base : zero, round = areLogits ? n.round : zero, floor = areLogits ? n.floor : zero;
-  const scale = SCALE(), ln2Hi = LN2_HI(), ln2Lo = LN2_LO();
-  const p0 = P0(), p1 = P1(), p2 = P2();
+  const scale = SCALE(), c0 = C0<f64>(round), c1 = C1<f64>(), c2 = C2<f64>(), c3 = C3(), c4 = C4();
   let hi = zero;
   let lo = zero;
   for (let j: usize = 0; j < classes; j++, ptr += stride) {
-    let e = splat<T>(ptr);
-    if (areLogits) e = shiftedExp(true, scratchPtr, e, base, round, floor, scale, ln2Hi, ln2Lo, p0, p1, p2);
+    let e = splat<f64>(ptr);
+    if (areLogits) e = shiftedExp<f64>(true, scratchPtr, e, base, round, floor, scale, c0, c1, c2, c3, c4);
     const term = v128.and(e, f64x2.lt(e, limit));
     const next = f64x2.add(hi, term);
     lo = f64x2.add(lo, positiveTwoSumError(hi, term, next));
     hi = next;
   }
   return i64x2.shuffle(hi, lo, 0, 2);
+}
+
+/**
+ * sumOfOthers for results that are rounded: in both lanes, from `count` e_j, or with `isPair` by lane. Its error is at most 2^-50.
+ */
+export function roundedSumOfOthers(isPair: bool, ePtr: usize, count: usize, eMax: v128): v128 {
+  const limit = f64x2.mul(eMax, f64x2.splat(0.5));
+  let hi = f64x2.splat(0);
+  let lo = hi;
+  let n = <isize>count;
+  for (; n >= 8; n -= 8, ePtr += bytesOf<f64>(8)) {
+    const half0 = f64x2.add(lessThan(load2<f64>(ePtr), limit), lessThan(load2<f64>(ePtr, 1), limit));
+    const half1 = f64x2.add(lessThan(load2<f64>(ePtr, 2), limit), lessThan(load2<f64>(ePtr, 3), limit));
+    const term = f64x2.add(half0, half1);
+    const next = f64x2.add(hi, term);
+    lo = f64x2.add(lo, twoSumError(hi, term, next));
+    hi = next;
+  }
+  for (; n > 0; n -= 2, ePtr += bytesOf<f64>(2)) hi = f64x2.add(hi, lessThan(loadTail<f64>(ePtr, n, 0), limit));
+  return reducePair(isPair, hi, lo);
+}
+
+/** e, or 0 where it is not less than the limit. */
+// @ts-ignore: decorator
+@inline
+function lessThan(e: v128, limit: v128): v128 {
+  return v128.and(e, f64x2.lt(e, limit));
 }
 
 /**
@@ -153,11 +180,11 @@ export function floorOf(eMax: v128): v128 {
 const FLOOR_PART: f64 = reinterpret<f64>(0x1760000000000000); // 2^-649
 
 /** Sets e_j to 0 that are those of −∞, or so small; it comes before a huge factor. */
-export function dropFloor<T>(ePtr: usize, count: usize, eMax: v128): void {
+export function dropFloor(ePtr: usize, count: usize, eMax: v128): void {
   const floor = floorOf(eMax);
-  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<T>(2)) {
-    const e = loadTail<T>(ePtr, n, 0);
-    storeTail<T>(ePtr, n, v128.andnot(e, f64x2.le(e, floor)));
+  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<f64>(2)) {
+    const e = loadTail<f64>(ePtr, n, 0);
+    storeTail<f64>(ePtr, n, v128.andnot(e, f64x2.le(e, floor)));
   }
 }
 
@@ -214,21 +241,27 @@ export function factorLow(factor: v128, inverse: v128, gHi: v128, gLo: v128, sum
 
 /**
  * The gradient at the only label y of a row, g (p_y − 1), as −g Σ_{j≠y} e_j / S. The sum of the others is rest if y is the maximum,
- * else S − e_y, which is at least S / 2. The result is exactly −g where p_y is negligible. (factor, factorLo) is g / S.
+ * else S − e_y, which is at least S / 2. The result is exactly −g where p_y is negligible. (factor, factorLo) is g / S. For a result that is
+ * rounded to T in the end, low parts are left out.
  */
 // @ts-ignore: decorator
 @inline
-export function labelGradient(
+export function labelGradient<T>(
   eLabel: v128, eMax: v128, restHi: v128, restLo: v128, sumHi: v128, sumLo: v128, factor: v128, factorLo: v128, gHi: v128,
 ): v128 {
   const difference = f64x2.sub(sumHi, eLabel);
-  const differenceLo = f64x2.add(twoDifferenceError(sumHi, eLabel, difference), sumLo);
   const isMax = f64x2.eq(eLabel, eMax);
-  const rounded = f64x2.add(difference, differenceLo);
-  const others = v128.bitselect(restHi, rounded, isMax);
-  const othersLo = v128.bitselect(restLo, fastTwoSumError(difference, differenceLo, rounded), isMax);
-  const product = f64x2.mul(others, factor);
-  const gradient = f64x2.add(product, f64x2.add(f64x2.mul(others, factorLo), f64x2.mul(othersLo, factor)));
+  let gradient: v128;
+  if (isRounded<T>()) {
+    gradient = f64x2.mul(v128.bitselect(restHi, difference, isMax), factor);
+  } else {
+    const differenceLo = f64x2.add(twoDifferenceError(sumHi, eLabel, difference), sumLo);
+    const rounded = f64x2.add(difference, differenceLo);
+    const others = v128.bitselect(restHi, rounded, isMax);
+    const othersLo = v128.bitselect(restLo, fastTwoSumError(difference, differenceLo, rounded), isMax);
+    const product = f64x2.mul(others, factor);
+    gradient = f64x2.add(product, f64x2.add(f64x2.mul(others, factorLo), f64x2.mul(othersLo, factor)));
+  }
   const none = v128.and(f64x2.lt(eLabel, f64x2.splat(NEGLIGIBLE)), f64x2.eq(factor, factor));
   return f64x2.sub(f64x2.splat(0), v128.bitselect(gHi, gradient, none));
 }

@@ -6,10 +6,12 @@
 //   STATES    the states of the pairs of a group (loss/targets.ts); of the walk by row, a single one
 //   TILE      planes, each the elements of a group from one tensor (transpose.ts)
 //
-// Where rows are visited one at a time, a single state is there, and behind it, for the loss, the copy of a row.
+// Where rows are visited one at a time, a single state is there, and behind it copies of a row in doubles: of float32 elements its e_j, and for
+// the loss as many as there are planes; of doubles one for the loss.
 
 import { Rows } from "../loss/rows";
 import { Targets } from "../loss/targets";
+import { bytesOf } from "../number/storage";
 import { RowTask } from "./task";
 import { MAX_PAIRS, pairsOfGroup } from "./tile";
 
@@ -54,20 +56,22 @@ export function nextState(n: Targets): Targets {
   return changetype<Targets>(changetype<usize>(n) + offsetof<Targets>());
 }
 
-/** The address of the copy of a row. */
+/** The address of copy `i` of a row of `classes` elements. */
 // @ts-ignore: decorator
 @inline
-export function rowCopyIn(scratchPtr: usize): usize {
-  return scratchPtr + STATES + offsetof<Targets>();
+export function rowCopyIn(scratchPtr: usize, classes: usize, i: usize): usize {
+  return scratchPtr + STATES + offsetof<Targets>() + i * bytesOf<f64>(classes);
 }
 
 /** The planes of the kernels that copy no row; `loss` takes more, and its walk by row copies one. */
 const PLANES: usize = 2;
 
 /** The bytes of scratch memory: as a double, because they may be more than there are addresses. */
-export function scratchBytesOf(classes: usize, inner: usize, planes: usize): f64 {
+export function scratchBytesOf(classes: usize, inner: usize, planes: usize, elementBytes: usize): f64 {
   if (isByRow(classes, inner)) {
-    return <f64>(STATES + offsetof<Targets>()) + (planes > PLANES ? <f64>sizeof<f64>() * <f64>classes : 0);
+    const isLoss = planes > PLANES;
+    const copies: usize = elementBytes == sizeof<f64>() ? usize(isLoss) : isLoss ? planes : 1;
+    return <f64>(STATES + offsetof<Targets>()) + <f64>copies * <f64>sizeof<f64>() * <f64>classes;
   }
   return <f64>TILE + <f64>planes * <f64>pairsOfGroup(classes, inner) * <f64>sizeof<v128>() * <f64>classes;
 }

@@ -42,6 +42,18 @@ export function gather<T>(from: usize, tile: usize, rows: isize, classes: usize,
   }
 }
 
+/** gather of a tensor whose elements have `bytes` bytes. */
+export function gatherOf(bytes: usize, from: usize, tile: usize, rows: isize, classes: usize, inner: usize): void {
+  if (bytes == sizeof<f32>()) gather<f32>(from, tile, rows, classes, inner);
+  else gather<f64>(from, tile, rows, classes, inner);
+}
+
+/** scatter to a tensor whose elements have `bytes` bytes. */
+export function scatterOf(bytes: usize, tile: usize, to: usize, rows: isize, classes: usize, inner: usize): void {
+  if (bytes == sizeof<f32>()) scatter<f32>(tile, to, rows, classes, inner);
+  else scatter<f64>(tile, to, rows, classes, inner);
+}
+
 /** Copies a tile to `rows` rows of a tensor, the first of which begins at `to`. */
 export function scatter<T>(tile: usize, to: usize, rows: isize, classes: usize, inner: usize): void {
   if (inner == 1) {

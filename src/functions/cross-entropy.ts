@@ -1,7 +1,7 @@
 // crossEntropy() and its like: functions without state. Each checks its arguments and streams the batch through the kernel `loss`.
 
 import { checkBoolean, checkOptions, rangeError } from "../errors.js";
-import { type CheckedLabels, type Labels, readLabels } from "../loss/labels.js";
+import { type CheckedLabels, distributionType, type Labels, readLabels } from "../loss/labels.js";
 import { LOSS_OPTIONS, type LossOptions, type Mask, readMask, readSampleWeights } from "../loss/options.js";
 import {
   type Counted,
@@ -13,6 +13,7 @@ import {
   OUTPUTS,
   type Output,
   type Outputs,
+  typeOfOutput,
 } from "../loss/outputs.js";
 import { addLosses, type ByName, buffersOf, type Derivative, planOf } from "../loss/plan.js";
 import { haveWeights, weighRows } from "../loss/rows.js";
@@ -22,17 +23,18 @@ import { forEachChunk, lengthOf } from "../memory/chunks.js";
 import {
   allocate,
   checkSameShape,
+  checkSameType,
   type Elements,
   isFlat,
   readTensor,
   resultArray,
   type SameAxes,
   type Tensor,
+  type TensorData,
   toForm,
 } from "../tensor/containers.js";
-import { type ElementArray, FLOAT, type FloatArray, zeros } from "../tensor/element.js";
+import { bytesOf, type ElementArray, type FloatArray, zeros } from "../tensor/element.js";
 import { type Layout, layoutOf, rowShape } from "../tensor/shape.js";
-import type { NumberArray } from "../tensor/typed-array.js";
 import { LOSS_PLANES, SUM_LENGTH } from "../wasm/abi.js";
 
 /** A batch as it was read and checked. */
@@ -42,7 +44,7 @@ interface Batch {
   readonly layout: Layout;
   readonly rowShape: readonly number[];
   readonly terms: Terms;
-  readonly sampleWeights: FloatArray | undefined;
+  readonly sampleWeights: Float64Array | undefined;
   readonly mask: Mask | undefined;
   readonly outputs: readonly Output[];
 }
@@ -73,19 +75,20 @@ interface Wanted {
   readonly accumulate?: boolean;
   readonly labelGradient?: boolean;
   /** The vector that the Hessian is multiplied by. */
-  readonly vector?: FloatArray;
+  readonly vector?: TensorData;
 }
 
 /** The sum of the losses of the batch that is streamed, between two chunks. */
-let sum: FloatArray | undefined;
+let sum: Float64Array | undefined;
 
 /** The loss of a batch, the derivative if one is wanted, and the outputs. */
 function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   const { logits, labels, layout, terms, sampleWeights, mask, outputs } = batch;
   const { kind } = labels;
+  const { dtype } = logits;
   const isByRow = terms.reduction === "none";
   const hasRowWeights = haveWeights(terms, sampleWeights !== undefined, mask !== undefined);
-  const rowWeights = hasRowWeights ? allocate("shape", layout.rows) : undefined;
+  const rowWeights = hasRowWeights ? allocate("shape", "float64", layout.rows) : undefined;
   const weighing = weighRows(terms, labels, layout, sampleWeights, mask, rowWeights);
   const targets = needTargets(kind, terms) ? classTargets(terms, layout, mask) : undefined;
 
@@ -96,26 +99,26 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   const results: ByName<ElementArray> = { sum };
   for (const name of kernelOutputs) {
     if (name === "losses" && !needsLosses) continue;
-    const { type, extent } = kernelOutput(name);
-    const length = lengthOf(extent, layout);
-    results[name] = type === FLOAT ? allocate("shape", length) : zeros(type, length);
+    const spec = kernelOutput(name);
+    results[name] = allocate("shape", typeOfOutput(spec, dtype), lengthOf(spec.extent, layout));
   }
   const needsTargetClasses = kind === "distribution" && results.ranks !== undefined;
   const sources = { sum, rowWeights, targetClasses: needsTargetClasses ? targetClassesOf(labels.values, layout) : undefined };
-  const buffers = buffersOf({ terms, kinds: [kind], mask, hasRowWeights, outputs: kernelOutputs }, sources, results);
-  const tensor = (name: string, from: NumberArray, to?: FloatArray): void => {
-    buffers.push({ name, type: FLOAT, extent: "tensor", from, to });
+  const buffers = buffersOf({ dtype, terms, kinds: [kind], mask, hasRowWeights, outputs: kernelOutputs }, sources, results);
+  const tensor = (name: string, from: TensorData, to?: FloatArray): void => {
+    buffers.push({ name, type: dtype, extent: "tensor", from, to });
   };
   // The derivative takes the place of the logits.
   tensor("logits", logits.data, wanted?.result);
-  if (kind === "distribution") tensor("labels", labels.values);
-  else buffers.push({ name: "labels", type: "int32", extent: "rows", from: labels.values });
+  if (kind === "indices") buffers.push({ name: "labels", type: "int32", extent: "rows", from: labels.values });
+  else buffers.push({ name: "labels", type: distributionType(labels.values, dtype), extent: "tensor", from: labels.values });
   if (wanted?.accumulate) tensor("before", wanted.result);
   if (wanted?.vector) tensor("vector", wanted.vector);
 
   let loss = 0;
-  forEachChunk(layout, LOSS_PLANES, buffers, (kernels, chunkBuffers, chunk) => {
+  forEachChunk(layout, dtype, LOSS_PLANES, buffers, (kernels, chunkBuffers, chunk) => {
     const plan = planOf(chunkBuffers, {
+      dtype,
       classes: chunk.classes,
       inner: chunk.inner,
       terms,
@@ -130,7 +133,7 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
     plan.run(kernels, chunk, weighing);
     if (wanted?.accumulate) {
       const size = lengthOf("tensor", chunk);
-      kernels.add(chunkBuffers.ptr("before"), chunkBuffers.ptr("logits"), 0, size, chunkBuffers.ptr("scratch"));
+      kernels.add(chunkBuffers.ptr("before"), chunkBuffers.ptr("logits"), bytesOf(dtype, 1), 0, size, chunkBuffers.ptr("scratch"));
     }
     loss = addLosses(kernels, chunkBuffers, chunk.rows, weighing);
   });
@@ -217,8 +220,8 @@ export function crossEntropy(logits: Tensor, labels: Labels, options?: LossOptio
 /** The options of a loss with its gradient. */
 export interface LossWithGradientOptions<R extends string = Reduction, O extends string = never, L extends boolean = boolean>
   extends LossOptions<R, O> {
-  /** Receives the gradient; may be the logits themselves. For Float64Array input. */
-  out?: Float64Array;
+  /** Receives the gradient; may be the logits themselves. For typed arrays, of their element type. */
+  out?: Float64Array | Float32Array;
   /** True to add the gradient to the values of `out`, element by element: for several losses of the same logits. */
   accumulate?: boolean;
   /** True to return the gradient with respect to distributions q as well. */
@@ -277,8 +280,8 @@ function derivativeArray({ logits, labels, layout }: Batch, out: unknown, vector
 
 /** The options of a second derivative. */
 export interface HessianOptions<R extends string = Reduction> extends Omit<LossOptions<R>, "outputs" | "topK"> {
-  /** Receives the result, and is returned; may be the logits themselves. For Float64Array input. */
-  out?: Float64Array;
+  /** Receives the result, and is returned; may be the logits themselves. For typed arrays, of their element type. */
+  out?: Float64Array | Float32Array;
 }
 
 const HESSIAN_OPTIONS = /* @__PURE__ */ (() => [...LOSS_OPTIONS.filter((name) => name !== "outputs" && name !== "topK"), "out"] as const)();
@@ -294,6 +297,7 @@ function secondDerivative(
   const batch = readBatch(x, y, checked);
   const { logits } = batch;
   const vector = derivative === "HESSIAN_PRODUCT" ? readTensor("vector", v, isFlat(v) ? logits.shape : undefined) : undefined;
+  if (vector) checkSameType("vector", vector, "logits", logits.dtype);
   if (vector) checkSameShape("vector", vector, "logits", logits);
   const result = derivativeArray(batch, checked.out, vector);
   evaluate(batch, { derivative, result, vector: vector?.data });

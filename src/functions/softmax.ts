@@ -1,11 +1,12 @@
 // softmax() and its like: functions without state. Each checks its arguments and streams the batch through a kernel.
 
 import { checkOptions } from "../errors.js";
-import { type ChunkBuffer, checkLength, forEachChunk } from "../memory/chunks.js";
+import { type ChunkBuffer, checkLength, forEachChunk, put } from "../memory/chunks.js";
 import {
   allocate,
   type ByRow,
   checkSameShape,
+  checkSameType,
   type Elements,
   type ExtraAxis,
   readTensor,
@@ -14,14 +15,14 @@ import {
   type Tensor,
   toForm,
 } from "../tensor/containers.js";
-import { FLOAT } from "../tensor/element.js";
+import { bytesOf } from "../tensor/element.js";
 import { layoutOf, rowShape, type ShapeOptions } from "../tensor/shape.js";
 import { PLANES } from "../wasm/abi.js";
 
 /** The shape and class axis of a tensor, and the array for its result. */
 export interface OutOptions extends ShapeOptions {
-  /** Receives the result, of the same length, and is returned; may be the input itself. For Float64Array input. */
-  out?: Float64Array;
+  /** Receives the result, of the same length, and is returned; may be the input itself. For typed arrays, of their element type. */
+  out?: Float64Array | Float32Array;
 }
 
 function forward(name: "softmax" | "logSoftmax", x: unknown, options: OutOptions | undefined): unknown {
@@ -29,10 +30,11 @@ function forward(name: "softmax" | "logSoftmax", x: unknown, options: OutOptions
   const input = readTensor("x", x, given);
   const layout = layoutOf(input.shape, axis);
   const result = resultArray(out, layout.size, [input]);
-  const tensor: ChunkBuffer = { name: "x", type: FLOAT, extent: "tensor", from: input.data, to: result };
-  forEachChunk(layout, PLANES, [tensor], (kernels, buffers, { outer, classes, inner }) => {
+  const { dtype } = input;
+  const tensor: ChunkBuffer = { name: "x", type: dtype, extent: "tensor", from: input.data, to: result };
+  forEachChunk(layout, dtype, PLANES, [tensor], (kernels, buffers, { outer, classes, inner }) => {
     const xPtr = buffers.ptr("x");
-    kernels[name](xPtr, xPtr, classes, inner, 0, outer * inner, buffers.ptr("scratch"));
+    kernels[name](xPtr, xPtr, classes, inner, bytesOf(dtype, 1), 0, outer * inner, buffers.ptr("scratch"));
   });
   return out ?? toForm(input.form, result, input.shape);
 }
@@ -47,16 +49,28 @@ function backward(
   const { shape: given, axis, out } = checkOptions(options, ["shape", "axis", "out"]);
   const upstream: Elements = readTensor(firstName, first, given);
   const at: Elements = readTensor(secondName, second, given);
+  const { dtype } = upstream;
+  checkSameType(secondName, at, firstName, dtype);
   checkSameShape(secondName, at, firstName, upstream);
   const layout = layoutOf(upstream.shape, axis);
   const result = resultArray(out, layout.size, [upstream, at]);
   const tensors: ChunkBuffer[] = [
-    { name: firstName, type: FLOAT, extent: "tensor", from: upstream.data, to: result },
-    { name: secondName, type: FLOAT, extent: "tensor", from: at.data },
+    { name: firstName, type: dtype, extent: "tensor", from: upstream.data, to: result },
+    { name: secondName, type: dtype, extent: "tensor", from: at.data },
   ];
-  forEachChunk(layout, PLANES, tensors, (kernels, buffers, { outer, classes, inner }) => {
+  forEachChunk(layout, dtype, PLANES, tensors, (kernels, buffers, { outer, classes, inner }) => {
     const upstreamPtr = buffers.ptr(firstName);
-    kernels[name](upstreamPtr, buffers.ptr(secondName), upstreamPtr, classes, inner, 0, outer * inner, buffers.ptr("scratch"));
+    kernels[name](
+      upstreamPtr,
+      buffers.ptr(secondName),
+      upstreamPtr,
+      classes,
+      inner,
+      bytesOf(dtype, 1),
+      0,
+      outer * inner,
+      buffers.ptr("scratch"),
+    );
   });
   return out ?? toForm(upstream.form, result, upstream.shape);
 }
@@ -92,7 +106,7 @@ export function logSoftmax<T extends Tensor>(x: T, options?: OutOptions): SameAx
  * log Σ exp(x) along the class axis, one number a row.
  *
  * @param x Logits, as for {@link softmax}.
- * @returns lse, without the class axis: a Float64Array, nested arrays one level shallower (a number for one row), or { data, shape }.
+ * @returns lse, without the class axis: a typed array, nested arrays one level shallower (a number for one row), or { data, shape }.
  * @throws As {@link softmax}.
  * @example
  * logSumExp([[0, 0], [1000, 1000]]); // → [0.69315, 1000.69315]
@@ -102,13 +116,14 @@ export function logSumExp<T extends Tensor>(x: T, options?: ShapeOptions): ByRow
   const input = readTensor("x", x, given);
   const layout = layoutOf(input.shape, axis);
   // log Σ exp of no classes.
-  const result = allocate("shape", layout.rows).fill(Number.NEGATIVE_INFINITY);
+  const { dtype } = input;
+  const result = allocate("shape", dtype, layout.rows).fill(Number.NEGATIVE_INFINITY);
   const buffers: ChunkBuffer[] = [
-    { name: "x", type: FLOAT, extent: "tensor", from: input.data },
-    { name: "lse", type: FLOAT, extent: "rows", to: result },
+    { name: "x", type: dtype, extent: "tensor", from: input.data },
+    { name: "lse", type: "float64", extent: "rows", to: result },
   ];
-  forEachChunk(layout, PLANES, buffers, (kernels, buffers, { outer, classes, inner }) => {
-    kernels.logSumExp(buffers.ptr("x"), buffers.ptr("lse"), classes, inner, 0, outer * inner, buffers.ptr("scratch"));
+  forEachChunk(layout, dtype, PLANES, buffers, (kernels, buffers, { outer, classes, inner }) => {
+    kernels.logSumExp(buffers.ptr("x"), buffers.ptr("lse"), classes, inner, bytesOf(dtype, 1), 0, outer * inner, buffers.ptr("scratch"));
   });
   return toForm(input.form, result, rowShape(input.shape, axis)) as ByRow<T>;
 }
@@ -173,15 +188,16 @@ export function softmaxJacobian<T extends Tensor>(probs: T, options?: Omit<OutOp
   const { classes, size } = layoutOf(input.shape);
   const shape = [...input.shape, classes];
   const result = resultArray(out, size * classes, [input]);
+  const { dtype } = input;
   checkLength("probs", input.data, size);
   // A row of the result is a line of a Jacobian; there is one for each element of p.
-  const lines: ChunkBuffer = { name: "jacobian", type: FLOAT, extent: "tensor", to: result };
+  const lines: ChunkBuffer = { name: "jacobian", type: dtype, extent: "tensor", to: result };
   // The rows of p that a chunk's lines belong to are not as many as the lines.
-  const p: ChunkBuffer = { name: "probs", type: FLOAT, extent: "tensor" };
-  forEachChunk(layoutOf(shape), PLANES, [p, lines], (kernels, buffers, { firstRow: line, rows: count }) => {
+  const p: ChunkBuffer = { name: "probs", type: dtype, extent: "tensor" };
+  forEachChunk(layoutOf(shape), dtype, PLANES, [p, lines], (kernels, buffers, { firstRow: line, rows: count }) => {
     const firstRow = Math.floor(line / classes);
-    buffers.float64("probs").set(input.data.subarray(firstRow * classes, Math.ceil((line + count) / classes) * classes));
-    kernels.softmaxJacobian(buffers.ptr("probs"), buffers.ptr("jacobian"), classes, line - firstRow * classes, count);
+    put(buffers.view("probs"), input.data.subarray(firstRow * classes, Math.ceil((line + count) / classes) * classes));
+    kernels.softmaxJacobian(buffers.ptr("probs"), buffers.ptr("jacobian"), classes, bytesOf(dtype, 1), line - firstRow * classes, count);
   });
   return (out ?? toForm(input.form, result, shape)) as ExtraAxis<T>;
 }

@@ -2,11 +2,12 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { checkInteger, rangeError } from "../errors.js";
+import { checkInteger, checkOneOf, rangeError, typeError, Verbatim } from "../errors.js";
 import { type BufferSpec, Buffers, endOf } from "../memory/buffers.js";
 import { Instance } from "../memory/instance.js";
 import { type Elements, isFlat, readTensor } from "../tensor/containers.js";
-import { bytesOf, elementsOf, FLOAT, type FloatArray } from "../tensor/element.js";
+import { bytesOf, DTYPES, type Dtype, elementsOf, type FloatArrayOf } from "../tensor/element.js";
+import { Float16Bits } from "../tensor/float16.js";
 import { checkShape, type Layout, layoutOf, MAX_AXES, type ShapeOptions, showShape, sizeOf } from "../tensor/shape.js";
 import { typedArrayLength } from "../tensor/typed-array.js";
 import { mostThreadsOf } from "../threads/grain.js";
@@ -15,15 +16,17 @@ import { warnOf } from "../threads/start-worker.js";
 import { shareInstance } from "../threads/team.js";
 import type { Kernels } from "../wasm/abi.js";
 
-/** The shape that a layer's memory is laid out for, and its threads. */
-export interface SoftmaxOptions extends ShapeOptions, ThreadOptions {
+/** The shape and the element type that a layer's memory is laid out for, and its threads. */
+export interface SoftmaxOptions<D extends string = Dtype> extends ShapeOptions, ThreadOptions {
+  /** The element type of the layer's views, and of the tensors that it takes: "float64" (default) or "float32". */
+  dtype?: D;
   /** Axis lengths of the batches; lays the memory out at once. */
   shape?: readonly number[];
 }
 
-export const LAYER_OPTIONS = ["shape", "axis", "threads", "createWorker"] as const;
+export const LAYER_OPTIONS = ["shape", "axis", "dtype", "threads", "createWorker"] as const;
 
-export abstract class Layer {
+export abstract class Layer<D extends string = "float64"> {
   readonly #threads: Threads;
   #instance: Instance | undefined;
   /** The reason why the memory is not shared, if threads were asked for. */
@@ -35,12 +38,14 @@ export abstract class Layer {
   #hasRun = false;
   /** @internal */
   protected readonly axis: number;
+  readonly #dtype: Dtype;
 
-  constructor(options: SoftmaxOptions) {
-    const { axis = -1, shape } = options;
+  constructor(options: SoftmaxOptions<string>) {
+    const { axis = -1, dtype = "float64", shape } = options;
+    this.#dtype = checkOneOf("dtype", dtype, DTYPES);
     this.axis = checkInteger("axis", axis, -MAX_AXES, MAX_AXES - 1);
     this.#threads = readThreads(options);
-    this.#instance = this.#newInstance(shape === undefined ? 0 : bytesOf(FLOAT, 2 * sizeOf(checkShape("shape", shape))));
+    this.#instance = this.#newInstance(shape === undefined ? 0 : bytesOf(this.#dtype, 2 * sizeOf(checkShape("shape", shape))));
     // Engines without explicit resource management have no such symbol. A static block would keep the class in bundles that do not use it.
     if (Symbol.dispose) Layer.prototype[Symbol.dispose] ??= Layer.prototype.dispose;
   }
@@ -104,6 +109,20 @@ export abstract class Layer {
     return this.#obstacle ?? this.instance.threadsReason;
   }
 
+  /** The element type of the layer's views. */
+  get dtype(): Dtype {
+    return this.#dtype;
+  }
+
+  /**
+   * The bytes of an element.
+   *
+   * @internal
+   */
+  protected get elementBytes(): number {
+    return bytesOf(this.#dtype, 1);
+  }
+
   /** The size of the layer's memory. */
   get byteLength(): number {
     return this.instance.byteLength;
@@ -135,7 +154,7 @@ export abstract class Layer {
   /** @internal */
   protected layOut(shape: readonly number[]): void {
     const layout = layoutOf(shape, this.axis);
-    const scratchBytes = this.instance.scratchBytes(layout, this.planes);
+    const scratchBytes = this.instance.scratchBytes(layout, this.planes, this.#dtype);
     const specs: BufferSpec[] = [["scratch", "float64", elementsOf("float64", scratchBytes)], ...this.buffersFor(layout)];
     if (!this.#buffers?.layOut(specs)) this.#move(specs);
     this.#kernels = this.instance.kernelsFor(layout, scratchBytes);
@@ -180,8 +199,17 @@ export abstract class Layer {
     return this.layout && (this.#buffers as Buffers);
   }
 
+  /**
+   * The elements of a tensor.
+   *
+   * @internal
+   */
+  protected float(name: string): FloatArrayOf<D> {
+    return this.buffers.float(name) as FloatArrayOf<D>;
+  }
+
   /** @internal */
-  protected float64(name: string): FloatArray {
+  protected float64(name: string): Float64Array {
     return this.buffers.float64(name);
   }
 
@@ -191,16 +219,20 @@ export abstract class Layer {
   }
 
   /**
-   * Reads a tensor that a user gives. A Float64Array has the layer's shape, or is one vector while there is none.
+   * Reads a tensor of the layer's element type that a user gives. A typed array has the layer's shape, or is one vector while there is none.
    *
    * @internal
    */
   protected read(argument: string, value: unknown): Elements {
     const shape = isFlat(value) ? this.#shape : undefined;
-    if (shape && typedArrayLength(value as FloatArray) !== this.layout.size) {
+    if (shape && typedArrayLength(value as object) !== this.layout.size) {
       throw rangeError(argument, `${this.layout.size} elements, the layer having the shape ${showShape(shape)}`, value);
     }
     const elements = readTensor(argument, value, shape);
+    if (elements.dtype !== this.#dtype) {
+      const hint = `a layer with dtype: ${JSON.stringify(elements.dtype)} takes them`;
+      throw typeError(argument, `${this.#dtype}, the dtype of the layer`, new Verbatim(elements.dtype), hint);
+    }
     return { ...elements, data: this.own(elements.data) };
   }
 
@@ -209,8 +241,9 @@ export abstract class Layer {
    *
    * @internal
    */
-  protected own<A extends ArrayBufferView & { slice(): unknown }>(array: A): A {
-    return this.instance.mayHold(array) ? (array.slice() as A) : array;
+  protected own<A extends Float16Bits | (ArrayBufferView & { slice(): unknown })>(array: A): A {
+    const view = array instanceof Float16Bits ? array.bits : (array as ArrayBufferView);
+    return this.instance.mayHold(view) ? (array.slice() as A) : array;
   }
 
   /**

@@ -5,6 +5,7 @@ import { type CheckedLabels, checkIndices, checkNoIgnored, type LabelKind, type 
 import { checkMask, type Mask, readClassMask } from "../loss/options.js";
 import {
   checkOutputs,
+  isKernelOutput,
   type KernelOutput,
   kernelOutputsOf,
   type Loss,
@@ -28,18 +29,23 @@ import {
   withTerm,
 } from "../loss/terms.js";
 import type { BufferSpec } from "../memory/buffers.js";
-import { type ChunkBuffer, checkLength, lengthOf } from "../memory/chunks.js";
+import { type ChunkBuffer, checkLength, lengthOf, put } from "../memory/chunks.js";
 import { type Elements, readTensor, type SameAxes, type Tensor, toForm } from "../tensor/containers.js";
-import { FLOAT, type FloatArray } from "../tensor/element.js";
+import type { Dtype, FloatArray, FloatArrayOf } from "../tensor/element.js";
+import { Float16Bits } from "../tensor/float16.js";
 import { type Layout, layoutOf, rowShape, sameShape } from "../tensor/shape.js";
 import { LOSS_PLANES } from "../wasm/abi.js";
 import { LAYER_OPTIONS, Layer, type SoftmaxOptions } from "./layer.js";
 
 /** The options of a {@link SoftmaxCrossEntropy} layer: the terms of its loss, and its views. */
-export interface SoftmaxCrossEntropyOptions<R extends string = Reduction, K extends string = LabelKind, O extends string = Output>
-  extends LossTerms<R>,
-    SoftmaxOptions {
-  /** The resident labels: class indices, an Int32Array (default), or distributions, a Float64Array. */
+export interface SoftmaxCrossEntropyOptions<
+  R extends string = Reduction,
+  K extends string = LabelKind,
+  O extends string = Output,
+  D extends string = Dtype,
+> extends LossTerms<R>,
+    SoftmaxOptions<D> {
+  /** The resident labels: class indices, an Int32Array (default), or distributions, an array of the layer's dtype. */
   labels?: K;
   /** True for a weight for each row: the view {@link SoftmaxCrossEntropy.sampleWeights}. */
   sampleWeights?: boolean;
@@ -54,11 +60,11 @@ export interface SoftmaxCrossEntropyOptions<R extends string = Reduction, K exte
 }
 
 /** The array of resident labels of the kind `K`. */
-export type ResidentLabels<K extends string> = K extends "indices"
+export type ResidentLabels<K extends string, D extends string = "float64"> = K extends "indices"
   ? Int32Array
   : K extends "distribution"
-    ? Float64Array
-    : Int32Array | Float64Array;
+    ? FloatArrayOf<D>
+    : Int32Array | FloatArrayOf<D>;
 
 const LOSS_LAYER_OPTIONS = /* @__PURE__ */ (() =>
   [...LAYER_OPTIONS, ...TERMS, "labels", "sampleWeights", "mask", "accumulate", "labelGradient", "outputs"] as const)();
@@ -77,10 +83,14 @@ function defineGetters<L extends object, N extends string>(prototype: L, names: 
   }
 }
 
+/** The buffer of an output by row in the layer's dtype, where that is less than a double. */
+const roundedName = (name: string): string => `${name}Rounded`;
+
 /** The outputs as properties of a layer: views of its memory, or numbers. They are those of the last forward. */
+// biome-ignore format: the comment that follows counts for one line.
 // biome-ignore lint/correctness/noUnusedVariables: a merged interface has the type parameters of its class.
-export interface SoftmaxCrossEntropy<R extends string = "mean", K extends string = "indices", O extends string = Output>
-  extends Readonly<Omit<LossOutputs<Float64Array>, "losses" | "probs" | "topK">> {}
+export interface SoftmaxCrossEntropy<R extends string = "mean", K extends string = "indices", O extends string = Output, D extends string = "float64">
+  extends Readonly<Omit<LossOutputs<FloatArrayOf<D>>, "losses" | "probs" | "topK">> {}
 
 /**
  * Softmax cross-entropy as a layer: the loss forward, its gradient with respect to the logits backward. Forward visits the data once
@@ -105,7 +115,8 @@ export class SoftmaxCrossEntropy<
   const R extends string = "mean",
   const K extends string = "indices",
   const O extends string = Output,
-> extends Layer {
+  const D extends string = "float64",
+> extends Layer<D> {
   /** @internal */
   protected readonly planes = LOSS_PLANES;
   /** The terms as they are set, which the next forward takes. */
@@ -140,7 +151,8 @@ export class SoftmaxCrossEntropy<
   #probsAreFresh = false;
 
   constructor(
-    options?: SoftmaxCrossEntropyOptions<R, K, O> & {
+    options?: SoftmaxCrossEntropyOptions<R, K, O, D> & {
+      dtype?: Known<D, Dtype>;
       reduction?: Known<R, Reduction>;
       labels?: Known<K, LabelKind>;
       outputs?: readonly Known<O, Output>[];
@@ -185,7 +197,7 @@ export class SoftmaxCrossEntropy<
     this.#targets = undefined;
     this.#plan = undefined;
     this.#weighing = undefined;
-    for (const { name, from } of this.#lossBuffers()) if (from) this.buffers.view(name).set(from);
+    for (const { name, from } of this.#lossBuffers()) if (from) put(this.buffers.view(name), from);
     for (const [i, name] of lasting.entries()) {
       if (!this.buffers.has(name)) continue;
       const values = kept[i];
@@ -197,8 +209,8 @@ export class SoftmaxCrossEntropy<
   /** @internal */
   protected buffersFor(layout: Layout): readonly BufferSpec[] {
     const labelsOf = (name: string, kind: LabelKind): ChunkBuffer =>
-      kind === "indices" ? { name, type: "int32", extent: "rows" } : { name, type: FLOAT, extent: "tensor" };
-    const tensor = (name: string): ChunkBuffer => ({ name, type: FLOAT, extent: "tensor" });
+      kind === "indices" ? { name, type: "int32", extent: "rows" } : { name, type: this.dtype, extent: "tensor" };
+    const tensor = (name: string): ChunkBuffer => ({ name, type: this.dtype, extent: "tensor" });
     const lossBuffers = this.#lossBuffers();
     const buffers = [tensor("logits"), labelsOf("labels", this.#labelKind), tensor("gradient"), ...lossBuffers];
     if (!lossBuffers.some(({ name }) => name === "probs")) buffers.push(tensor("probs"));
@@ -206,12 +218,32 @@ export class SoftmaxCrossEntropy<
     if (this.#accumulates) buffers.push(tensor("exps"));
     if (this.#hasSampleWeights) buffers.push({ name: "sampleWeights", type: "float64", extent: "rows" });
     if (this.#terms.reduction === "none") buffers.push({ name: "upstreamByRow", type: "float64", extent: "rows" });
+    for (const { name, type, extent } of lossBuffers) {
+      const isRounded = isKernelOutput(name) && type === "float64" && this.dtype !== type;
+      if (isRounded) buffers.push({ name: roundedName(name), type: this.dtype, extent });
+    }
     return buffers.map(({ name, type, extent }) => [name, type, lengthOf(extent, layout)]);
+  }
+
+  /** An output by row. The kernel writes doubles; a view of another type gets them here. */
+  #byRow(name: string): FloatArrayOf<D> {
+    const rounded = roundedName(name);
+    if (!this.buffers.has(rounded)) return this.float(name);
+    const view = this.float(rounded);
+    view.set(this.float64(name));
+    return view;
   }
 
   #lossBuffers(): readonly ChunkBuffer[] {
     const mask = this.#hasMask ? { isShared: this.#classMask !== undefined, values: this.#classMask } : undefined;
-    return buffersOf({ terms: this.#terms, kinds: this.#kinds, mask, hasRowWeights: this.#hasRowWeights, outputs: this.#kernelOutputs });
+    return buffersOf({
+      dtype: this.dtype,
+      terms: this.#terms,
+      kinds: this.#kinds,
+      mask,
+      hasRowWeights: this.#hasRowWeights,
+      outputs: this.#kernelOutputs,
+    });
   }
 
   /** The option `divisor` of the next forward, checked as in the constructor. */
@@ -278,13 +310,13 @@ export class SoftmaxCrossEntropy<
   }
 
   /** Input of {@link forward}: the logits, in the layer's memory. */
-  get logits(): Float64Array {
-    return this.float64("logits");
+  get logits(): FloatArrayOf<D> {
+    return this.float("logits");
   }
 
-  /** Input of {@link forward}: class indices by row, or with `labels: "distribution"` a Float64Array laid out like the logits. */
-  get labels(): ResidentLabels<K> {
-    return this.buffers.view("labels") as ResidentLabels<K>;
+  /** Input of {@link forward}: class indices by row, or with `labels: "distribution"` an array laid out like the logits. */
+  get labels(): ResidentLabels<K, D> {
+    return this.buffers.view("labels") as ResidentLabels<K, D>;
   }
 
   /** Input of {@link forward}: the weight of each row, 1 at first. With `sampleWeights: true`. */
@@ -300,32 +332,32 @@ export class SoftmaxCrossEntropy<
   }
 
   /** Result of {@link forward}: the loss of each row times its weight, whatever the reduction, in the layer's memory. */
-  get losses(): Float64Array {
-    return this.float64("losses");
+  get losses(): FloatArrayOf<D> {
+    return this.#byRow("losses");
   }
 
   /** Result of {@link backward}: the gradient with respect to the logits, in the layer's memory. */
-  get gradient(): Float64Array {
-    return this.float64("gradient");
+  get gradient(): FloatArrayOf<D> {
+    return this.float("gradient");
   }
 
   /**
    * Result of {@link backward}: the gradient with respect to label distributions, times the upstream gradient, in the layer's memory; never
    * accumulated. With `labelGradient: true`.
    */
-  get labelGradient(): Float64Array {
+  get labelGradient(): FloatArrayOf<D> {
     if (!this.#hasLabelGradient) throw new Error("SoftmaxCrossEntropy: labelGradient expected the option labelGradient: true");
     this.requireForward("labelGradient");
-    return this.float64("labelGradient");
+    return this.float("labelGradient");
   }
 
   /** softmax of {@link logits}, in the layer's memory; computed when it is first read after a forward. */
-  get probs(): Float64Array {
+  get probs(): FloatArrayOf<D> {
     this.requireForward("probs");
     if (!this.#probsAreFresh) {
       if (this.#plan?.isPlain(this.kernels)) {
         const { classes, inner, rows } = this.layout;
-        this.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
+        this.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, this.elementBytes, 0, rows, this.ptr("scratch"));
       } else {
         this.#checkInputs(this.#labels);
         this.#planOf(undefined, "probs", ["losses", "probs"]).run(this.kernels, this.layout, this.#weigh());
@@ -333,14 +365,14 @@ export class SoftmaxCrossEntropy<
       }
       this.#probsAreFresh = true;
     }
-    return this.float64("probs");
+    return this.float("probs");
   }
 
   #output(name: Output): unknown {
     if (!this.#outputs.includes(name)) throw new Error(`SoftmaxCrossEntropy: ${name} expected to be listed in the option outputs`);
     this.requireForward(name);
     const output = OUTPUTS[name];
-    if (output.type !== "number") return this.buffers.view(name);
+    if (output.type !== "number") return output.extent === "rows" && output.type === "float" ? this.#byRow(name) : this.buffers.view(name);
     const { validCount, totalWeight } = this.#weighing as Weighing;
     const ranks = this.buffers.has("ranks") ? this.buffers.int32("ranks") : new Int32Array(0);
     return output.count({ losses: this.losses, ranks, k: this.#usedTerms.topK, validCount, totalWeight });
@@ -352,11 +384,11 @@ export class SoftmaxCrossEntropy<
    * @returns The mean over the rows, their sum, or with `reduction: "none"` the view {@link losses}.
    * @throws RangeError for labels, {@link sampleWeights} or a {@link mask} out of range; Error after {@link dispose} or without a shape.
    */
-  forward(): Loss<Float64Array, R>;
+  forward(): Loss<FloatArrayOf<D>, R>;
   /**
    * The loss of logits and labels of one's own, copied in.
    *
-   * @param logits Logits. A Float64Array has the layer's shape; other containers bring their own, to which the memory adapts.
+   * @param logits Logits. A typed array has the layer's shape; other containers bring their own, to which the memory adapts.
    * @param labels Class indices by row, or distributions laid out like the logits: told apart by their number.
    * @returns The mean over the rows, their sum, or with `reduction: "none"` the loss of each row.
    * @throws TypeError, RangeError as {@link crossEntropy}; Error after {@link dispose}.
@@ -395,7 +427,7 @@ export class SoftmaxCrossEntropy<
    * @param upstream A number (default 1), or with `reduction: "none"` one for each row.
    * @throws TypeError or RangeError for an upstream that does not fit; Error before {@link forward} and after {@link dispose}.
    */
-  backward<T extends Tensor = Float64Array>(upstream: number | Tensor = 1): SameAxes<T> {
+  backward<T extends Tensor = FloatArrayOf<D>>(upstream: number | Tensor = 1): SameAxes<T> {
     const byRow = typeof upstream === "number" ? undefined : this.#readUpstream(upstream);
     // A getter of the upstream may have changed the layer's shape.
     this.requireForward("backward()");
@@ -410,7 +442,8 @@ export class SoftmaxCrossEntropy<
       this.#run(upstream as number);
     }
     // A gradient that is handed out may be changed; one that is added stays in memory.
-    if (this.#accumulates) this.kernels.add(this.ptr("exps"), this.ptr("gradient"), 0, this.layout.size, this.ptr("scratch"));
+    if (this.#accumulates)
+      this.kernels.add(this.ptr("exps"), this.ptr("gradient"), this.elementBytes, 0, this.layout.size, this.ptr("scratch"));
     else this.#upstream = Number.NaN;
     const result = this.#form ? toForm(this.#form, this.gradient.slice(), this.shape as readonly number[]) : this.gradient;
     return result as SameAxes<T>;
@@ -434,7 +467,7 @@ export class SoftmaxCrossEntropy<
       this.#adoptTerms();
     }
     const name = labels.kind === this.#labelKind ? "labels" : "givenLabels";
-    this.logits.set(logits.data);
+    put(this.logits, logits.data);
     this.buffers.view(name).set(values);
     this.#useLabels(name);
     this.#form = logits.form;
@@ -469,7 +502,8 @@ export class SoftmaxCrossEntropy<
   #readUpstream(upstream: unknown): FloatArray {
     const { reduction } = this.#terms;
     if (reduction !== "none") throw typeError("upstream", `a number, with reduction ${JSON.stringify(reduction)}`, upstream);
-    return readTensor("upstream", upstream).data;
+    const { data } = readTensor("upstream", upstream);
+    return data instanceof Float16Bits ? data.toFloat32() : data;
   }
 
   /** The buffer of labels that a run reads. */
@@ -503,6 +537,7 @@ export class SoftmaxCrossEntropy<
     if (needTargets(kind, this.#usedTerms)) this.#targets ??= classTargets(this.#usedTerms, layout, mask);
     const targets = needTargets(kind, this.#usedTerms) ? this.#targets : undefined;
     return new LossPlan(this.buffers, {
+      dtype: this.dtype,
       classes: layout.classes,
       inner: layout.inner,
       terms: this.#usedTerms,

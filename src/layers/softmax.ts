@@ -1,9 +1,11 @@
 // Softmax as a layer.
 
 import { checkOptions, rangeError } from "../errors.js";
+import type { Known } from "../loss/terms.js";
 import type { BufferSpec } from "../memory/buffers.js";
+import { put } from "../memory/chunks.js";
 import { type SameAxes, type Tensor, toForm } from "../tensor/containers.js";
-import { FLOAT } from "../tensor/element.js";
+import type { Dtype, FloatArrayOf } from "../tensor/element.js";
 import { type Layout, sameShape, showShape } from "../tensor/shape.js";
 import { PLANES } from "../wasm/abi.js";
 import { LAYER_OPTIONS, Layer, type SoftmaxOptions } from "./layer.js";
@@ -21,11 +23,11 @@ import { LAYER_OPTIONS, Layer, type SoftmaxOptions } from "./layer.js";
  * layer.forward([[0, 0], [0, Math.log(3)]]); // → [[0.5, 0.5], [0.25, 0.75]]
  * layer.backward([[1, 0], [1, 0]]); // → [[0.25, -0.25], [0.1875, -0.1875]]
  */
-export class Softmax extends Layer {
+export class Softmax<const D extends string = "float64"> extends Layer<D> {
   /** @internal */
   protected readonly planes = PLANES;
 
-  constructor(options?: SoftmaxOptions) {
+  constructor(options?: SoftmaxOptions<D> & { dtype?: Known<D, Dtype> }) {
     const checked = checkOptions(options, LAYER_OPTIONS);
     super(checked);
     const { shape } = checked;
@@ -35,27 +37,27 @@ export class Softmax extends Layer {
 
   /** @internal */
   protected buffersFor({ size }: Layout): readonly BufferSpec[] {
-    return ["logits", "probs", "upstream", "gradient"].map((name) => [name, FLOAT, size]);
+    return ["logits", "probs", "upstream", "gradient"].map((name) => [name, this.dtype, size]);
   }
 
   /** Input of {@link forward}: the logits, in the layer's memory. */
-  get logits(): Float64Array {
-    return this.float64("logits");
+  get logits(): FloatArrayOf<D> {
+    return this.float("logits");
   }
 
   /** Result of {@link forward}: p, in the layer's memory. */
-  get probs(): Float64Array {
-    return this.float64("probs");
+  get probs(): FloatArrayOf<D> {
+    return this.float("probs");
   }
 
   /** Input of {@link backward}: the gradient with respect to p, in the layer's memory. */
-  get upstream(): Float64Array {
-    return this.float64("upstream");
+  get upstream(): FloatArrayOf<D> {
+    return this.float("upstream");
   }
 
   /** Result of {@link backward}: the gradient with respect to the logits, in the layer's memory. */
-  get gradient(): Float64Array {
-    return this.float64("gradient");
+  get gradient(): FloatArrayOf<D> {
+    return this.float("gradient");
   }
 
   /**
@@ -63,11 +65,11 @@ export class Softmax extends Layer {
    *
    * @throws Error after {@link dispose} or without a shape.
    */
-  forward(): Float64Array;
+  forward(): FloatArrayOf<D>;
   /**
    * p of logits of one's own, copied in, as a new container of their kind.
    *
-   * @param x Logits. A Float64Array has the layer's shape; other containers bring their own, to which the memory adapts.
+   * @param x Logits. A typed array has the layer's shape; other containers bring their own, to which the memory adapts.
    * @throws TypeError, RangeError as {@link softmax}; Error after {@link dispose}.
    */
   forward<T extends Tensor>(x: T): SameAxes<T>;
@@ -75,11 +77,12 @@ export class Softmax extends Layer {
     const given = x === undefined ? undefined : this.read("x", x);
     if (given) {
       if (!this.shape || !sameShape(given.shape, this.shape)) this.layOut(given.shape);
-      this.logits.set(given.data);
+      put(this.logits, given.data);
     }
     const { classes, inner, rows, size } = this.layout;
     this.markRun(false);
-    if (size > 0) this.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, 0, rows, this.ptr("scratch"));
+    if (size > 0)
+      this.kernels.softmax(this.ptr("logits"), this.ptr("probs"), classes, inner, this.elementBytes, 0, rows, this.ptr("scratch"));
     this.markRun(true);
     return given ? toForm(given.form, this.probs.slice(), given.shape) : this.probs;
   }
@@ -89,7 +92,7 @@ export class Softmax extends Layer {
    *
    * @throws Error before {@link forward} and after {@link dispose}.
    */
-  backward(): Float64Array;
+  backward(): FloatArrayOf<D>;
   /**
    * The same for an upstream gradient of one's own, copied in, as a new container of its kind.
    *
@@ -104,13 +107,15 @@ export class Softmax extends Layer {
     if (given) {
       const shape = this.shape as readonly number[];
       if (!sameShape(given.shape, shape)) throw rangeError("upstream", `the shape ${showShape(shape)}`, given.shape);
-      this.upstream.set(given.data);
+      put(this.upstream, given.data);
     }
     const { classes, inner, rows, size } = this.layout;
     const upstreamPtr = this.ptr("upstream");
     const gradientPtr = this.ptr("gradient");
     const scratch = this.ptr("scratch");
-    if (size > 0) this.kernels.softmaxBackward(upstreamPtr, this.ptr("probs"), gradientPtr, classes, inner, 0, rows, scratch);
+    if (size > 0) {
+      this.kernels.softmaxBackward(upstreamPtr, this.ptr("probs"), gradientPtr, classes, inner, this.elementBytes, 0, rows, scratch);
+    }
     return given ? toForm(given.form, this.gradient.slice(), given.shape) : this.gradient;
   }
 }

@@ -2,6 +2,7 @@
 
 import { counted, rangeError, typeError } from "../errors.js";
 import { type Elements, type Nested, readValues, type ToNumber, type Values } from "../tensor/containers.js";
+import type { Dtype } from "../tensor/element.js";
 import { type Layout, rowShape, sameShape, showShape, withOneClass } from "../tensor/shape.js";
 import { type NumberArray, type NumericArray, typedArrayName } from "../tensor/typed-array.js";
 
@@ -15,6 +16,11 @@ export type LabelKind = "indices" | "distribution";
 export type CheckedLabels =
   | { readonly kind: "indices"; readonly values: Int32Array }
   | { readonly kind: "distribution"; readonly values: NumberArray };
+
+/** The element type of distributions in memory beside logits of an element type: that one if it has all their numbers. */
+export function distributionType(values: NumberArray, dtype: Dtype): Dtype {
+  return values instanceof Float32Array || values.BYTES_PER_ELEMENT < 4 ? dtype : "float64";
+}
 
 /** Indices that other libraries have for rows to leave out. */
 const OTHER_IGNORED: readonly number[] = [-100, 255];

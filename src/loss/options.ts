@@ -2,7 +2,7 @@
 
 import { counted, rangeError } from "../errors.js";
 import { allocate, type Nested, type ToNumber, type Values } from "../tensor/containers.js";
-import { type FloatArray, zeros } from "../tensor/element.js";
+import { zeros } from "../tensor/element.js";
 import { type Layout, rowShape, type ShapeOptions, sameShape, showShape } from "../tensor/shape.js";
 import type { NumberArray } from "../tensor/typed-array.js";
 import { checkWeights, type LossTerms, type Reduction, readNumbers, TERMS } from "./terms.js";
@@ -23,8 +23,8 @@ export interface LossOptions<R extends string = Reduction, O extends string = ne
 export const LOSS_OPTIONS = /* @__PURE__ */ (() => ["shape", "axis", ...TERMS, "sampleWeights", "mask", "outputs"] as const)();
 
 /** Reads the weights of the rows. */
-export function readSampleWeights(value: unknown, shape: readonly number[], axis: number, { rows }: Layout): FloatArray {
-  if (typeof value === "number") return allocate("shape", rows).fill(checkWeights("sampleWeights", Float64Array.of(value))[0]);
+export function readSampleWeights(value: unknown, shape: readonly number[], axis: number, { rows }: Layout): Float64Array {
+  if (typeof value === "number") return allocate("shape", "float64", rows).fill(checkWeights("sampleWeights", Float64Array.of(value))[0]);
   const { numbers, shape: given } = readNumbers("sampleWeights", value);
   if (numbers.length !== rows || (given && given.length > 1 && !sameShape(given, rowShape(shape, axis)))) {
     throw rangeError("sampleWeights", `${counted(rows, "number")}, one for each row`, given && given.length > 1 ? given : value);
@@ -41,14 +41,14 @@ export interface Mask {
 const numberOfBoolean: ToNumber = (entry) => (typeof entry === "boolean" ? Number(entry) : undefined);
 
 /** Checks the entries of a mask, which are 0 or 1. */
-export function checkMask<A extends FloatArray | Uint8Array>(values: A): A {
+export function checkMask<A extends Float64Array | Uint8Array>(values: A): A {
   for (let k = 0; k < values.length; k++) {
     if (values[k] !== 0 && values[k] !== 1) throw rangeError(`mask[${k}]`, "0 or 1, false or true", values[k]);
   }
   return values;
 }
 
-function maskOf(numbers: FloatArray): Uint8Array {
+function maskOf(numbers: Float64Array): Uint8Array {
   const values = zeros("uint8", numbers.length);
   values.set(checkMask(numbers));
   return values;

@@ -2,7 +2,7 @@
 
 import { checkOneOf, isArray, typeError } from "../errors.js";
 import type { ByRow, IndexByRow, SameAxes, Tensor } from "../tensor/containers.js";
-import { type ElementType, FLOAT, type FloatArray } from "../tensor/element.js";
+import type { Dtype, ElementType, FloatArray } from "../tensor/element.js";
 
 /** Everything that a loss can return besides. */
 export interface LossOutputs<T extends Tensor> {
@@ -55,7 +55,8 @@ export interface Counted {
 
 /** An array that the kernel writes, to the plan's field of the same name. */
 interface ArraySpec {
-  readonly type: ElementType;
+  /** "float" is the element type of the logits. */
+  readonly type: "float" | "int32";
   readonly extent: "tensor" | "rows";
 }
 
@@ -74,11 +75,11 @@ function countBelow(k: number, ranks: Int32Array): number {
 
 /** All outputs. */
 export const OUTPUTS = {
-  losses: { type: FLOAT, extent: "rows" },
-  probs: { type: FLOAT, extent: "tensor" },
-  logProbs: { type: FLOAT, extent: "tensor" },
-  lse: { type: FLOAT, extent: "rows" },
-  entropy: { type: FLOAT, extent: "rows" },
+  losses: { type: "float", extent: "rows" },
+  probs: { type: "float", extent: "tensor" },
+  logProbs: { type: "float", extent: "tensor" },
+  lse: { type: "float", extent: "rows" },
+  entropy: { type: "float", extent: "rows" },
   argmax: { type: "int32", extent: "rows" },
   correct: { type: "number", from: "ranks", count: ({ ranks }) => countBelow(1, ranks) },
   topK: { type: "number", from: "ranks", count: ({ ranks, k }) => countBelow(k, ranks) },
@@ -90,7 +91,7 @@ export const OUTPUTS = {
 /** Arrays that the kernel writes, but that have no name in the option `outputs`. */
 const HIDDEN = {
   /** The gradient of label distributions, which has an option of its own. */
-  labelGradient: { type: FLOAT, extent: "tensor" },
+  labelGradient: { type: "float", extent: "tensor" },
   /** The number of classes before the label's class in the order of p; −1 where p is NaN or the row is ignored. */
   ranks: { type: "int32", extent: "rows" },
 } as const satisfies Record<string, ArraySpec>;
@@ -102,6 +103,16 @@ export type KernelOutput = ArrayName | keyof typeof HIDDEN;
 
 export function kernelOutput(name: KernelOutput): ArraySpec {
   return Object.hasOwn(HIDDEN, name) ? HIDDEN[name as keyof typeof HIDDEN] : OUTPUTS[name as ArrayName];
+}
+
+/** The element type of an output, in a batch of an element type. */
+export function typeOfOutput({ type }: ArraySpec, dtype: Dtype): ElementType {
+  return type === "float" ? dtype : type;
+}
+
+/** The element type of an output as the kernel writes it: results by row are not rounded before the mean is taken of them. */
+export function typeInMemory({ type, extent }: ArraySpec, dtype: Dtype): ElementType {
+  return typeOfOutput({ type, extent }, extent === "rows" ? "float64" : dtype);
 }
 
 export function isKernelOutput(name: string): name is KernelOutput {

@@ -4,13 +4,13 @@
 import type { Buffers } from "../memory/buffers.js";
 import type { BufferExtent, ChunkBuffer } from "../memory/chunks.js";
 
-import type { ElementArray, ElementType } from "../tensor/element.js";
+import { bytesOf, type Dtype, type ElementArray, type ElementType } from "../tensor/element.js";
 import type { Extent } from "../tensor/shape.js";
 import type { NumberArray } from "../tensor/typed-array.js";
 import { type Kernels, SUM_LENGTH } from "../wasm/abi.js";
 import type { LabelKind } from "./labels.js";
 import type { Mask } from "./options.js";
-import { isKernelOutput, type KernelOutput, kernelOutput } from "./outputs.js";
+import { isKernelOutput, type KernelOutput, kernelOutput, typeInMemory } from "./outputs.js";
 import { DERIVATIVES, PLAN_INTEGERS, PLAN_NUMBERS } from "./plan.generated.js";
 import { IGNORED, type Weighing } from "./rows.js";
 import { areShared, type ClassTargets, fillTargets, needTargets } from "./targets.js";
@@ -27,6 +27,7 @@ type MaskKind = Pick<Mask, "isShared"> & Partial<Mask>;
 
 /** Everything about a loss that its buffers depend on. */
 export interface LossInputs {
+  readonly dtype: Dtype;
   readonly terms: Terms;
   /** The kinds of labels that there may be. */
   readonly kinds: readonly LabelKind[];
@@ -49,7 +50,7 @@ function own<A>(byName: ByName<A>, name: string): A | undefined {
  * copied from and to.
  */
 export function buffersOf(
-  { terms, kinds, mask, hasRowWeights, outputs }: LossInputs,
+  { dtype, terms, kinds, mask, hasRowWeights, outputs }: LossInputs,
   from: ByName<NumberArray> = {},
   to: ByName<ElementArray> = {},
 ): ChunkBuffer[] {
@@ -69,14 +70,15 @@ export function buffersOf(
   }
   if (outputs.includes("ranks") && kinds.includes("distribution")) add("targetClasses", "int32", "rows");
   for (const name of outputs) {
-    const { type, extent } = kernelOutput(name);
-    add(name, type, extent);
+    const spec = kernelOutput(name);
+    add(name, typeInMemory(spec, dtype), spec.extent);
   }
   return buffers;
 }
 
 /** A call of the kernel, as far as it stays the same from batch to batch. */
 export interface LossCall {
+  readonly dtype: Dtype;
   readonly classes: number;
   readonly inner: number;
   readonly terms: Terms;
@@ -93,6 +95,7 @@ export interface LossCall {
 }
 
 const FIELDS: readonly (keyof LossCall)[] = [
+  "dtype",
   "classes",
   "inner",
   "terms",
@@ -122,7 +125,7 @@ export class LossPlan {
   }
 
   #write(): void {
-    const { classes, inner, terms, kind, mask, targets, outputs, labels, exps } = this.#call;
+    const { dtype, classes, inner, terms, kind, mask, targets, outputs, labels, exps } = this.#call;
     const buffers = this.#buffers;
     const isIndices = kind === "indices";
     const isShared = targets !== undefined && areShared(kind, mask?.isShared === false);
@@ -137,6 +140,8 @@ export class LossPlan {
     const integers: Partial<Record<PlanInteger, number>> = {
       classes,
       inner,
+      elementBytes: bytesOf(dtype, 1),
+      targetBytes: buffers.elementBytes(targets ? "targets" : labels),
       derivative: 0,
       upstreamByRow: 0,
       targetsAreShared: Number(isShared),
@@ -183,7 +188,7 @@ export class LossPlan {
     this.#integers[DERIVATIVE] = derivative === undefined || isEmpty ? 0 : DERIVATIVES[derivative];
     const hasMaskByRow = mask?.isShared === false;
     if (targets && !areShared(kind, hasMaskByRow)) {
-      const q = kind === "distribution" ? buffers.float64(labels) : undefined;
+      const q = kind === "distribution" ? buffers.float(labels) : undefined;
       fillTargets(buffers.float64("targets"), extent, terms, targets, q, hasMaskByRow ? buffers.uint8("mask") : undefined);
     }
     kernels.loss(buffers.ptr("plan"), 0, extent.outer * extent.inner, buffers.ptr("scratch"));

@@ -1,6 +1,5 @@
 // The rows of a batch: their weights, and the divisor of their mean.
 
-import type { FloatArray } from "../tensor/element.js";
 import type { Extent, Layout } from "../tensor/shape.js";
 import type { CheckedLabels } from "./labels.js";
 import type { Mask } from "./options.js";
@@ -53,9 +52,9 @@ export function weighRows(
   terms: Terms,
   labels: CheckedLabels,
   layout: Layout,
-  sampleWeights: FloatArray | undefined,
+  sampleWeights: Float64Array | undefined,
   mask: Mask | undefined,
-  to: FloatArray | undefined,
+  to: Float64Array | undefined,
 ): Weighing {
   const { ignoreIndex, weights } = terms;
   const { rows } = layout;

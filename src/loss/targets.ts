@@ -1,6 +1,6 @@
 // Targets: labels with their class weights and their smoothing, t_j = w_j ((1 − ε) q_j + ε / C), C the number of classes that take part.
 
-import { FLOAT, type FloatArray, zeros } from "../tensor/element.js";
+import { zeros } from "../tensor/element.js";
 import type { Extent, Layout } from "../tensor/shape.js";
 import type { NumberArray } from "../tensor/typed-array.js";
 import type { LabelKind } from "./labels.js";
@@ -21,9 +21,9 @@ export function areShared(kind: LabelKind, hasMaskByRow: boolean): boolean {
 /** The parts of targets that depend on the class alone. */
 export interface ClassTargets {
   /** The factor of a label, w_j (1 − ε). */
-  readonly own: FloatArray;
+  readonly own: Float64Array;
   /** The part that is spread evenly, w_j ε / C. Not used where rows differ in C. */
-  readonly spread: FloatArray;
+  readonly spread: Float64Array;
   /** True if all of `spread` is above 0 and there is no mask. A mask excludes it, as a row's bits must not depend on who shares the mask. */
   readonly arePositive: boolean;
 }
@@ -31,7 +31,7 @@ export interface ClassTargets {
 export function classTargets(terms: Terms, { rows, classes }: Layout, mask: Partial<Mask> | undefined): ClassTargets {
   const { labelSmoothing } = terms;
   // Nobody asks for the targets of no rows, which may have more classes than fit in memory.
-  const weights = terms.weights ?? zeros(FLOAT, rows > 0 ? classes : 0).fill(1);
+  const weights = terms.weights ?? zeros("float64", rows > 0 ? classes : 0).fill(1);
   const keep = 1 - labelSmoothing;
   const open = mask?.isShared ? mask.values : undefined;
   const share = shareOf(labelSmoothing, open ? countOpen(open) : classes);
@@ -63,11 +63,11 @@ function preciseProduct(a: number, hi: number, lo: number, less = 0): number {
 
 /** Writes targets that rows do not share: of the distributions q, or of indices without their own class if q is undefined. */
 export function fillTargets(
-  to: FloatArray,
+  to: Float64Array,
   { outer, classes, inner }: Extent,
   { weights, labelSmoothing }: Terms,
   { own, spread }: ClassTargets,
-  q: FloatArray | undefined,
+  q: NumberArray | undefined,
   maskByRow: Uint8Array | undefined,
 ): void {
   const open = labelSmoothing > 0 ? maskByRow : undefined;

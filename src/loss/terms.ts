@@ -2,7 +2,6 @@
 
 import { checkInteger, checkNumber, checkOneOf, counted, rangeError, typeError } from "../errors.js";
 import { allocate, readValues, type ToNumber } from "../tensor/containers.js";
-import type { FloatArray } from "../tensor/element.js";
 import type { Layout } from "../tensor/shape.js";
 import type { NumberArray } from "../tensor/typed-array.js";
 
@@ -48,7 +47,7 @@ const READERS = {
   reduction: (value: unknown): Reduction => checkOneOf("reduction", value, REDUCTIONS),
   divisor: (value: unknown): number | undefined => checkNumber("divisor", value, "a finite number above 0", isFinitePositive),
   emptyMean: (value: unknown): number => checkNumber("emptyMean", value, "0 or NaN", isZeroOrNaN),
-  weights: (value: unknown): FloatArray | undefined => checkWeights("weights", readNumbers("weights", value).numbers),
+  weights: (value: unknown): Float64Array | undefined => checkWeights("weights", readNumbers("weights", value).numbers),
   ignoreIndex: (value: unknown): number | undefined => checkInteger("ignoreIndex", value, -(2 ** 31), 2 ** 31 - 1),
   labelSmoothing: (value: unknown): number => checkNumber("labelSmoothing", value, "a number from 0 to 1", isUpToOne),
   zLoss: (value: unknown): number => checkNumber("zLoss", value, "a finite number of at least 0", isFiniteNonNegative),
@@ -93,18 +92,18 @@ export function readTerms(options: LossTerms<string>, terms: Terms = DEFAULTS): 
 }
 
 /** The numbers of a container, as a copy, and its shape if it has one. `toNumber` says which other entries of nested arrays are numbers. */
-export function readNumbers(argument: string, value: unknown, toNumber?: ToNumber): { numbers: FloatArray; shape?: readonly number[] } {
+export function readNumbers(argument: string, value: unknown, toNumber?: ToNumber): { numbers: Float64Array; shape?: readonly number[] } {
   const read = readValues(argument, value, toNumber);
   if (read === undefined || read.values instanceof BigInt64Array || read.values instanceof BigUint64Array) {
     throw typeError(argument, "numbers, in a typed array or nested arrays", value);
   }
-  const numbers = allocate(argument, read.values.length);
+  const numbers = allocate(argument, "float64", read.values.length);
   numbers.set(read.values);
   return { numbers, shape: read.shape };
 }
 
 /** Checks weights, which are finite numbers. */
-export function checkWeights(argument: string, weights: FloatArray): FloatArray {
+export function checkWeights(argument: string, weights: Float64Array): Float64Array {
   const bad = weights.findIndex((weight) => !Number.isFinite(weight));
   if (bad >= 0) throw rangeError(`${argument}[${bad}]`, "a finite number", weights[bad]);
   return weights;

@@ -88,8 +88,18 @@ export class Buffers {
     return place.view;
   }
 
-  float64(name: string): FloatArray {
+  /** The elements of a tensor. */
+  float(name: string): FloatArray {
     return this.view(name) as FloatArray;
+  }
+
+  float64(name: string): Float64Array {
+    return this.view(name) as Float64Array;
+  }
+
+  /** The bytes of an element of a buffer. */
+  elementBytes(name: string): number {
+    return bytesOf(this.#placeOf(name).type, 1);
   }
 
   int32(name: string): Int32Array {

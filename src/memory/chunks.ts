@@ -2,7 +2,8 @@
 
 import { rangeError } from "../errors.js";
 
-import { type ElementArray, type ElementType, elementsOf } from "../tensor/element.js";
+import { type Dtype, type ElementArray, type ElementType, elementsOf } from "../tensor/element.js";
+import { Float16Bits } from "../tensor/float16.js";
 import type { Extent, Layout } from "../tensor/shape.js";
 import { type NumberArray, typedArrayLength } from "../tensor/typed-array.js";
 import type { Kernels } from "../wasm/abi.js";
@@ -60,8 +61,9 @@ export function lengthOf(extent: BufferExtent, { outer, classes, inner }: Extent
  * Checks that an array is as long as it was when it was read: a getter of another argument can take its memory away. `array.length` itself may be
  * out of date in the compiled code of V8.
  */
-export function checkLength(argument: string, array: ElementArray | NumberArray, length: number): void {
-  if (typedArrayLength(array) !== length) throw rangeError(argument, `to keep its ${length} elements during the call`, array);
+export function checkLength(argument: string, array: ElementArray | NumberArray | Float16Bits, length: number): void {
+  if (typedArrayLength(array instanceof Float16Bits ? array.bits : array) !== length)
+    throw rangeError(argument, `to keep its ${length} elements during the call`, array);
 }
 
 /** A buffer of a chunk, and the arrays of the whole batch that it is copied from and to. */
@@ -70,28 +72,34 @@ export interface ChunkBuffer {
   readonly type: ElementType;
   readonly extent: BufferExtent;
   /** Copied into the buffer before the kernel runs: the chunk's part, or all of it if the extent is not that of a tensor or of rows. */
-  readonly from?: NumberArray;
+  readonly from?: NumberArray | Float16Bits;
   /** Receives the buffer after the kernel has run. */
   readonly to?: ElementArray;
   /** The value of rows that a chunk has beyond those of the batch; 0 by default. */
   readonly padding?: number;
 }
 
+/** Copies numbers to a view, of which they become elements. */
+export function put(view: ElementArray, from: NumberArray | Float16Bits, at = 0): void {
+  if (from instanceof Float16Bits) from.writeTo(view as Float32Array, at);
+  else view.set(from, at);
+}
+
 const isWhole = ({ columns, stride }: Chunk): boolean => columns === stride;
 
-function copyIn({ extent, padding = 0 }: ChunkBuffer, from: NumberArray, view: ElementArray, chunk: Chunk): void {
+function copyIn({ extent, padding = 0 }: ChunkBuffer, from: NumberArray | Float16Bits, view: ElementArray, chunk: Chunk): void {
   if (from.length === view.length) {
-    view.set(from);
+    put(view, from);
   } else if (extent === "rows") {
     if (chunk.rows < view.length) view.fill(padding);
-    view.set(from.subarray(chunk.firstRow, chunk.firstRow + chunk.rows));
+    put(view, from.subarray(chunk.firstRow, chunk.firstRow + chunk.rows));
   } else if (isWhole(chunk)) {
-    view.set(from.subarray(chunk.start, chunk.start + view.length));
+    put(view, from.subarray(chunk.start, chunk.start + view.length));
   } else {
     if (chunk.columns < chunk.inner) view.fill(padding);
     for (let j = 0; j < chunk.classes; j++) {
       const at = chunk.start + j * chunk.stride;
-      view.set(from.subarray(at, at + chunk.columns), j * chunk.inner);
+      put(view, from.subarray(at, at + chunk.columns), j * chunk.inner);
     }
   }
 }
@@ -117,8 +125,8 @@ let instance: Instance | undefined;
 let last: { readonly buffers: Buffers; readonly specs: readonly BufferSpec[] } | undefined;
 
 /** The buffers of a chunk: those of the last call if they are the same, so that small calls find their views ready. */
-function layOut(streaming: Instance, planes: number, chunkBuffers: readonly ChunkBuffer[], chunk: Chunk): Buffers {
-  const scratchLength = elementsOf("float64", streaming.scratchBytes(chunk, planes));
+function layOut(streaming: Instance, planes: number, dtype: Dtype, chunkBuffers: readonly ChunkBuffer[], chunk: Chunk): Buffers {
+  const scratchLength = elementsOf("float64", streaming.scratchBytes(chunk, planes, dtype));
   if (last === undefined || !areTheSame(last.specs, scratchLength, chunkBuffers, chunk)) {
     const specs: BufferSpec[] = [["scratch", "float64", scratchLength]];
     for (const { name, type, extent } of chunkBuffers) specs.push([name, type, lengthOf(extent, chunk)]);
@@ -139,11 +147,12 @@ function areTheSame(specs: readonly BufferSpec[], scratchLength: number, chunkBu
 }
 
 /**
- * Streams a batch through a kernel: copies a chunk into its buffers, calls `run`, copies the results out. `run` finds scratch memory of so
+ * Streams a batch of an element type through a kernel: copies a chunk into its buffers, calls `run`, copies the results out. `run` finds scratch memory of so
  * many `planes` in the buffer "scratch". The last chunk may be shorter than its buffers.
  */
 export function forEachChunk(
   layout: Layout,
+  dtype: Dtype,
   planes: number,
   chunkBuffers: readonly ChunkBuffer[],
   run: (kernels: Kernels, buffers: Buffers, chunk: Chunk) => void,
@@ -157,7 +166,7 @@ export function forEachChunk(
   let inner = 0;
   for (const chunk of chunksOf(layout)) {
     if (buffers === undefined || inner !== chunk.inner) {
-      buffers = layOut(instance, planes, chunkBuffers, chunk);
+      buffers = layOut(instance, planes, dtype, chunkBuffers, chunk);
       inner = chunk.inner;
     }
     for (const buffer of chunkBuffers) if (buffer.from) copyIn(buffer, buffer.from, partOf(buffers, buffer, chunk), chunk);

@@ -1,6 +1,6 @@
 // An instance of the kernels with its memory, and the workers that share the memory if it has any.
 
-import { bytesOf, type ElementArray, type ElementType, FLOAT, viewOf } from "../tensor/element.js";
+import { bytesOf, type Dtype, type ElementArray, type ElementType, viewOf } from "../tensor/element.js";
 import type { Extent } from "../tensor/shape.js";
 import type { SharedInstance, Team } from "../threads/team.js";
 import { type Kernels, PAGE_BYTES } from "../wasm/abi.js";
@@ -63,10 +63,10 @@ export class Instance {
   }
 
   /** Scratch memory for all threads, in bytes; 0 for a batch that is empty, or too large for the memory by itself. */
-  scratchBytes({ outer, classes, inner }: Extent, planes: number): number {
-    const tensorBytes = bytesOf(FLOAT, outer * classes * inner);
+  scratchBytes({ outer, classes, inner }: Extent, planes: number, dtype: Dtype): number {
+    const tensorBytes = bytesOf(dtype, outer * classes * inner);
     if (tensorBytes === 0 || tensorBytes >= MAX_END) return 0;
-    return alignUp(this.kernels.scratchBytes(classes, inner, planes)) * this.#mostThreads;
+    return alignUp(this.kernels.scratchBytes(classes, inner, planes, bytesOf(dtype, 1))) * this.#mostThreads;
   }
 
   /** Makes the memory grow until it has the address `end`; false if it can't. */

@@ -1,10 +1,12 @@
 // Containers of numbers: typed arrays, nested arrays, arrays of typed rows, { data, shape }. They are read into row-major elements, and results
-// are put into the same kind of container.
+// are put into the same kind of container. A tensor's element type is that of its container; nested arrays are doubles, and float16 becomes
+// float32.
 
 import { checkInteger, counted, isArray, isRevoked, rangeError, typeError, Verbatim } from "../errors.js";
-import { FLOAT, FLOAT_ARRAY, type FloatArray, isFloatArray, zeros } from "./element.js";
+import { arrayName, type Dtype, dtypeOf, type ElementArray, type ElementType, type FloatArray, zeros } from "./element.js";
+import { Float16Bits } from "./float16.js";
 import { checkShape, MAX_AXES, sameShape, showShape, sizeOf } from "./shape.js";
-import { type NumericArray, plainView, typedArrayName } from "./typed-array.js";
+import { type Float16ArrayLike, float16Of, type NumericArray, plainView, typedArrayName } from "./typed-array.js";
 
 /** Arrays of elements, or of such arrays, as deep as the tensor has axes. */
 export type Nested<E> = readonly E[] | readonly Nested<E>[];
@@ -24,23 +26,53 @@ export interface NdArray<A = Float64Array> {
  * What ndarray libraries have: elements in a typed array, and the lengths of the axes. With `stride` or `strides`, and `offset`, both in
  * elements, the data may lie in any order.
  */
-export interface NdArrayLike<E = number> {
+export interface ShapedArray<E = number> {
   /** The elements, a typed array. */
   readonly data: ArrayLike<E>;
   /** The lengths of the axes. */
   readonly shape: ArrayLike<number>;
 }
 
-/** The containers of a tensor. A Float64Array takes its shape from `options.shape`; a number has no axes. */
-export type Tensor = number | Float64Array | NdArrayLike | NestedArray | Nested<Float64Array>;
+/** A tensor as onnxruntime and transformers.js have it: elements in a typed array, and the lengths of the axes. */
+export interface DimsArray<E = number> {
+  /** The elements, a typed array: of float16, the bits in a Uint16Array if the type says so. */
+  readonly data: ArrayLike<E>;
+  /** The lengths of the axes. */
+  readonly dims: ArrayLike<number | bigint>;
+  /** The type of the elements: "float16" for the bits of float16. */
+  readonly type?: string;
+}
+
+/** Elements in a typed array with the lengths of their axes. */
+export type NdArrayLike<E = number> = ShapedArray<E> | DimsArray<E>;
+
+/** A typed array of a tensor's elements. */
+export type FloatElements = Float64Array | Float32Array | Float16ArrayLike;
+
+/** The containers of a tensor. A typed array takes its shape from `options.shape`; a number has no axes. */
+export type Tensor =
+  | number
+  | FloatElements
+  | NdArrayLike
+  | NestedArray
+  | Nested<Float64Array>
+  | Nested<Float32Array>
+  | Nested<Float16ArrayLike>;
+
+/** The array of a result for the data `A` of a tensor. */
+export type ResultData<A> = A extends Float64Array
+  ? Float64Array
+  : A extends Float32Array | Float16ArrayLike | Uint16Array
+    ? Float32Array
+    : Float64Array | Float32Array;
 
 /** The container of a result with as many axes as `T`. */
 export type SameAxes<T> = T extends number
   ? number
-  : T extends Float64Array
-    ? Float64Array
+  : T extends FloatElements
+    ? ResultData<T>
     : T extends NdArrayLike
-      ? NdArray
+      ? NdArray<ResultData<T["data"]>>
       : T extends readonly number[]
         ? number[]
         : T extends readonly (infer Element)[]
@@ -50,18 +82,18 @@ export type SameAxes<T> = T extends number
 /** The container of a result by row, which has no class axis. */
 export type ByRow<T> = T extends number | readonly number[]
   ? number
-  : T extends Float64Array
-    ? Float64Array
+  : T extends FloatElements
+    ? ResultData<T>
     : T extends NdArrayLike
-      ? NdArray
+      ? NdArray<ResultData<T["data"]>>
       : T extends readonly (infer Element)[]
         ? SameAxes<Element>
         : never;
 
-/** A container of class indices in the place of one of doubles. */
-export type Indices<T> = T extends Float64Array
+/** A container of class indices in the place of one of floating-point numbers. */
+export type Indices<T> = T extends Float64Array | Float32Array
   ? Int32Array
-  : T extends NdArray
+  : T extends NdArray<Float64Array | Float32Array>
     ? NdArray<Int32Array>
     : T extends (infer Element)[]
       ? Indices<Element>[]
@@ -71,49 +103,63 @@ export type Indices<T> = T extends Float64Array
 export type IndexByRow<T> = Indices<ByRow<T>>;
 
 /** The container of a result with one more class axis. */
-export type ExtraAxis<T> = T extends number
-  ? number[]
-  : T extends Float64Array
-    ? Float64Array
-    : T extends NdArrayLike
-      ? NdArray
-      : SameAxes<T>[];
+export type ExtraAxis<T> = T extends number ? number[] : T extends FloatElements | NdArrayLike ? SameAxes<T> : SameAxes<T>[];
 
 /** The containers of values that need not be doubles, such as labels and weights. */
 export type Values<A extends NumericArray = NumericArray> = A | NestedArray | Nested<A> | NdArrayLike<A[number]>;
 
 type Form = "flat" | "nested" | "rows" | "ndarray";
 
-/** The elements of a tensor in row-major order, its shape, and the form of its container. */
-export interface Elements<A extends NumericArray = FloatArray> {
-  readonly data: A;
+/** The elements of a tensor, as they can be copied into memory. */
+export type TensorData = FloatArray | Float16Bits;
+
+/** The elements of a tensor in row-major order, the type of its results, its shape, and the form of its container. */
+export interface Elements {
+  readonly data: TensorData;
+  readonly dtype: Dtype;
   readonly shape: readonly number[];
   readonly form: Form;
 }
 
-/** Says if a value is a typed array of a tensor's elements. */
+/** A typed array that can hold the elements of a tensor, as it can be read; undefined for any other value. */
+function flatOf(value: unknown): TensorData | undefined {
+  const view = plainView(value);
+  return dtypeOf(view) ? (view as FloatArray) : float16Of(value);
+}
+
+/** The type of the results of a tensor's elements. */
+const resultTypeOf = (data: TensorData): Dtype => dtypeOf(data) ?? "float32";
+
+/** Says if a value is a typed array that can hold the elements of a tensor. */
 export function isFlat(value: unknown): boolean {
-  return typedArrayName(value) === FLOAT_ARRAY;
+  return /^Float(64|32|16)Array$/.test(typedArrayName(value) ?? "");
 }
 
 /** The error for elements of another type than a tensor's, with a hint at a conversion. */
 function otherElements(argument: string, expected: string, value: unknown): TypeError {
   const name = typedArrayName(value);
   const convert = name?.startsWith("Big") ? ", Number" : "";
-  return typeError(argument, expected, value, name && `${FLOAT_ARRAY}.from(${argument}${convert}) converts it`);
+  const isBits = name === "Uint16Array" && argument.endsWith(".data");
+  const hint = isBits ? 'of float16 the tensor has type: "float16"' : `Float64Array.from(${argument}${convert}) converts it`;
+  return typeError(argument, expected, value, name && hint);
+}
+
+/** Checks that two tensors have one element type. */
+export function checkSameType(argument: string, { dtype }: Elements, other: string, wanted: Dtype): void {
+  if (dtype !== wanted) throw typeError(argument, `${wanted}, the element type of "${other}"`, new Verbatim(dtype));
 }
 
 /** Reads a tensor from any container. A typed array is read as it is when the kernels run; other containers are copied. */
 export function readTensor(argument: string, value: unknown, shapeOption?: unknown): Elements {
   const wanted = shapeOption === undefined ? undefined : checkShape("shape", shapeOption);
-  const view = plainView(value);
-  if (view && isFloatArray(view)) {
-    const shape = wanted ?? [view.length];
-    if (sizeOf(shape) !== view.length) throw rangeError("shape", `a product of ${view.length}, the length of "${argument}"`, shape);
-    return { data: view, shape, form: "flat" };
+  const data = flatOf(value);
+  if (data) {
+    const shape = wanted ?? [data.length];
+    if (sizeOf(shape) !== data.length) throw rangeError("shape", `a product of ${data.length}, the length of "${argument}"`, shape);
+    return { data, dtype: resultTypeOf(data), shape, form: "flat" };
   }
   const elements = readShaped(argument, value);
-  if (!elements) throw otherElements(argument, `a ${FLOAT_ARRAY}, nested arrays of numbers, or { data: ${FLOAT_ARRAY}, shape }`, value);
+  if (!elements) throw otherElements(argument, "a Float64Array or Float32Array, nested arrays of numbers, or { data, shape }", value);
   if (wanted !== undefined && !sameShape(wanted, elements.shape)) {
     throw rangeError("shape", `${showShape(elements.shape)}, the shape of "${argument}"`, wanted);
   }
@@ -121,13 +167,14 @@ export function readTensor(argument: string, value: unknown, shapeOption?: unkno
 }
 
 function readShaped(argument: string, value: unknown): Elements | undefined {
-  if (typeof value === "number") return { data: zeros(FLOAT, 1).fill(value), shape: [], form: "nested" };
+  if (typeof value === "number") return { data: Float64Array.of(value), dtype: "float64", shape: [], form: "nested" };
   if (isArray(value)) return readNested(argument, value);
   const read = readNdArray(argument, value);
   if (!read) return undefined;
-  const { data, shape } = read;
-  if (!isFloatArray(data)) throw otherElements(`${argument}.data`, `a ${FLOAT_ARRAY}`, data);
-  return { data, shape, form: "ndarray" };
+  const { shape, isFloat16 } = read;
+  const data = isFloat16 ? new Float16Bits(read.data as Uint16Array) : read.data;
+  if (!dtypeOf(data) && !isFloat16) throw otherElements(`${argument}.data`, "a Float64Array, Float32Array or Float16Array", data);
+  return { data: data as TensorData, dtype: resultTypeOf(data as TensorData), shape, form: "ndarray" };
 }
 
 /** Checks that two arguments have one shape. */
@@ -144,20 +191,26 @@ export function readValues(
   value: unknown,
   toNumber: ToNumber = () => undefined,
 ): { values: NumericArray; shape?: readonly number[] } | undefined {
-  const view = plainView(value);
+  const view = plainView(value) ?? float16Of(value)?.toFloat32();
   if (view) return { values: view };
-  const read = isArray(value) ? readNested(argument, value, toNumber) : readNdArray(argument, value);
-  return read && { values: read.data, shape: read.shape };
+  if (isArray(value)) {
+    const { data, shape } = readNested(argument, value, toNumber);
+    return { values: data as Float64Array, shape };
+  }
+  const read = readNdArray(argument, value);
+  if (!read) return undefined;
+  const { data, shape, isFloat16 } = read;
+  return { values: isFloat16 ? new Float16Bits(data as Uint16Array).toFloat32() : data, shape };
 }
 
-type ArrayConstructor<A> = new (length: number) => A;
+/** Memory for elements; a RangeError if there is not so much. */
+export function allocate<T extends ElementType>(argument: string, type: T, size: number): ElementArray<T> {
+  return allocated(argument, size, () => zeros(type, size));
+}
 
-/** Memory for the elements of a tensor; a RangeError if there is not so much. */
-export function allocate(argument: string, size: number): FloatArray;
-export function allocate<A>(argument: string, size: number, Elements: ArrayConstructor<A>): A;
-export function allocate(argument: string, size: number, Elements?: ArrayConstructor<unknown>): unknown {
+function allocated<A>(argument: string, size: number, make: () => A): A {
   try {
-    return Elements ? new Elements(size) : zeros(FLOAT, size);
+    return make();
   } catch {
     throw rangeError(argument, "a size that fits in memory", new Verbatim(`${size} elements`));
   }
@@ -174,9 +227,11 @@ function readNested(argument: string, value: readonly unknown[], toNumber?: ToNu
     if (shape.length === MAX_AXES) throw rangeError(argument, `at most ${MAX_AXES} axes`, value);
     shape.push(checkInteger(`${argument}${"[0]".repeat(shape.length)}.length`, level.length, 0, Number.MAX_SAFE_INTEGER));
   }
-  const firstRow = plainView(level);
+  const firstRow = toNumber ? plainView(level) : (flatOf(level) ?? plainView(level));
   if (firstRow) shape.push(firstRow.length);
-  const data = allocate(argument, sizeOf(shape));
+  const isFloat16 = firstRow instanceof Float16Bits;
+  const dtype = toNumber ? "float64" : isFloat16 ? "float32" : (dtypeOf(firstRow) ?? "float64");
+  const data = allocate(argument, dtype, sizeOf(shape));
   const last = shape.length - 1;
   const rowLength = shape[last];
 
@@ -193,10 +248,13 @@ function readNested(argument: string, value: readonly unknown[], toNumber?: ToNu
   };
 
   const fillTypedRow = (value: unknown, index: number): void => {
-    const row = plainView(value);
-    if (row?.length !== rowLength || !(toNumber || isFloatArray(row))) throw misplaced(value, last, index);
+    const row = isFloat16 ? float16Of(value) : plainView(value);
+    const isGood = row?.length === rowLength && (toNumber || isFloat16 || dtypeOf(row) === dtype);
+    if (!row || !isGood) throw misplaced(value, last, index);
     const at = index * rowLength;
-    if (row instanceof BigInt64Array || row instanceof BigUint64Array) for (let i = 0; i < rowLength; i++) data[at + i] = Number(row[i]);
+    if (row instanceof Float16Bits) row.writeTo(data as Float32Array, at);
+    else if (row instanceof BigInt64Array || row instanceof BigUint64Array)
+      for (let i = 0; i < rowLength; i++) data[at + i] = Number(row[i]);
     else data.set(row, at);
   };
 
@@ -218,16 +276,18 @@ function readNested(argument: string, value: readonly unknown[], toNumber?: ToNu
       indicesOf(index, shape.slice(0, axis))
         .map((i) => `[${i}]`)
         .join("");
-    const row = axis === last && firstRow ? (toNumber ? "a typed array" : `a ${FLOAT_ARRAY}`) : "an array";
+    const typed = toNumber ? "a typed array" : `a ${isFloat16 ? "Float16Array" : arrayName(dtype)}`;
+    const row = axis === last && firstRow ? typed : "an array";
     const like = index > 0 ? `, as ${argument}${"[0]".repeat(axis)}` : "";
     const expected = axis > last ? "a number" : `${row} of length ${shape[axis]}${like}`;
     if (isArray(found)) return rangeError(path, expected, new Verbatim(`an array of length ${found.length}`));
-    if (typeof found === "number" || isFlat(found)) return rangeError(path, expected, found);
+    if (typeof found === "number" || (firstRow && typedArrayName(found) === typedArrayName(level)))
+      return rangeError(path, expected, found);
     return otherElements(path, expected, found);
   };
   if (last === 0) fillLast(value, 0);
   else fill(value, 0, 0);
-  return { data, shape, form: firstRow ? "rows" : "nested" };
+  return { data, dtype, shape, form: firstRow ? "rows" : "nested" };
 }
 
 /** The index on each axis of the element that is at `index` in row-major order. */
@@ -246,20 +306,30 @@ function propertyOf(container: object, name: string): unknown {
   return value === (Object.prototype as Record<string, unknown>)[name] ? undefined : value;
 }
 
-/** Reads the elements of an ndarray in row-major order: a view of its data if they lie there like that, else a copy. */
-function readNdArray(argument: string, value: unknown): Omit<Elements<NumericArray>, "form"> | undefined {
+/** The elements of an ndarray in row-major order; of float16 their bits. */
+interface NdElements {
+  readonly data: NumericArray;
+  readonly shape: readonly number[];
+  readonly isFloat16: boolean;
+}
+
+/** Reads the elements of an ndarray: a view of its data if they lie there in row-major order, else a copy. */
+function readNdArray(argument: string, value: unknown): NdElements | undefined {
   if (typeof value !== "object" || value === null || isRevoked(value)) return undefined;
   const data = propertyOf(value, "data");
-  const lengths = propertyOf(value, "shape");
+  const shapeName = propertyOf(value, "shape") === undefined ? "dims" : "shape";
+  const lengths = propertyOf(value, shapeName);
   if (data === undefined || lengths === undefined) return undefined;
   const [name, given] = ["stride", "strides"]
     .map((name) => [name, propertyOf(value, name)] as const)
     .find(([, steps]) => steps !== undefined && typeof steps !== "function") ?? ["stride"];
   const offset = propertyOf(value, "offset");
 
-  const shape = checkShape(`${argument}.shape`, lengths);
+  const shape = checkShape(`${argument}.${shapeName}`, lengths);
   const strides = given === undefined ? undefined : readStrides(`${argument}.${name}`, given, shape);
-  const view = plainView(data);
+  const float16 = float16Of(data);
+  const view = float16?.bits ?? plainView(data);
+  const isFloat16 = float16 !== undefined || (view instanceof Uint16Array && propertyOf(value, "type") === "float16");
   if (!view) throw typeError(`${argument}.data`, "a typed array", data);
   const start = checkInteger(`${argument}.offset`, offset ?? 0, 0, view.length);
   const size = sizeOf(shape);
@@ -267,9 +337,9 @@ function readNdArray(argument: string, value: unknown): Omit<Elements<NumericArr
   const isPart = strides !== undefined || start > 0;
   if (strides === undefined || isRowMajor(shape, strides)) {
     if (isPart ? size > view.length - start : size !== view.length) {
-      throw rangeError(`${argument}.shape`, `a product of ${view.length - start}, the length of the data`, shape);
+      throw rangeError(`${argument}.${shapeName}`, `a product of ${view.length - start}, the length of the data`, shape);
     }
-    return { data: view.length === size ? view : view.subarray(start, start + size), shape };
+    return { data: view.length === size ? view : view.subarray(start, start + size), shape, isFloat16 };
   }
   // The first and the last element in memory.
   const reach = strides.map((step, i) => step * (shape[i] - 1));
@@ -278,7 +348,7 @@ function readNdArray(argument: string, value: unknown): Omit<Elements<NumericArr
   if (size > 0 && !(least >= 0 && most < view.length)) {
     throw rangeError(`${argument}.${name}`, `elements from 0 to ${view.length - 1} of the data`, new Verbatim(`${least} to ${most}`));
   }
-  return { data: gathered(argument, view, shape, strides, start), shape };
+  return { data: gathered(argument, view, shape, strides, start), shape, isFloat16 };
 }
 
 function readStrides(argument: string, given: unknown, shape: readonly number[]): readonly number[] {
@@ -306,7 +376,8 @@ function isRowMajor(shape: readonly number[], strides: readonly number[]): boole
 /** The elements of an ndarray of any strides, row-major. */
 function gathered(argument: string, data: NumericArray, shape: readonly number[], strides: readonly number[], start: number): NumericArray {
   const size = sizeOf(shape);
-  const to: { [i: number]: unknown } & NumericArray = allocate(argument, size, data.constructor as ArrayConstructor<NumericArray>);
+  const Elements = data.constructor as new (length: number) => NumericArray;
+  const to: { [i: number]: unknown } & NumericArray = allocated(argument, size, () => new Elements(size));
   const last = shape.length - 1;
   let at = 0;
   const gather = (from: number, axis: number): void => {
@@ -325,20 +396,23 @@ function overlaps(a: ArrayBufferView, b: ArrayBufferView): boolean {
 
 /** The array for a result of `size` elements: a new one, or a view of the option `out` if it fits; it may be an input itself. */
 export function resultArray(out: unknown, size: number, inputs: readonly Elements[], labels?: ArrayBufferView): FloatArray {
-  if (out === undefined) return allocate("shape", size);
+  const { dtype } = inputs[0];
+  if (out === undefined) return allocate("shape", dtype, size);
   const view = plainView(out);
-  if (!view || !isFloatArray(view)) throw typeError("out", `a ${FLOAT_ARRAY}`, out);
+  if (dtypeOf(view) !== dtype) throw typeError("out", `a ${arrayName(dtype)}`, out);
+  const result = view as FloatArray;
   if (inputs.some(({ form }) => form !== "flat")) {
-    throw typeError("out", `to be used with ${FLOAT_ARRAY} input only`, new Verbatim("another container as input"));
+    throw typeError("out", "to be used with typed arrays as input only", new Verbatim("another container as input"));
   }
-  if (view.length !== size) throw rangeError("out", counted(size, "element"), out);
-  for (const input of [...inputs.map(({ data }) => data), ...(labels ? [labels] : [])]) {
-    const isSame = isFloatArray(input) && input.byteOffset === view.byteOffset && input.length === view.length;
-    if (overlaps(view, input) && !isSame) {
+  if (result.length !== size) throw rangeError("out", counted(size, "element"), out);
+  const others = inputs.map(({ data }) => (data instanceof Float16Bits ? data.bits : data));
+  for (const input of [...others, ...(labels ? [labels] : [])]) {
+    const isSame = dtypeOf(input) === dtype && input.byteOffset === result.byteOffset && input.byteLength === result.byteLength;
+    if (overlaps(result, input) && !isSame) {
       throw rangeError("out", "an input itself or memory of its own", new Verbatim("an array that overlaps an input in part"));
     }
   }
-  return view;
+  return result;
 }
 
 /** Puts a result into a container of the given form. */

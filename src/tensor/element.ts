@@ -3,6 +3,7 @@
 /** Typed arrays by the type of their elements. */
 interface Arrays {
   float64: Float64Array;
+  float32: Float32Array;
   int32: Int32Array;
   uint8: Uint8Array;
 }
@@ -10,16 +11,25 @@ interface Arrays {
 /** The type of the elements of a buffer. */
 export type ElementType = keyof Arrays;
 
+/** The element type of a tensor, and of its results. */
+export type Dtype = "float64" | "float32";
+
 /** The typed array of an element type. */
 export type ElementArray<T extends ElementType = ElementType> = Arrays[T];
 
-const CONSTRUCTORS = { float64: Float64Array, int32: Int32Array, uint8: Uint8Array } as const;
-
-/** The element type of tensors, and of results by row. */
-export const FLOAT = "float64";
+/** The typed array of the dtype `D`. */
+export type FloatArrayOf<D extends string> = D extends "float32"
+  ? Float32Array
+  : D extends "float64"
+    ? Float64Array
+    : Float64Array | Float32Array;
 
 /** The array of a tensor's elements. */
-export type FloatArray = ElementArray<typeof FLOAT>;
+export type FloatArray = ElementArray<Dtype>;
+
+const CONSTRUCTORS = { float64: Float64Array, float32: Float32Array, int32: Int32Array, uint8: Uint8Array } as const;
+
+export const DTYPES: readonly Dtype[] = ["float64", "float32"];
 
 /** Bytes of `length` elements. */
 export function bytesOf(type: ElementType, length: number): number {
@@ -42,10 +52,12 @@ export function zeros<T extends ElementType>(type: T, length: number): ElementAr
   return new CONSTRUCTORS[type](length) as ElementArray as ElementArray<T>;
 }
 
-/** The name of the typed array of a tensor's elements. */
-export const FLOAT_ARRAY = /* @__PURE__ */ (() => CONSTRUCTORS[FLOAT].name)();
+/** The name of the typed array of an element type. */
+export function arrayName(type: ElementType): string {
+  return CONSTRUCTORS[type].name;
+}
 
-/** Says if a plain array has the element type of tensors. */
-export function isFloatArray(array: ArrayBufferView): array is FloatArray {
-  return array instanceof CONSTRUCTORS[FLOAT];
+/** The element type of a plain array of floating-point numbers; undefined for any other one. */
+export function dtypeOf(array: unknown): Dtype | undefined {
+  return DTYPES.find((dtype) => array instanceof CONSTRUCTORS[dtype]);
 }

@@ -5,7 +5,7 @@ import { plainView } from "./typed-array.js";
 
 /** The shape and the class axis of a tensor. */
 export interface ShapeOptions {
-  /** Axis lengths of a Float64Array, row-major; by default it is one vector. */
+  /** Axis lengths of a typed array, row-major; by default it is one vector. */
   shape?: readonly number[];
   /** The class axis; negative counts from the end. Default −1. */
   axis?: number;
@@ -48,7 +48,8 @@ export function checkShape(argument: string, shape: unknown): readonly number[] 
   if (!(axes <= MAX_AXES)) throw rangeError(argument, `at most ${MAX_AXES} axes`, given);
   const lengths: number[] = [];
   for (let i = 0; i < axes; i++) {
-    const length: unknown = given[i];
+    const entry: unknown = given[i];
+    const length = typeof entry === "bigint" ? Number(entry) : entry;
     lengths.push(Number.isSafeInteger(length) && (length as number) >= 0 ? (length as number) : checkLength(`${argument}[${i}]`, length));
   }
   return lengths;

@@ -1,6 +1,8 @@
 // Typed arrays as users give them: of any realm, of a subclass, on memory that can change its size. They are told by internal slots and read
 // through the getters of this realm, so that no code of a user's runs.
 
+import { Float16Bits } from "./float16.js";
+
 const CONSTRUCTORS = {
   Int8Array,
   Uint8Array,
@@ -28,6 +30,12 @@ export type IntegerArray =
   | Uint32Array
   | BigInt64Array
   | BigUint64Array;
+
+/** A Float16Array, as far as a program needs to know it that may have no type of that name. */
+export interface Float16ArrayLike extends ArrayLike<number> {
+  /** The name that a Float16Array gives itself. */
+  readonly [Symbol.toStringTag]: "Float16Array";
+}
 
 /** Typed arrays of numbers. */
 export type NumericArray = IntegerArray | Float32Array | Float64Array;
@@ -57,6 +65,15 @@ export function typedArrayName(value: unknown): string | undefined {
 /** The number of elements of a typed array; 0 if it has lost its memory. */
 export function typedArrayLength(array: object): number {
   return GETTERS.length.call(array);
+}
+
+/** A Float16Array of this engine, by its bits; undefined for any other value. */
+export function float16Of(value: unknown): Float16Bits | undefined {
+  if (typedArrayName(value) !== "Float16Array") return undefined;
+  const length = GETTERS.length.call(value);
+  return new Float16Bits(
+    length === 0 ? new Uint16Array(0) : new Uint16Array(GETTERS.buffer.call(value), GETTERS.byteOffset.call(value), length),
+  );
 }
 
 /** A plain view of a typed array's memory, of this realm and of fixed length; undefined for any other value. */

@@ -1,6 +1,6 @@
 // The exports of assembly/index.ts as one typed interface. A `…Ptr` is a byte address in the module's memory. Tensors are row-major
-// (outer, classes, inner), results by row (outer, inner). Kernels visit the rows [first, end) of a batch. At scratchPtr, on a 16-byte
-// boundary, scratchBytes(classes, inner, planes) bytes are free.
+// (outer, classes, inner), of elements of 8 bytes, float64, or 4, float32; results by row are float64 (outer, inner). Kernels visit the rows
+// [first, end) of a batch. At scratchPtr, on a 16-byte boundary, scratchBytes(classes, inner, planes, elementBytes) bytes are free.
 
 export interface Kernels {
   softmax: UnaryKernel;
@@ -11,20 +11,20 @@ export interface Kernels {
   softmaxBackward: BinaryKernel;
   /** (upstreamPtr, logProbsPtr, outPtr, …); out may be either input. */
   logSoftmaxBackward: BinaryKernel;
-  softmaxJacobian(probsPtr: number, jacobianPtr: number, classes: number, first: number, lines: number): void;
+  softmaxJacobian(probsPtr: number, jacobianPtr: number, classes: number, elementBytes: number, first: number, lines: number): void;
   /** The loss of a plan (loss/plan.ts), its derivative and its outputs; with scratch memory of LOSS_PLANES planes. */
   loss(planPtr: number, first: number, end: number, scratchPtr: number): void;
   /** Says if a plan asks for loss and gradient only, without options: 1 or 0. */
   isPlain(planPtr: number): number;
   /** out += a for the elements [first, end). It ignores scratchPtr. */
-  add(aPtr: number, outPtr: number, first: number, end: number, scratchPtr: number): void;
+  add(aPtr: number, outPtr: number, elementBytes: number, first: number, end: number, scratchPtr: number): void;
   /** Adds `count` values to the sum at sumPtr, SUM_LENGTH doubles. */
   accumulate(valuesPtr: number, count: number, sumPtr: number): void;
   /** The sum at sumPtr over `divisor`. */
   mean(sumPtr: number, divisor: number): number;
   /** The first of `count` class indices that is not less than `classes`, or `count`. */
   firstBadIndex(labelsPtr: number, count: number, classes: number): number;
-  scratchBytes(classes: number, inner: number, planes: number): number;
+  scratchBytes(classes: number, inner: number, planes: number, elementBytes: number): number;
   /** The first address after the kernels' own tables. */
   heapBase(): number;
 }
@@ -39,7 +39,16 @@ export const SUM_LENGTH = 4;
 export const PLANES = 2;
 export const LOSS_PLANES = 4;
 
-type UnaryKernel = (xPtr: number, outPtr: number, classes: number, inner: number, first: number, end: number, scratchPtr: number) => void;
+type UnaryKernel = (
+  xPtr: number,
+  outPtr: number,
+  classes: number,
+  inner: number,
+  elementBytes: number,
+  first: number,
+  end: number,
+  scratchPtr: number,
+) => void;
 
 type BinaryKernel = (
   aPtr: number,
@@ -47,6 +56,7 @@ type BinaryKernel = (
   outPtr: number,
   classes: number,
   inner: number,
+  elementBytes: number,
   first: number,
   end: number,
   scratchPtr: number,

@@ -16,7 +16,7 @@ export function checkKernels(kernels: Kernels, memory: WebAssembly.Memory, toler
   const values = new Float64Array(memory.buffer, start, 2 * LOGITS.length);
   values.set(LOGITS);
   const probsPtr = start + values.byteLength / 2;
-  kernels.softmax(start, probsPtr, CLASSES, 1, 0, LOGITS.length / CLASSES, start + values.byteLength);
+  kernels.softmax(start, probsPtr, CLASSES, 1, values.BYTES_PER_ELEMENT, 0, LOGITS.length / CLASSES, start + values.byteLength);
   const got = values.slice(LOGITS.length);
   // One page is enough for the test.
   new Uint8Array(memory.buffer, start, PAGE_BYTES - start).fill(0);

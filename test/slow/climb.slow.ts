@@ -93,12 +93,12 @@ function errorsOf({ values, masses, places, label }: Row): Record<Result, number
     });
   };
 
-  kernels.softmax(xPtr, outPtr, classes, 1, 0, 1, scratchPtr);
+  kernels.softmax(xPtr, outPtr, classes, 1, 8, 0, 1, scratchPtr);
   const probs = e.map((value) => div(value, s));
   eachClass((j, k) => note("probs", errorOf(out[j], probs[k])));
-  kernels.logSoftmax(xPtr, outPtr, classes, 1, 0, 1, scratchPtr);
+  kernels.logSoftmax(xPtr, outPtr, classes, 1, 8, 0, 1, scratchPtr);
   eachClass((j, k) => note("logProbs", errorOf(out[j], negative(add(gaps[k], logSum)))));
-  kernels.logSumExp(xPtr, byRowPtr, classes, 1, 0, 1, scratchPtr);
+  kernels.logSumExp(xPtr, byRowPtr, classes, 1, 8, 0, 1, scratchPtr);
   note("lse", errorOf(byRow[0], add([values[top], 0], logSum), values[top]));
 
   const plan = { classes, inner: 1, derivative: DERIVATIVES.GRADIENT, divisor: divisor[0], logits: xPtr, exps: outPtr, losses: byRowPtr };
