@@ -57,16 +57,16 @@ function check(cases: readonly Case[]): void {
 }
 
 describe("tensors", () => {
-  const expected = '"x" expected a Float64Array, nested arrays of numbers, or { data: Float64Array, shape }';
+  const expected = '"x" expected a Float64Array or Float32Array, nested arrays of numbers, or { data, shape }';
   check([
     ["undefined", () => softmax(undefined as Wrong), TypeError, `${expected}, got undefined`],
     ["null", () => softmax(null as Wrong), TypeError, `${expected}, got null`],
     ["a string", () => softmax("logits" as Wrong), TypeError, `${expected}, got "logits"`],
     [
       "another typed array",
-      () => softmax(new Float32Array(3) as Wrong),
+      () => softmax(new Int32Array(3) as Wrong),
       TypeError,
-      `${expected}, got a Float32Array of length 3; Float64Array.from(x) converts it`,
+      `${expected}, got an Int32Array of length 3; Float64Array.from(x) converts it`,
     ],
     [
       "64-bit integers",
@@ -76,9 +76,15 @@ describe("tensors", () => {
     ],
     [
       "rows of another typed array",
-      () => softmax([new Float32Array(3)] as Wrong),
+      () => softmax([new Float64Array(3), new Float32Array(3)] as Wrong),
       TypeError,
-      '"x[0]" expected a Float64Array of length 3, got a Float32Array of length 3; Float64Array.from(x[0]) converts it',
+      '"x[1]" expected a Float64Array of length 3, as x[0], got a Float32Array of length 3; Float64Array.from(x[1]) converts it',
+    ],
+    [
+      "rows of integers",
+      () => softmax([new Int32Array(3)] as Wrong),
+      TypeError,
+      '"x[0]" expected a Float64Array of length 3, got an Int32Array of length 3; Float64Array.from(x[0]) converts it',
     ],
     [
       "a typed row among arrays",
@@ -156,9 +162,45 @@ describe("tensors", () => {
     ],
     [
       "an ndarray of floats",
-      () => softmax({ data: new Float32Array(2), shape: [2] } as Wrong),
+      () => softmax({ data: new Int32Array(2), shape: [2] } as Wrong),
       TypeError,
-      '"x.data" expected a Float64Array, got a Float32Array of length 2; Float64Array.from(x.data) converts it',
+      '"x.data" expected a Float64Array, Float32Array or Float16Array, got an Int32Array of length 2; Float64Array.from(x.data) converts it',
+    ],
+    [
+      "bits of float16 without their type",
+      () => softmax({ data: new Uint16Array(2), dims: [2] } as Wrong),
+      TypeError,
+      '"x.data" expected a Float64Array, Float32Array or Float16Array, got a Uint16Array of length 2; of float16 the tensor has type: "float16"',
+    ],
+    [
+      "dims that do not fit",
+      () => softmax({ data: new Float32Array(6), dims: [2n, 4n] }),
+      RangeError,
+      '"x.dims" expected a product of 6, the length of the data, got [2, 4]',
+    ],
+    [
+      "tensors of two types",
+      () => softmaxBackward(g, Float32Array.from(x), { shape }),
+      TypeError,
+      '"probs" expected float64, the element type of "upstream", got float32',
+    ],
+    [
+      "a vector of another type",
+      () => crossEntropyHvp(Float32Array.from(x), labels, g, { shape }),
+      TypeError,
+      '"vector" expected float32, the element type of "logits", got float64',
+    ],
+    [
+      "logits of another type than a layer's",
+      () => new SoftmaxCrossEntropy({ shape, dtype: "float32" }).forward(x, labels),
+      TypeError,
+      '"logits" expected float32, the dtype of the layer, got float64; a layer with dtype: "float64" takes them',
+    ],
+    [
+      "an unknown dtype",
+      () => new Softmax({ shape, dtype: "float16" as Wrong }),
+      RangeError,
+      '"dtype" expected one of "float64", "float32", got "float16"',
     ],
     [
       "an ndarray with a wrong shape",
@@ -263,7 +305,7 @@ describe("shapes and axes", () => {
       "a wrong upstream",
       () => logSoftmaxBackward("g" as Wrong, x),
       TypeError,
-      '"upstream" expected a Float64Array, nested arrays of numbers, or { data: Float64Array, shape }, got "g"',
+      '"upstream" expected a Float64Array or Float32Array, nested arrays of numbers, or { data, shape }, got "g"',
     ],
     [
       "a Jacobian that is too large for memory",
@@ -303,7 +345,7 @@ describe("options", () => {
       "a typo in a layer",
       () => new SoftmaxCrossEntropy({ shapes: [1] } as Wrong),
       TypeError,
-      '"options" expected only the names shape, axis, threads, createWorker, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, scale, ' +
+      '"options" expected only the names shape, axis, dtype, threads, createWorker, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, scale, ' +
         'topK, labels, sampleWeights, mask, accumulate, labelGradient, outputs, got "shapes"',
     ],
     ["a number", () => softmax(x, 1 as Wrong), TypeError, '"options" expected a plain object, got 1'],
@@ -688,7 +730,7 @@ describe("out", () => {
       "with nested arrays as input",
       () => softmax([1, 2, 3], { out: out.subarray(3) }),
       TypeError,
-      '"out" expected to be used with Float64Array input only, got another container as input',
+      '"out" expected to be used with typed arrays as input only, got another container as input',
     ],
     [
       "one element after an input",
@@ -737,7 +779,7 @@ describe("layers", () => {
       "labels without logits",
       () => loss.forward(undefined as Wrong, labels),
       TypeError,
-      '"logits" expected a Float64Array, nested arrays of numbers, or { data: Float64Array, shape }, got undefined',
+      '"logits" expected a Float64Array or Float32Array, nested arrays of numbers, or { data, shape }, got undefined',
     ],
     [
       "logits without labels",

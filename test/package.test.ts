@@ -90,7 +90,7 @@ describe("the package", () => {
     const { wasm: release } = await import("../src/wasm/binary.generated.js");
     const { wasm: relaxed } = await import("../src/wasm/binary-relaxed.generated.js");
     const texts = Object.fromEntries(
-      dist.filter((name) => /\.c?js$/.test(name)).map((name) => [name, read(`dist/${name}`).match(/(?<=text: ?")[^"]{10000,}/g) ?? []]),
+      dist.filter((name) => /\.c?js$/.test(name)).map((name) => [name, read(`dist/${name}`).match(/(?<=text"?: ?")[^"]{10000,}/g) ?? []]),
     );
     const releaseOf = process.env.BUILD === "release" ? [release.text] : [expect.any(String)];
     expect(texts).toEqual({
@@ -168,7 +168,7 @@ describe("the package", () => {
     }
   });
 
-  it("packs what a user needs, in at most 460 kB", () => {
+  it("packs what a user needs, in at most 470 kB", () => {
     const command = ["pack", "--dry-run", "--json", "--ignore-scripts"];
     const output = execFileSync("npm", command, { cwd: path("."), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
     const [{ files, size }] = JSON.parse(output);
@@ -179,7 +179,7 @@ describe("the package", () => {
       "dist/wasm/softmax.wasm",
     ]);
     // The bytes of the tarball.
-    expect(size).toBeLessThan(460_000);
+    expect(size).toBeLessThan(470_000);
   });
 
   it("packs a README without relative links and pictures, and leaves README.md as it is", () => {

@@ -83,8 +83,8 @@ function defineGetters<L extends object, N extends string>(prototype: L, names: 
   }
 }
 
-/** The buffer of an output by row in the layer's dtype, where that is less than a double. */
-const roundedName = (name: string): string => `${name}Rounded`;
+/** The buffers of outputs by row in the layer's dtype, where that is less than a double. */
+const ROUNDED: Readonly<Record<string, string>> = { losses: "lossesRounded", lse: "lseRounded", entropy: "entropyRounded" };
 
 /** The outputs as properties of a layer: views of its memory, or numbers. They are those of the last forward. */
 // biome-ignore format: the comment that follows counts for one line.
@@ -220,14 +220,14 @@ export class SoftmaxCrossEntropy<
     if (this.#terms.reduction === "none") buffers.push({ name: "upstreamByRow", type: "float64", extent: "rows" });
     for (const { name, type, extent } of lossBuffers) {
       const isRounded = isKernelOutput(name) && type === "float64" && this.dtype !== type;
-      if (isRounded) buffers.push({ name: roundedName(name), type: this.dtype, extent });
+      if (isRounded) buffers.push({ name: ROUNDED[name], type: this.dtype, extent });
     }
     return buffers.map(({ name, type, extent }) => [name, type, lengthOf(extent, layout)]);
   }
 
   /** An output by row. The kernel writes doubles; a view of another type gets them here. */
   #byRow(name: string): FloatArrayOf<D> {
-    const rounded = roundedName(name);
+    const rounded = ROUNDED[name];
     if (!this.buffers.has(rounded)) return this.float(name);
     const view = this.float(rounded);
     view.set(this.float64(name));

@@ -281,8 +281,8 @@ function readNested(argument: string, value: readonly unknown[], toNumber?: ToNu
     const like = index > 0 ? `, as ${argument}${"[0]".repeat(axis)}` : "";
     const expected = axis > last ? "a number" : `${row} of length ${shape[axis]}${like}`;
     if (isArray(found)) return rangeError(path, expected, new Verbatim(`an array of length ${found.length}`));
-    if (typeof found === "number" || (firstRow && typedArrayName(found) === typedArrayName(level)))
-      return rangeError(path, expected, found);
+    const isFitting = isFlat(found) && (!firstRow || typedArrayName(found) === typedArrayName(level));
+    if (typeof found === "number" || isFitting) return rangeError(path, expected, found);
     return otherElements(path, expected, found);
   };
   if (last === 0) fillLast(value, 0);
