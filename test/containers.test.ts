@@ -7,6 +7,7 @@ import {
   crossEntropyHessianDiagonal,
   crossEntropyHvp,
   crossEntropyWithGradient,
+  type Float16ArrayLike,
   logSoftmax,
   logSoftmaxBackward,
   logSumExp,
@@ -213,5 +214,127 @@ describe("containers", () => {
     expect(softmaxJacobian([[], []])).toEqual([[], []]);
     expect(crossEntropyWithGradient([[]], [], { axis: 0 })).toEqual({ loss: 0, gradient: [[]] });
     expect(new Softmax().forward([[], []])).toEqual([[], []]);
+  });
+});
+
+describe("element types", () => {
+  const x32 = Float32Array.from(x);
+  const g32 = Float32Array.from(g);
+  const double = Float64Array.from(x32);
+  const options = { shape, axis };
+
+  it("of results are those of the tensors, in every function", () => {
+    const probs = softmax(x32, options);
+    expect(probs).toEqual(Float32Array.from(softmax(double, options)));
+    expect(logSoftmax(x32, options)).toEqual(Float32Array.from(logSoftmax(double, options)));
+    expect(logSumExp(x32, options)).toEqual(Float32Array.from(logSumExp(double, options)));
+    const outputs = ["losses", "probs", "logProbs", "lse", "entropy", "argmax"] as const;
+    const got = crossEntropyWithGradient(x32, labels, { ...options, outputs });
+    const want = crossEntropyWithGradient(double, labels, { ...options, outputs });
+    expect(got.gradient).toEqual(Float32Array.from(want.gradient));
+    for (const name of ["losses", "probs", "logProbs", "lse", "entropy"] as const) expect(got[name]).toEqual(Float32Array.from(want[name]));
+    expect(got.argmax).toEqual(want.argmax);
+    expect(got.loss).toBeCloseTo(want.loss, 12);
+    const rounded = [
+      softmaxBackward(g32, probs, options),
+      logSoftmaxBackward(g32, logSoftmax(x32, options), options),
+      softmaxJacobian(probs, { shape }),
+      crossEntropy(x32, labels, { ...options, reduction: "none" }),
+      crossEntropyHvp(x32, labels, g32, options),
+      crossEntropyHessianDiagonal(x32, labels, options),
+      crossEntropyWithGradient(x32, x32, { ...options, labelGradient: true }).labelGradient,
+    ];
+    for (const result of rounded) expect(result).toBeInstanceOf(Float32Array);
+    expect(softmaxBackward([g32], [probs])).toEqual([softmaxBackward(g32, probs)]);
+    expect(softmax(x32, { ...options, out: x32.slice() })).toEqual(probs);
+  });
+
+  it("may be float32 in rows, ndarrays of any order, and tensors with dims", () => {
+    const probs = softmax(x32, { shape: [6, 4] });
+    expect(softmax({ data: x32, shape: [6, 4] })).toEqual({ data: probs, shape: [6, 4] });
+    expect(softmax({ data: x32, dims: [6, 4], type: "float32" })).toEqual({ data: probs, shape: [6, 4] });
+    expect(softmax({ data: x32, dims: [6n, 4n] })).toEqual({ data: probs, shape: [6, 4] });
+    expect(softmax(Array.from({ length: 6 }, (_, r) => x32.slice(4 * r, 4 * r + 4)))).toEqual(
+      Array.from({ length: 6 }, (_, r) => probs.slice(4 * r, 4 * r + 4)),
+    );
+    const transposed = { data: x32, shape: [4, 6], strides: [1, 4] };
+    expect(softmax(transposed, { axis: 0 }).data).toEqual(
+      Float32Array.from({ length: 24 }, (_, i) => probs[(i % 6) * 4 + Math.floor(i / 6)]),
+    );
+    expect(logSumExp({ data: x32, dims: [6n, 4n] })).toEqual({ data: logSumExp(x32, { shape: [6, 4] }), shape: [6] });
+    expect(crossEntropy({ data: x32, dims: [6n, 4n] }, { data: BigInt64Array.of(0n, 1n, 2n, 3n, 0n, 1n), dims: [6n] })).toBe(
+      crossEntropy(x32, [0, 1, 2, 3, 0, 1], { shape: [6, 4] }),
+    );
+  });
+
+  it("of float16 are float32, for every number that float16 has", () => {
+    const bits = Uint16Array.from({ length: 2 ** 16 }, (_, i) => i);
+    /** IEEE 754-2019, 3.4: sign, 5 bits of exponent, 10 of significand. */
+    const numberOf = (half: number) => {
+      const [sign, exponent, significand] = [half >> 15 ? -1 : 1, (half >> 10) & 31, half & 1023];
+      if (exponent === 31) return significand ? Number.NaN : sign * Infinity;
+      return sign * (exponent ? (1 + significand / 1024) * 2 ** (exponent - 15) : significand * 2 ** -24);
+    };
+    const numbers = Float32Array.from(bits, numberOf);
+    // A class alone has its logit for log Σ exp.
+    const lse = logSumExp({ data: bits, dims: [2 ** 16, 1], type: "float16" }).data;
+    expect(lse).toBeInstanceOf(Float32Array);
+    expect(lse.findIndex((value, i) => !Object.is(value + 0, numbers[i] + 0))).toBe(-1);
+    const finite = { data: bits.slice(0x3c00, 0x3c00 + 24), dims: shape, type: "float16" };
+    expect(softmax(finite, { axis }).data).toEqual(softmax(numbers.slice(0x3c00, 0x3c00 + 24), options));
+    const strided = { data: bits, shape: [3, 2], strides: [-7, 1], offset: 0x3c20, type: "float16" };
+    const rows = [0, 1, 2].map((i) => numbers.slice(0x3c20 - 7 * i, 0x3c22 - 7 * i));
+    expect(softmax(strided).data).toEqual(Float32Array.from(rows.flatMap((row) => [...softmax(row)])));
+    using layer = new Softmax({ axis, dtype: "float32" });
+    expect(layer.forward(finite)).toEqual(softmax(finite, { axis }));
+  });
+
+  it.runIf("Float16Array" in globalThis)("may be that of a Float16Array", () => {
+    const { Float16Array } = globalThis as unknown as { Float16Array: { from(values: Iterable<number>): Float16ArrayLike } };
+    const x16 = Float16Array.from(x);
+    const widened = Float32Array.from(x16);
+    expect(softmax(x16, options)).toEqual(softmax(widened, options));
+    expect(softmax({ data: x16, dims: shape }, { axis })).toEqual({ data: softmax(widened, options), shape });
+    expect(softmax([Float16Array.from([1, 2])])).toEqual([softmax(Float32Array.of(1, 2))]);
+  });
+
+  it("of a layer are its dtype", () => {
+    using layer = new SoftmaxCrossEntropy({ shape: [6, 4], dtype: "float32", outputs: ["lse", "entropy"], reduction: "none" });
+    using doubles = new SoftmaxCrossEntropy({ shape: [6, 4], outputs: ["lse", "entropy"], reduction: "none" });
+    expect(layer.dtype).toBe("float32");
+    expect(doubles.dtype).toBe("float64");
+    layer.logits.set(x32);
+    const losses = layer.forward();
+    for (const view of [layer.logits, losses, layer.losses, layer.lse, layer.entropy, layer.probs, layer.gradient]) {
+      expect(view).toBeInstanceOf(Float32Array);
+    }
+    expect(losses).toEqual(crossEntropy(x32, new Int32Array(6), { shape: [6, 4], reduction: "none" }));
+    expect(layer.backward()).toEqual(crossEntropyWithGradient(x32, new Int32Array(6), { shape: [6, 4], reduction: "sum" }).gradient);
+    using large = new Softmax({ shape: [100, 1000], dtype: "float32" });
+    using larger = new Softmax({ shape: [100, 1000] });
+    expect(large.byteLength).toBeLessThan(0.6 * larger.byteLength);
+  });
+
+  it("add up in a layer that accumulates, rounded", () => {
+    using layer = new SoftmaxCrossEntropy({ shape: [6, 4], dtype: "float32", accumulate: true });
+    const gradient = crossEntropyWithGradient(x32, new Int32Array(6), { shape: [6, 4] }).gradient;
+    layer.logits.set(x32);
+    for (const times of [1, 2, 3]) {
+      layer.forward();
+      expect(layer.backward()).toEqual(
+        gradient.map((_, i) => Array.from({ length: times }).reduce<number>((sum) => Math.fround(sum + gradient[i]), 0)),
+      );
+    }
+  });
+
+  it("end where float32 does: losses overflow, gradients become subnormal", () => {
+    const huge = Float32Array.of(3e38, -3e38);
+    const far = crossEntropyWithGradient(huge, 1, { outputs: ["losses"] });
+    expect(far.losses).toEqual(Float32Array.of(Infinity));
+    expect(far.loss).toBe(Math.fround(3e38) * 2);
+    const { gradient } = crossEntropyWithGradient(Float32Array.of(0, -100), 0);
+    expect(gradient).toEqual(Float32Array.of(-Math.exp(-100), Math.exp(-100)));
+    expect(softmax(Float32Array.of(0, -103))[1]).toBe(2 ** -149);
+    expect(softmax(Float32Array.of(0, -104))[1]).toBe(0);
   });
 });

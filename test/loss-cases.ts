@@ -4,14 +4,16 @@ import { distribution, type Random, ROWS } from "../reference/data.js";
 import { type ExactTerms, exactTerms } from "../reference/exact-terms.js";
 import { positionIn } from "../reference/layout.js";
 
-export interface LossCase {
+type Floats = Float64Array | Float32Array;
+
+export interface LossCase<A extends Floats = Float64Array> {
   readonly outer: number;
   readonly classes: number;
   readonly inner: number;
   /** (outer, classes, inner), like distributions, vector and a mask by row. */
-  readonly logits: Float64Array;
-  readonly labels: Int32Array | Float64Array;
-  readonly vector: Float64Array;
+  readonly logits: A;
+  readonly labels: Int32Array | A;
+  readonly vector: A;
   readonly options: {
     weights?: number[];
     sampleWeights?: number[];
@@ -35,8 +37,22 @@ export function rowOf<A extends ArrayLike<number>>(
   return Array.from({ length: classes }, (_, j) => tensor[at(row, j)]);
 }
 
-/** A batch of rows of `classes` logits with options drawn from `random`. */
-export function lossCase(random: Random, outer: number, classes: number, inner: number): LossCase {
+/** A batch of rows of `classes` logits with options drawn from `random`. Tensors are arrays of `Elements`. */
+export function lossCase(random: Random, outer: number, classes: number, inner: number): LossCase;
+export function lossCase<A extends Floats>(
+  random: Random,
+  outer: number,
+  classes: number,
+  inner: number,
+  Elements: new (length: number) => A,
+): LossCase<A>;
+export function lossCase(
+  random: Random,
+  outer: number,
+  classes: number,
+  inner: number,
+  Elements: new (length: number) => Floats = Float64Array,
+): LossCase<Floats> {
   const rows = outer * inner;
   const at = positionIn(classes, inner);
   const below = (limit: number) => Math.floor(random() * limit);
@@ -46,9 +62,9 @@ export function lossCase(random: Random, outer: number, classes: number, inner: 
   const signed = (most: number): number => most * (areSigned ? 2 * random() - 1 : random());
   const kinds = Object.values(ROWS);
 
-  const logits = new Float64Array(rows * classes);
-  const distributions = new Float64Array(rows * classes);
-  const vector = new Float64Array(rows * classes);
+  const logits = new Elements(rows * classes);
+  const distributions = new Elements(rows * classes);
+  const vector = new Elements(rows * classes);
   const indices = Int32Array.from({ length: rows }, () => below(classes));
   for (let r = 0; r < rows; r++) {
     const x = kinds[below(kinds.length)](random, classes);

@@ -18,7 +18,7 @@ import {
   softmax,
 } from "../src/index.js";
 import { type LossCase, lossCase } from "./loss-cases.js";
-import { expectSameBits, near, verifyLoss } from "./verify.js";
+import { expectSameBits, type Floats, near, verifyLoss } from "./verify.js";
 
 const OUTPUTS = [
   "losses",
@@ -34,9 +34,9 @@ const OUTPUTS = [
   "firstBadRow",
 ] as const;
 
-function verify(lossCase: LossCase): void {
+function verify(lossCase: LossCase<Floats>): void {
   const { outer, classes, inner, logits, labels, vector, options, exact: rows } = lossCase;
-  const labelGradient = labels instanceof Float64Array;
+  const labelGradient = !(labels instanceof Int32Array);
   const given = { ...options, shape: [outer, classes, inner], axis: 1, reduction: "none" } as const;
   const got = crossEntropyWithGradient(logits, labels, { ...given, outputs: OUTPUTS, labelGradient: labelGradient as true });
   const hessianProduct = crossEntropyHvp(logits, labels, vector, given);
@@ -56,11 +56,16 @@ const SHAPES = [
   [1, 50, 2],
 ] as const;
 
-describe("random options", () => {
+const TYPES = [
+  { dtype: "float64", Elements: Float64Array },
+  { dtype: "float32", Elements: Float32Array },
+] as const;
+
+describe.each(TYPES)("random options of $dtype", ({ dtype, Elements }) => {
   it.each(SHAPES)("outer %d, %d classes, inner %d: every result is exact", (outer, classes, inner) => {
     fc.assert(
       fc.property(fc.nat(), (seed) => {
-        verify(lossCase(seeded(seed), outer, classes, inner));
+        verify(lossCase<Floats>(seeded(seed), outer, classes, inner, Elements));
       }),
       { numRuns: Math.ceil(1200 / (outer * classes * inner)) },
     );
@@ -69,14 +74,15 @@ describe("random options", () => {
   it.each(SHAPES)("outer %d, %d classes, inner %d: layers have the same bits as functions", (outer, classes, inner) => {
     fc.assert(
       fc.property(fc.nat(), fc.constantFrom("mean", "sum", "none"), (seed, reduction) => {
-        const { logits, labels, options } = lossCase(seeded(seed), outer, classes, inner);
+        const { logits, labels, options } = lossCase<Floats>(seeded(seed), outer, classes, inner, Elements);
         const shape = [outer, classes, inner];
-        const isDistribution = labels instanceof Float64Array;
+        const isDistribution = !(labels instanceof Int32Array);
         const { mask, sampleWeights, ...terms } = options;
         const given = { ...options, shape, axis: 1, reduction, outputs: OUTPUTS, labelGradient: isDistribution } as const;
         const want = crossEntropyWithGradient(logits, labels, given) as unknown as Record<string, unknown>;
         using layer = new SoftmaxCrossEntropy({
           ...terms,
+          dtype,
           shape,
           axis: 1,
           reduction,
@@ -91,20 +97,20 @@ describe("random options", () => {
         if (sampleWeights) layer.sampleWeights.set(sampleWeights);
         if (mask && mask.length !== classes) layer.mask.set(mask);
         const loss = layer.forward();
-        if (reduction === "none") expectSameBits(loss as unknown as Float64Array, want.loss as Float64Array);
+        if (reduction === "none") expectSameBits(loss as unknown as Floats, want.loss as Floats);
         else expect(loss).toBe(want.loss);
-        expectSameBits(layer.backward(), want.gradient as Float64Array);
+        expectSameBits(layer.backward(), want.gradient as Floats);
         for (const name of OUTPUTS) expect(layer[name], name).toEqual(want[name]);
-        if (isDistribution) expectSameBits(layer.labelGradient, want.labelGradient as Float64Array);
+        if (isDistribution) expectSameBits(layer.labelGradient, want.labelGradient as Floats);
 
         // A layer computes probabilities that are not in its outputs when they are read; its other results stay unchanged.
         const lazyMask = mask && (mask.length === classes ? mask : (true as const));
-        using lazy = new SoftmaxCrossEntropy({ ...terms, shape, axis: 1, mask: lazyMask, outputs: ["correct"] });
+        using lazy = new SoftmaxCrossEntropy({ ...terms, dtype, shape, axis: 1, mask: lazyMask, outputs: ["correct"] });
         if (mask && mask.length !== classes) lazy.mask.set(mask);
         lazy.forward(logits, labels);
         const { correct } = lazy;
         const gradient = lazy.gradient.slice();
-        expectSameBits(lazy.probs, want.probs as Float64Array);
+        expectSameBits(lazy.probs, want.probs as Floats);
         expectSameBits(lazy.gradient, gradient);
         expect(lazy.correct).toBe(correct);
       }),

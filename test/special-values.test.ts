@@ -5,11 +5,12 @@ import { ROWS, seeded } from "../reference/data.js";
 import { positionIn } from "../reference/layout.js";
 import { crossEntropy, crossEntropyWithGradient, logSumExp, SoftmaxCrossEntropy } from "../src/index.js";
 import { CanaryArena } from "./arena.js";
-import { expectSameBits, type Results, runForward } from "./verify.js";
+import { type ArrayType, expectSameBits, type Floats, type Results, runForward } from "./verify.js";
 
 const arena = new CanaryArena();
-const LENGTHS = [2, 3, 16, 17, 20, 33];
+const LENGTHS = [2, 3, 16, 17, 33, 41, 51];
 const INNERS = [1, 3];
+const TYPES: readonly ArrayType<Floats>[] = [Float64Array, Float32Array];
 
 const ROWS_A_BATCH = 3;
 
@@ -24,28 +25,25 @@ function batchOf(row: (classes: number) => number[], place: number, classes: num
 }
 
 /** The part of each result that belongs to row r. */
-function ofRow(results: Results, r: number, classes: number, inner: number): Record<keyof Results, Float64Array> {
+function ofRow(results: Results, r: number, classes: number, inner: number): Record<keyof Results, Floats> {
   const at = positionIn(classes, inner);
-  const pick = (values: Float64Array) =>
+  const pick = (values: Floats) =>
     values.length === ROWS_A_BATCH ? values.slice(r, r + 1) : Float64Array.from({ length: classes }, (_, j) => values[at(r, j)]);
-  return Object.fromEntries(Object.entries(results).map(([name, values]) => [name, pick(values)])) as Record<keyof Results, Float64Array>;
+  return Object.fromEntries(Object.entries(results).map(([name, values]) => [name, pick(values)])) as Record<keyof Results, Floats>;
 }
 
-function forAll(
-  row: (classes: number) => number[],
-  label: number,
-  check: (got: Record<keyof Results, Float64Array>, classes: number) => void,
-) {
+function forAll(row: (classes: number) => number[], label: number, check: (got: Record<keyof Results, Floats>, classes: number) => void) {
   for (const classes of LENGTHS) {
-    for (const inner of INNERS) {
+    for (const [inner, Elements] of INNERS.flatMap((inner) => TYPES.map((Elements) => [inner, Elements] as const))) {
       for (let place = 0; place < ROWS_A_BATCH; place++) {
-        const results = runForward(arena, batchOf(row, place, classes, label), inner, 1);
+        const results = runForward(arena, batchOf(row, place, classes, label), inner, 1, Elements);
         check(ofRow(results, place, classes, inner), classes);
         const clean = runForward(
           arena,
           batchOf((n) => ROWS.uniform(seeded(n + 1), n), place, classes, label),
           inner,
           1,
+          Elements,
         );
         for (let r = 0; r < ROWS_A_BATCH; r++) {
           if (r === place) continue;

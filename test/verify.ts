@@ -187,7 +187,7 @@ export interface LossResults {
 }
 
 /** Holds the results of a loss that there are to the bounds. */
-export function verifyLoss({ outer, classes, inner, vector, options, exact: rows }: LossCase, results: Partial<LossResults>): void {
+export function verifyLoss({ outer, classes, inner, vector, options, exact: rows }: LossCase<Floats>, results: Partial<LossResults>): void {
   const at = positionIn(classes, inner);
   const { losses, lse, entropy, argmax, probs, logProbs, gradient, labelGradient, hessianProduct, hessianDiagonal } = results;
   const precision = precisionOf(losses ?? gradient ?? probs);
