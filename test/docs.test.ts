@@ -93,8 +93,8 @@ describe("README", () => {
     expect(Buffer.byteLength(readme)).toBeLessThanOrEqual(12_000);
   });
 
-  it("says early that there is Float64 only", () => {
-    expect(readme.split("\n").slice(0, 25).join("\n")).toContain("Float64 only");
+  it("says early how exact its results are, of both element types", () => {
+    expect(readme.split("\n").slice(0, 25).join("\n")).toMatch(/\*\*4 ulp\*\*[\s\S]*float32 are \*\*correctly rounded\*\*/);
   });
 
   it("names npm start and npm test first", () => {
