@@ -1,4 +1,4 @@
-// Replaces src/threads/grain.ts in tests: threads share every batch, one row at a time, and wait 0.5 s for a worker that is lost.
+// Replaces src/threads/grain.ts in tests: threads share every batch, one row at a time.
 
 export function mostThreadsOf(size: number): number {
   return 128 * size;
@@ -8,4 +8,5 @@ export function leastRowsOf(): number {
   return 1;
 }
 
-export const MOST_GRAIN_MS = 500;
+/** Shorter than in use, as tests wait for lost workers; long enough to compile a debug kernel. */
+export const MOST_GRAIN_MS = 2000;
