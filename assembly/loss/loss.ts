@@ -193,9 +193,7 @@ function lossWithOptions(plan: Plan, first: usize, end: usize, scratchPtr: usize
   else visitPairs(plan, at, first, end, scratchPtr);
 }
 
-/** A plain plan. */
-// @ts-ignore: decorator
-@inline
+/** A plain plan. A function of its own for each element type: an engine compiles the one that is called. */
 function plainLoss<T>(plan: Plan, first: usize, end: usize, scratchPtr: usize): void {
   const x = plan.logits, y = plan.indices, q = plan.targets, out = plan.exps, losses = plan.losses;
   const classes = plan.classes, inner = plan.inner, byRow = plan.upstreamByRow, up = plan.upstream, over = plan.divisor;
