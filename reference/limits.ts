@@ -1,10 +1,12 @@
 // All error bounds, in units in the last place of the exact result. Docblocks and documents quote them.
 
+import type { Precision } from "./oracle.js";
+
 export const LIMITS = {
   /** the shifted exp: the largest error over its domain is 0.588, at EXP_WITNESS */
   exp: 0.59,
   /** the shifted exp for results that are rounded to float32, in parts of the result: 2^-43.09 of the cubic, and its rounding errors */
-  roundedExp: 2 ** -43,
+  roundedExp: 2 ** -42.7,
   /** every result that is rounded to float32, in ulps of float32; the part above 1/2 times the conditions below */
   rounded: 0.50001,
   /** softmax */
@@ -27,6 +29,14 @@ export const LIMITS = {
   /** softmax backward, times (|g| + Σ|g p|) / |g − Σ g p|, and log-softmax backward, times (|g| + p |Σ g|) / |g − p Σ g| */
   backward: 4,
 } as const;
+
+/**
+ * The bound of a result, in ulps of its type, where `limit` is that of a double, a condition included. What is rounded to float32 is nearly the
+ * nearest one; the part above half an ulp grows with the condition.
+ */
+export function limitIn(precision: Precision, limit: number): number {
+  return precision === "float64" ? limit : 0.5 + (LIMITS.rounded - 0.5) * Math.max(1, limit / LIMITS.secondOrder);
+}
 
 /** The logit, and the maximum of its row, at which the shifted exp has its largest error. */
 export const EXP_WITNESS = { x: 1112.4998709956249, max: 1112.4998709956249 };

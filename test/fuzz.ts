@@ -9,27 +9,36 @@ import { LIMITS } from "../reference/limits.js";
 import { exact, exactBackward, exactLogBackward, exactRow } from "../reference/oracle.js";
 import * as library from "../src/index.js";
 import { type LossCase, lossCase, rowOf } from "./loss-cases.js";
-import { type LossResults, near, verifyLoss, within } from "./verify.js";
+import { type ArrayType, type Floats, type LossResults, near, precisionOf, verifyLoss, within } from "./verify.js";
 
-type Elements = Float64Array | Int32Array;
+type Elements = Floats | Int32Array;
 type Options = Record<string, unknown>;
 
 /** The functions, which take any arguments. */
 const FUNCTIONS = library as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
 
 const realm = createContext();
-const [OtherFloat64Array, OtherInt32Array] = ["Float64Array", "Int32Array"].map((name) => runInContext(name, realm));
 
-class Matrix extends Float64Array {
-  static get [Symbol.species](): never {
-    throw new Error("species ran");
+/** Classes of an element type: its own, that of another realm, and a subclass. */
+function classesOf(name: "Float64Array" | "Float32Array" | "Int32Array"): readonly ArrayType<Floats>[] {
+  class Matrix extends globalThis[name] {
+    static get [Symbol.species](): never {
+      throw new Error("species ran");
+    }
   }
+  return [globalThis[name], globalThis[name], Matrix, runInContext(name, realm)] as unknown as ArrayType<Floats>[];
 }
+
+const CLASSES = {
+  Float64Array: classesOf("Float64Array"),
+  Float32Array: classesOf("Float32Array"),
+  Int32Array: classesOf("Int32Array"),
+};
 
 /** Options, and names that are none. */
 const OPTION_NAMES = [
   ...["shape", "axis", "out", "reduction", "divisor", "emptyMean", "weights", "ignoreIndex", "labelSmoothing", "zLoss", "scale", "topK"],
-  ...["sampleWeights", "mask", "outputs", "accumulate", "labelGradient", "typo", "dim"],
+  ...["sampleWeights", "mask", "outputs", "accumulate", "labelGradient", "dtype", "typo", "dim"],
 ];
 
 const WRONG_NUMBERS: Readonly<Record<string, readonly number[]>> = {
@@ -125,9 +134,8 @@ class Call {
         if (buffer.byteLength > 0) structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
       });
     }
-    const isFloat = values instanceof Float64Array;
-    const constructors = isFloat ? [Float64Array, Float64Array, Matrix, OtherFloat64Array] : [Int32Array, OtherInt32Array];
-    const array = new (this.pick(constructors) as Float64ArrayConstructor)(
+    const name = values.constructor.name as keyof typeof CLASSES;
+    const array = new (this.pick(CLASSES[name]) as unknown as Float64ArrayConstructor)(
       buffer as ArrayBuffer,
       MARGIN_BYTES,
       tracksLength ? undefined : values.length,
@@ -192,10 +200,11 @@ class Call {
     return this.chance(0.05) ? new Proxy(object, {}) : object;
   }
 
-  /** A container of a tensor. A typed array needs the option `shape`, unless it is a vector. */
+  /** A container of a tensor. A typed array needs the option `shape`, unless it is a vector; nested numbers are float64. */
   container(values: Elements, shape: readonly number[]): unknown {
-    const kinds = ["typed", "ndarray"];
-    if (values.length > 0) kinds.push("nested", "rows", "strided");
+    const kinds = ["typed", "ndarray", "dims"];
+    if (values.length > 0) kinds.push("rows", "strided");
+    if (values.length > 0 && !(values instanceof Float32Array)) kinds.push("nested");
     switch (this.pick(kinds)) {
       case "typed":
         return this.typed(values);
@@ -203,6 +212,8 @@ class Call {
         const lengths = this.chance(0.2) ? Int32Array.from(shape) : shape;
         return this.withGetters({ data: this.typed(values), shape: lengths });
       }
+      case "dims":
+        return this.withGetters({ data: this.typed(values), dims: this.chance(0.2) ? shape.map(BigInt) : shape });
       case "strided":
         return this.withGetters(this.strided(values, shape));
       case "rows":
@@ -230,7 +241,7 @@ class Call {
       () => new Date(0),
       () => new DataView(new ArrayBuffer(8)),
       () => new ArrayBuffer(16),
-      () => new Float32Array(1000).fill(Number.NaN),
+      () => new Uint16Array(1000),
       () => new BigInt64Array(1000),
       () => new Proxy(new Float64Array(4), {}),
       () => revoked.proxy,
@@ -243,6 +254,7 @@ class Call {
       () => [{ valueOf: () => 1 }],
       () => ({ data: [1, 2], shape: [2] }),
       () => ({ data: new Float64Array(2), shape: [3] }),
+      () => ({ data: new Float32Array(2), dims: [3n] }),
       () => ({ data: new Float64Array(2), shape: [2], stride: [2 ** 40] }),
       () => ({ data: new Float64Array(2), shape: [2], offset: -1 }),
       () => ({ data: new Float64Array(0), shape: [2 ** 53 - 1, 2 ** 53 - 1] }),
@@ -330,7 +342,7 @@ function numbersOf(result: unknown): ArrayLike<number> {
 }
 
 /** The shape and axis of a tensor (outer, classes, inner), which may leave out axes of length 1. */
-function shapeFor(call: Call, { outer, classes, inner }: LossCase): { shape: number[]; axis: number } {
+function shapeFor(call: Call, { outer, classes, inner }: LossCase<Floats>): { shape: number[]; axis: number } {
   const before = outer === 1 && call.chance(0.5) ? [] : [outer];
   const after = inner === 1 && call.chance(0.7) ? [] : [inner];
   const shape = [...before, classes, ...after];
@@ -359,12 +371,14 @@ function backwardSize(name: string, p: readonly number[], g: readonly number[], 
   return p[j] * (Math.abs(g[j]) + g.reduce((sum, value, k) => sum + Math.abs(value * p[k]), 0));
 }
 
-function fuzzSoftmax(call: Call, drawn: LossCase): void {
+function fuzzSoftmax(call: Call, drawn: LossCase<Floats>): void {
   const { classes, inner, vector } = drawn;
+  const precision = precisionOf(vector);
+  const zeros = () => vector.map(() => 0);
   const rows = drawn.exact.length;
   const { shape, axis } = shapeFor(call, drawn);
   const at = positionIn(classes, inner);
-  const x = new Float64Array(rows * classes);
+  const x = zeros();
   for (let r = 0; r < rows; r++) {
     const row = ROWS.uniform(call.random, classes);
     for (let j = 0; j < classes; j++) x[at(r, j)] = call.chance(0.03) ? call.pick([-Infinity, Infinity, Number.NaN]) : row[j];
@@ -377,7 +391,7 @@ function fuzzSoftmax(call: Call, drawn: LossCase): void {
   const options = optionsFor(call, inputs, shape, axis);
   let out: Elements | undefined;
   if (name !== "logSumExp" && inputs.every((input) => ArrayBuffer.isView(input)) && call.chance(0.4)) {
-    out = call.typed(new Float64Array(x.length).fill(-9), true);
+    out = call.typed(zeros().fill(-9), true);
     options.out = out;
   }
   const args = [...inputs, finish(call, options)];
@@ -394,15 +408,16 @@ function fuzzSoftmax(call: Call, drawn: LossCase): void {
       const [g, p] = [vector, second].map((values) => rowOf(values, drawn, r));
       const want = name === "logSoftmaxBackward" ? exactLogBackward(p, g) : exactBackward(p, g);
       want.forEach((value, j) => {
-        near(LIMITS.backward, where(j), got[at(r, j)], { value, size: exact(backwardSize(name, p, g, j)) });
+        near(LIMITS.backward, where(j), got[at(r, j)], { value, size: exact(backwardSize(name, p, g, j)) }, precision);
       });
     } else if (row.every((value) => value < Infinity) && Math.max(...row) > -Infinity) {
       const want = exactRow(row);
-      if (name === "logSumExp") within(LIMITS.lse, where(0), got[r], want.lse, want.max);
+      if (name === "logSumExp") within(LIMITS.lse, where(0), got[r], want.lse, want.max, precision);
       else
         row.forEach((_, j) => {
           const value = name === "softmax" ? want.probs[j] : want.logProbs[j];
-          if (value) within(LIMITS[name === "softmax" ? "probs" : "logProbs"], where(j), got[at(r, j)], value);
+          const limit = LIMITS[name === "softmax" ? "probs" : "logProbs"];
+          if (value) within(limit, where(j), got[at(r, j)], value, undefined, precision);
           else expect(got[at(r, j)], where(j)).toBe(-Infinity);
         });
     } else if (name === "logSumExp") {
@@ -415,8 +430,8 @@ function fuzzSoftmax(call: Call, drawn: LossCase): void {
   }
 }
 
-function fuzzJacobian(call: Call, { classes, exact: { length: rows } }: LossCase): void {
-  const probs = Float64Array.from({ length: rows * classes }, call.random);
+function fuzzJacobian(call: Call, { classes, vector, exact: { length: rows } }: LossCase<Floats>): void {
+  const probs = vector.map(call.random);
   const shape = [rows, classes];
   const input = call.container(probs, shape);
   const args = [input, finish(call, optionsFor(call, [input], shape, -1))];
@@ -430,7 +445,7 @@ function fuzzJacobian(call: Call, { classes, exact: { length: rows } }: LossCase
     for (let i = 0; i < classes; i++) {
       for (let j = 0; j < classes; j++, k++) {
         const value = p[i].times(exact(Number(i === j)).minus(p[j]));
-        near(LIMITS.backward, `Jacobian [${r}, ${i}, ${j}]`, got[k], { value, size: value.abs() });
+        near(LIMITS.backward, `Jacobian [${r}, ${i}, ${j}]`, got[k], { value, size: value.abs() }, precisionOf(vector));
       }
     }
   }
@@ -441,7 +456,9 @@ function fuzzEmpty(call: Call): void {
   const shape = [0, ...Array.from({ length: call.below(3) }, () => call.pick([0, 1, 7, 2 ** 31, 2 ** 32, 2 ** 40, 2 ** 53 - 1]))];
   shape.sort(() => call.random() - 0.5);
   const axis = call.below(shape.length);
-  const x = call.chance(0.5) ? new Float64Array(0) : { data: new Float64Array(0), shape };
+  const data = call.pick([new Float64Array(0), new Float32Array(0)]);
+  const dtype = precisionOf(data);
+  const x = (call.chance(0.5) ? data : { data, shape }) as Float64Array;
   call.isHostile = true;
   const options = { shape, axis };
   const terms = { ...options, labelSmoothing: call.pick([0, 0.1]) };
@@ -451,9 +468,9 @@ function fuzzEmpty(call: Call): void {
     softmaxJacobian: () => library.softmaxJacobian(x, { shape }),
     crossEntropyWithGradient: () => library.crossEntropyWithGradient(x, x, terms).gradient,
     crossEntropyHvp: () => library.crossEntropyHvp(x, x, x, terms),
-    "Softmax.forward": () => new library.Softmax({ shape, axis }).forward(),
+    "Softmax.forward": () => new library.Softmax({ shape, axis, dtype }).forward(),
     "SoftmaxCrossEntropy.backward": () => {
-      const layer = new library.SoftmaxCrossEntropy({ ...terms, labels: "distribution" });
+      const layer = new library.SoftmaxCrossEntropy({ ...terms, dtype, labels: "distribution" });
       layer.forward();
       return layer.backward();
     },
@@ -464,9 +481,9 @@ function fuzzEmpty(call: Call): void {
 }
 
 /** The labels of a case in one of their containers. */
-function labelsFor(call: Call, { labels, classes, options }: LossCase, shape: readonly number[], axis: number): unknown {
-  // Numbers that are neither in a Float64Array nor nested like the logits would be indices where there is one class.
-  if (labels instanceof Float64Array) return shape.length === 1 ? call.typed(labels) : call.container(labels, shape);
+function labelsFor(call: Call, { labels, classes, options }: LossCase<Floats>, shape: readonly number[], axis: number): unknown {
+  // Numbers that are neither floating-point numbers nor nested like the logits would be indices where there is one class.
+  if (!(labels instanceof Int32Array)) return shape.length === 1 ? call.typed(labels) : call.container(labels, shape);
   const rowShape = shape.filter((_, i) => i !== (axis < 0 ? axis + shape.length : axis));
   const columnShape = shape.map((length, i) => (i === (axis < 0 ? axis + shape.length : axis) ? 1 : length));
   const types = [Int8Array, Int16Array, Int32Array, Float32Array, Float64Array, ...(options.ignoreIndex === -100 ? [] : [Uint8Array])];
@@ -484,22 +501,22 @@ function labelsFor(call: Call, { labels, classes, options }: LossCase, shape: re
 }
 
 /** True if an attack shortened distributions to one number for each row: then they are class indices. */
-function areIndicesNow(labels: unknown, { classes, exact: { length: rows } }: LossCase): boolean {
-  return classes > 1 && ArrayBuffer.isView(labels) && labels.byteLength === 8 * rows;
+function areIndicesNow(labels: unknown, { classes, vector, exact: { length: rows } }: LossCase<Floats>): boolean {
+  return classes > 1 && ArrayBuffer.isView(labels) && labels.byteLength === vector.BYTES_PER_ELEMENT * rows;
 }
 
 /** The terms of a case, as options in their containers. */
-function termsFor(call: Call, { options }: LossCase): Options {
+function termsFor(call: Call, { options }: LossCase<Floats>): Options {
   const listed = (values?: number[]) => values && call.pick<() => unknown>([() => values, () => call.typed(Float64Array.from(values))])();
   return { ...options, weights: listed(options.weights), sampleWeights: listed(options.sampleWeights) };
 }
 
 const OUTPUTS = ["losses", "lse", "entropy", "argmax", "probs", "logProbs"] as const;
 
-function fuzzLoss(call: Call, drawn: LossCase): void {
+function fuzzLoss(call: Call, drawn: LossCase<Floats>): void {
   const { logits, vector, labels } = drawn;
   const { shape, axis } = shapeFor(call, drawn);
-  const isDistribution = labels instanceof Float64Array;
+  const isDistribution = !(labels instanceof Int32Array);
   const name = call.pick(["crossEntropy", "crossEntropyWithGradient", "crossEntropyHvp", "crossEntropyHessianDiagonal"] as const);
   const inputs = (name === "crossEntropyHvp" ? [logits, vector] : [logits]).map((values) => call.container(values, shape));
   const options = optionsFor(call, inputs, shape, axis, { ...termsFor(call, drawn), reduction: "none" });
@@ -512,7 +529,12 @@ function fuzzLoss(call: Call, drawn: LossCase): void {
   if (name === "crossEntropyWithGradient") options.labelGradient = isDistribution && call.chance(0.5);
   const isFlat = inputs.every((input) => ArrayBuffer.isView(input));
   const out =
-    isFlat && name !== "crossEntropy" && call.chance(0.4) ? call.typed(new Float64Array(logits.length).fill(-9), true) : undefined;
+    isFlat && name !== "crossEntropy" && call.chance(0.4)
+      ? call.typed(
+          logits.map(() => -9),
+          true,
+        )
+      : undefined;
   if (out) options.out = out;
   const args = [inputs[0], labelsFor(call, drawn, shape, axis), ...inputs.slice(1), finish(call, options)];
   call.spoil(args);
@@ -521,18 +543,20 @@ function fuzzLoss(call: Call, drawn: LossCase): void {
   const results: Record<string, unknown> =
     name === "crossEntropyHvp" ? { hessianProduct: result } : name === "crossEntropyHessianDiagonal" ? { hessianDiagonal: result } : result;
   if (out) expect(results.gradient ?? result).toBe(out);
-  verifyLoss(drawn, resultsOf(results));
+  verifyLoss(drawn, resultsOf(drawn, results));
 }
 
-/** Results as row-major numbers. */
-function resultsOf(results: Record<string, unknown>): Partial<LossResults> {
-  return Object.fromEntries(Object.entries(results).map(([name, result]) => [name, result === undefined ? undefined : numbersOf(result)]));
+/** Results as row-major arrays of the case's type. */
+function resultsOf({ vector }: LossCase<Floats>, results: Record<string, unknown>): Partial<LossResults> {
+  const Elements = vector.constructor as ArrayType<Floats>;
+  const arrayOf = (result: unknown) => (result === undefined ? undefined : Elements.from(numbersOf(result)));
+  return Object.fromEntries(Object.entries(results).map(([name, result]) => [name, arrayOf(result)]));
 }
 
-function fuzzLossLayer(call: Call, drawn: LossCase): void {
-  const { logits, labels, options: terms } = drawn;
+function fuzzLossLayer(call: Call, drawn: LossCase<Floats>): void {
+  const { logits, labels, vector, options: terms } = drawn;
   const { shape, axis } = shapeFor(call, drawn);
-  const isDistribution = labels instanceof Float64Array;
+  const isDistribution = !(labels instanceof Int32Array);
   const { sampleWeights, mask, ...others } = terms;
   const isShared = mask?.length === drawn.classes;
   const hasViews = sampleWeights !== undefined || (mask !== undefined && !isShared);
@@ -540,6 +564,7 @@ function fuzzLossLayer(call: Call, drawn: LossCase): void {
   const options: Options = {
     ...others,
     axis,
+    dtype: precisionOf(vector),
     reduction: "none",
     outputs,
     labels: isDistribution || (terms.ignoreIndex === undefined && call.chance(0.3)) ? "distribution" : "indices",
@@ -581,12 +606,12 @@ function fuzzLossLayer(call: Call, drawn: LossCase): void {
     call.isBad = false;
     if (call.run("forward again", () => forward({ data: logits, shape }, labels)) === undefined) return;
   }
-  const upstream = call.chance(0.5) ? 1 : call.container(new Float64Array(drawn.exact.length).fill(1), [drawn.exact.length]);
+  const upstream = call.chance(0.5) ? 1 : call.container(vector.slice(0, drawn.exact.length).fill(1), [drawn.exact.length]);
   const gradient = call.run("backward", () => layer.backward(upstream as Float64Array));
   if (gradient === undefined) return;
   const results: Record<string, unknown> = { gradient, losses: layer.losses };
   for (const name of outputs) results[name] = layer[name];
-  verifyLoss(drawn, resultsOf(results));
+  verifyLoss(drawn, resultsOf(drawn, results));
 }
 
 /** One random call, or a layer with its calls. */
@@ -596,6 +621,7 @@ export function fuzz(seed: number): void {
     fuzzEmpty(call);
     return;
   }
-  const drawn = lossCase(call.random, 1 + call.below(3), 1 + call.below(5), 1 + call.below(2));
+  const Elements = call.pick([Float64Array, Float32Array]) as ArrayType<Floats>;
+  const drawn = lossCase(call.random, 1 + call.below(3), 1 + call.below(5), 1 + call.below(2), Elements);
   call.pick([fuzzSoftmax, fuzzSoftmax, fuzzJacobian, fuzzLoss, fuzzLoss, fuzzLossLayer])(call, drawn);
 }

@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import type { Rows } from "../reference/data.js";
 import type { Conditioned } from "../reference/exact-terms.js";
 import { layOut, positionIn } from "../reference/layout.js";
-import { LIMITS } from "../reference/limits.js";
+import { LIMITS, limitIn } from "../reference/limits.js";
 import {
   type Exact,
   type ExactRow,
@@ -27,14 +27,11 @@ export type Floats = Float64Array | Float32Array;
 /** The precision of results. */
 export const precisionOf = (results: unknown): Precision => (results instanceof Float32Array ? "float32" : "float64");
 
-/**
- * Fails unless `got` is within `limit` ulps, of the exact value or of `unit` where that is larger. A result that is rounded to float32 is nearly
- * the nearest one; where `limit` has a factor for a condition, the part above half an ulp has it too.
- */
+/** Fails unless `got` is within a bound of doubles, in ulps of the exact value or of `unit` where that is larger, or within what it is in float32. */
 export function within(limit: number, what: string, got: number, want: Exact, unit?: Exact, precision: Precision = "float64"): void {
-  if (precision === "float32") limit = 0.5 + (LIMITS.rounded - 0.5) * Math.max(1, limit / LIMITS.secondOrder);
+  const allowed = limitIn(precision, limit);
   const error = ulpError(got, want, unit, precision);
-  if (!(error <= limit)) expect.fail(`${what}: got ${got}, want ${want.toNumber()}, ${error} ulp off, ${limit} allowed`);
+  if (!(error <= allowed)) expect.fail(`${what}: got ${got}, want ${want.toNumber()}, ${error} ulp off, ${allowed} allowed`);
 }
 
 /** Fails unless two arrays hold the same numbers of the same type, bit for bit; fast for long ones. */
@@ -190,7 +187,7 @@ export interface LossResults {
 export function verifyLoss({ outer, classes, inner, vector, options, exact: rows }: LossCase<Floats>, results: Partial<LossResults>): void {
   const at = positionIn(classes, inner);
   const { losses, lse, entropy, argmax, probs, logProbs, gradient, labelGradient, hessianProduct, hessianDiagonal } = results;
-  const precision = precisionOf(losses ?? gradient ?? probs);
+  const precision = precisionOf(vector);
   rows.forEach((want, r) => {
     const where = (result: string, j?: number) =>
       `${result}, row ${r}${j === undefined ? "" : `, class ${j}`} of [${outer}, ${classes}, ${inner}], ${JSON.stringify(options)}`;

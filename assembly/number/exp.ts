@@ -168,7 +168,7 @@ function multiplySubtract(a: v128, b: v128, c: v128): v128 {
  * The result is a normal number; ONE for x = base and E = 0. NaN, and x = base = ±∞, give NaN. Constants: without `relative`, base is 0;
  * `indices` are 16 bytes to write to; c0 to c4 are C0 to C4.
  *
- * T is the type that results are rounded to in the end. For float32 2^-43 is enough: low parts and remainders are left out, and with
+ * T is the type that results are rounded to in the end. For float32 2^-42 is enough: low parts and remainders are left out, and with
  * s = v B/ln 2 − k, |s| <= 1/2, the last factor is d (s + c) ((s + A)² + b), which takes six operations in the place of seven; A is an integer, so
  * that s + A takes none. d is left out too: it is the same for all e_j. Without `relative` no x may be less than floor.
  *

@@ -1,4 +1,5 @@
-// Compares the shifted exp with pairs of doubles over its whole domain, on both sides of each step of its table.
+// Compares the shifted exp with pairs of doubles over its whole domain, on both sides of each step of its table; that of float32 with
+// Math.exp, at every float32.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -16,6 +17,8 @@ const constantOf = (name: string) => Number(source.match(new RegExp(`^const ${na
 
 /** The largest absolute maximum of a row whose logits are taken as they are. */
 const LARGE = constantOf("LARGE");
+/** The same where results are rounded to float32. */
+const ROUNDED_LARGE = constantOf("ROUNDED_LARGE");
 /** Logits further below the maximum are raised to this distance. */
 const DEPTH = constantOf("DEPTH");
 const BIAS = 384;
@@ -33,25 +36,27 @@ const POINTS_PER_CELL = 41;
 interface WalkKernels {
   heapBase(): number;
   expWalk(xPtr: number, maxPtr: number, outPtr: number, count: number): void;
+  roundedExpWalk(xPtr: number, maxPtr: number, outPtr: number, count: number): void;
 }
 
-/** Compiles the build under test with the entry expWalk. */
-function compile(): { kernels: WalkKernels; memory: WebAssembly.Memory } {
+/** Compiles the build under test with the entries of exp-walk.ts, and lays out logits, maxima and results. */
+function compile(batch: number): { kernels: WalkKernels; x: Float64Array; max: Float64Array; got: Float64Array } {
   const args = ["assembly/number/exp-walk.ts", "--config", "asconfig.json", "--target", process.env.BUILD as string];
   execFileSync("npx", ["asc", ...args, "--outFile", "build/exp-walk.wasm", "--textFile", "build/exp-walk.wat"], {
     cwd: fileURLToPath(root),
   });
-  const memory = new WebAssembly.Memory({ initial: 16 });
+  const memory = new WebAssembly.Memory({ initial: 64 });
   const module = new WebAssembly.Module(readFileSync(new URL("build/exp-walk.wasm", root)));
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  return { kernels: exports as unknown as WalkKernels, memory };
+  const kernels = exports as unknown as WalkKernels;
+  const start = Math.ceil(kernels.heapBase() / 16) * 16;
+  const [x, max, got] = [0, 1, 2].map((i) => new Float64Array(memory.buffer, start + i * batch * 8, batch));
+  return { kernels, x, max, got };
 }
 
 it("the shifted exp keeps its bound over its whole domain", { timeout: 1_200_000 }, () => {
-  const { kernels, memory } = compile();
   const BATCH = 4096;
-  const start = Math.ceil(kernels.heapBase() / 16) * 16;
-  const [x, max, got] = [0, 1, 2].map((i) => new Float64Array(memory.buffer, start + i * BATCH * 8, BATCH));
+  const { kernels, x, max, got } = compile(BATCH);
   const random = seeded(40);
   let filled = 0;
   let points = 0;
@@ -95,4 +100,58 @@ it("the shifted exp keeps its bound over its whole domain", { timeout: 1_200_000
   expect(worst.error).toBeLessThanOrEqual(LIMITS.exp);
   // With relaxed SIMD the witness depends on the machine.
   if (process.env.BUILD === "release") expect({ x: worst.x, max: worst.max }).toEqual(EXP_WITNESS);
+});
+
+it("the shifted exp of float32 keeps its bound at every float32", { timeout: 1_200_000 }, () => {
+  const BATCH = 2 ** 16;
+  const { kernels, x, max, got } = compile(BATCH);
+  const random = seeded(41);
+  const bits = new Uint32Array(BATCH);
+  const floats = new Float32Array(bits.buffer);
+  let points = 0;
+  let worst = 0;
+  /** Results have a constant factor: that of e^0. */
+  kernels.roundedExpWalk(x.byteOffset, max.byteOffset, got.byteOffset, 2);
+  const [first] = got;
+
+  /** Visits floats with successive bits, in a row with the maximum `top`. Math.exp is within 2^-52. */
+  const visit = (start: number, top: number) => {
+    for (let i = 0; i < BATCH; i++) bits[i] = start + i;
+    x.set(floats);
+    max.fill(top);
+    kernels.roundedExpWalk(x.byteOffset, max.byteOffset, got.byteOffset, BATCH);
+    const isRelative = Math.abs(top) > ROUNDED_LARGE;
+    const base = isRelative ? top : 0;
+    const scale = first * (isRelative ? 1 : 2 ** -Math.round(top * Math.LOG2E));
+    for (let i = 0; i < BATCH; i++) {
+      const error = Math.abs(got[i] / (Math.exp(x[i] - base) * scale) - 1);
+      // NaN too.
+      if (!(error <= worst)) worst = error;
+    }
+    points += BATCH;
+  };
+  const bitsOf = (v: number) => new Uint32Array(Float32Array.of(v).buffer)[0];
+  const DEEPEST = 104;
+
+  // Taken as they are: every logit that may lie at most DEEPEST below such a maximum.
+  for (const [from, to] of [
+    [0, ROUNDED_LARGE],
+    [-0, -ROUNDED_LARGE - DEEPEST],
+  ]) {
+    for (let start = bitsOf(from); start < bitsOf(to); start += BATCH) {
+      bits.set([start, start + BATCH - 1]);
+      const [low, high] = floats.subarray(0, 2).sort();
+      const [lowest, highest] = [Math.max(high, -ROUNDED_LARGE), Math.min(low + DEEPEST, ROUNDED_LARGE)];
+      visit(start, Math.fround(lowest + (highest - lowest) * random()));
+    }
+  }
+  // Relative to a maximum beyond: below the least of them, all differences there are.
+  for (const top of [ROUNDED_LARGE + 1, 300.25, 4099, -ROUNDED_LARGE - 2 ** -15, -1000.5]) {
+    const [from, to] = [bitsOf(top), bitsOf(top - DEEPEST)].sort((a, b) => a - b);
+    for (let start = from; start + BATCH <= to; start += BATCH) visit(start, top);
+  }
+
+  console.log(`shifted exp of float32: ${points} points, at most 2^${Math.log2(worst).toFixed(3)} of the result`);
+  expect(points).toBeGreaterThan(2 ** 31);
+  expect(worst).toBeLessThanOrEqual(LIMITS.roundedExp);
 });
