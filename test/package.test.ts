@@ -111,11 +111,11 @@ describe("the package", () => {
     expect(run(`${forbid} await import("softmax-wasm"); console.log("imported")`)).toBe("imported");
   });
 
-  // It takes 3 ms on Node 20, 11 ms when dist had 23 files.
-  it("is imported in less than 12 ms, on slow machines too", () => {
+  // It takes an eighth of it, 3 ms on a fast machine with Node 20; it took 11 ms when dist had 23 files.
+  it("is imported in less than a fifth of the time that Node takes to start", () => {
     const time = () => Number(execFileSync(process.execPath, [path("test/import.main.mjs")], { encoding: "utf8" }));
     // A busy machine makes some of the times longer, hardly all.
-    expect(Math.min(...Array.from({ length: 10 }, time))).toBeLessThan(12);
+    expect(Math.min(...Array.from({ length: 10 }, time))).toBeLessThan(0.2);
   });
 
   it("has the types first, and no type of another package or platform in them", () => {
