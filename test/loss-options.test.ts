@@ -223,6 +223,12 @@ describe("with options that change nothing", () => {
         expect(got.loss).toBe(want.loss);
         expectSameBits(got.gradient, want.gradient);
         expectSameBits(got.losses, crossEntropy(x, labels, { shape: [rows, classes], reduction: "none" }));
+        if (labels === q) continue;
+        const inFloat32 = Float32Array.from(x);
+        const roundedWant = crossEntropyWithGradient(inFloat32, y, { shape: [rows, classes], outputs: ["losses"] });
+        const rounded = crossEntropyWithGradient(inFloat32, y, { ...all, outputs: ["losses"] });
+        expectSameBits(rounded.gradient, roundedWant.gradient);
+        expectSameBits(rounded.losses, roundedWant.losses);
       }
     }
   });

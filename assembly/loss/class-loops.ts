@@ -25,22 +25,22 @@ export function sumGaps(isPair: bool, aPtr: usize, xPtr: usize, count: usize, ma
 }
 
 /**
- * Σ a (max − x) for a > 0, where max is not near the largest double. Eight terms, none of them negative, are added up in plain doubles
+ * sumGaps for a > 0, where max is not near the largest double and floor is finite or no x is −∞. Eight terms, none of them negative, are added up in plain doubles
  * before the error of an addition is kept: less than half of the operations of sumGaps.
  */
-export function sumPositiveGaps(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128): v128 {
+export function sumPositiveGaps(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128, floor: v128): v128 {
   let hi = f64x2.splat(0);
   let lo = hi;
   let n = <isize>count;
   for (; n >= 16; n -= 16, aPtr += bytesOf<f64>(16), xPtr += bytesOf<f64>(16)) {
-    const term0 = f64x2.mul(load2<f64>(aPtr), f64x2.sub(max, load2<f64>(xPtr)));
-    const term1 = f64x2.mul(load2<f64>(aPtr, 1), f64x2.sub(max, load2<f64>(xPtr, 1)));
-    const term2 = f64x2.mul(load2<f64>(aPtr, 2), f64x2.sub(max, load2<f64>(xPtr, 2)));
-    const term3 = f64x2.mul(load2<f64>(aPtr, 3), f64x2.sub(max, load2<f64>(xPtr, 3)));
-    const term4 = f64x2.mul(load2<f64>(aPtr, 4), f64x2.sub(max, load2<f64>(xPtr, 4)));
-    const term5 = f64x2.mul(load2<f64>(aPtr, 5), f64x2.sub(max, load2<f64>(xPtr, 5)));
-    const term6 = f64x2.mul(load2<f64>(aPtr, 6), f64x2.sub(max, load2<f64>(xPtr, 6)));
-    const term7 = f64x2.mul(load2<f64>(aPtr, 7), f64x2.sub(max, load2<f64>(xPtr, 7)));
+    const term0 = f64x2.mul(load2<f64>(aPtr), f64x2.sub(max, f64x2.pmax(load2<f64>(xPtr), floor)));
+    const term1 = f64x2.mul(load2<f64>(aPtr, 1), f64x2.sub(max, f64x2.pmax(load2<f64>(xPtr, 1), floor)));
+    const term2 = f64x2.mul(load2<f64>(aPtr, 2), f64x2.sub(max, f64x2.pmax(load2<f64>(xPtr, 2), floor)));
+    const term3 = f64x2.mul(load2<f64>(aPtr, 3), f64x2.sub(max, f64x2.pmax(load2<f64>(xPtr, 3), floor)));
+    const term4 = f64x2.mul(load2<f64>(aPtr, 4), f64x2.sub(max, f64x2.pmax(load2<f64>(xPtr, 4), floor)));
+    const term5 = f64x2.mul(load2<f64>(aPtr, 5), f64x2.sub(max, f64x2.pmax(load2<f64>(xPtr, 5), floor)));
+    const term6 = f64x2.mul(load2<f64>(aPtr, 6), f64x2.sub(max, f64x2.pmax(load2<f64>(xPtr, 6), floor)));
+    const term7 = f64x2.mul(load2<f64>(aPtr, 7), f64x2.sub(max, f64x2.pmax(load2<f64>(xPtr, 7), floor)));
     const half0 = f64x2.add(f64x2.add(term0, term1), f64x2.add(term2, term3));
     const half1 = f64x2.add(f64x2.add(term4, term5), f64x2.add(term6, term7));
     const term = f64x2.add(half0, half1);
@@ -51,7 +51,7 @@ export function sumPositiveGaps(isPair: bool, aPtr: usize, xPtr: usize, count: u
   for (; n > 0; n -= 2, aPtr += bytesOf<f64>(2), xPtr += bytesOf<f64>(2)) {
     const a = loadTail<f64>(aPtr, n, 0);
     const x = n > 1 ? load2<f64>(xPtr) : f64x2.replace_lane(max, 0, load1<f64>(xPtr));
-    const term = f64x2.mul(a, f64x2.sub(max, x));
+    const term = f64x2.mul(a, f64x2.sub(max, f64x2.pmax(x, floor)));
     const next = f64x2.add(hi, term);
     lo = f64x2.add(lo, twoSumError(hi, term, next));
     hi = next;

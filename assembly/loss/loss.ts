@@ -70,17 +70,21 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
   const classes = plan.classes, elementBytes = plan.elementBytes;
   const bytes = elementBytes * classes;
   const n = firstState(scratchPtr);
-  const copy = rowCopyIn(scratchPtr, classes, 0);
   const widens = elementBytes < sizeof<f64>();
-  const copies = widens || changesLogits(plan) || plan.exps == plan.logits;
+  const changes = changesLogits(plan);
+  const copies = widens || changes || plan.exps == plan.logits;
+  // e_j of float32 logits come from these; any other copy is what e_j come from.
+  const rounds = widens && !changes;
+  const copy = rowCopyIn(scratchPtr, classes, rounds ? 1 : 0);
   const targets = plan.targets;
   at.isAlone = 1;
   at.count = classes;
-  at.ePlane = rowCopyIn(scratchPtr, classes, 1);
+  at.ePlane = rowCopyIn(scratchPtr, classes, rounds ? 0 : 1);
   at.tPlane = rowCopyIn(scratchPtr, classes, 2);
   at.outPlane = rowCopyIn(scratchPtr, classes, 3);
   let next = nextReadRow(plan, first, end);
-  if (next < end && !copies) beginRows(plan.logits + next * bytes, classes, scratchPtr);
+  if (next < end && rounds) beginRows<f32>(plan.logits + next * bytes, classes, scratchPtr);
+  else if (next < end && !copies) beginRows<f64>(plan.logits + next * bytes, classes, scratchPtr);
   for (let r = first; r < end; r++) {
     if (r < next) {
       skipRow(plan, r);
@@ -104,12 +108,14 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
       if (widens || plan.scale == 1) widen(elementBytes, logits, copy, classes);
       if (plan.scale != 1) scaleTo<f64>(false, widens ? copy : logits, copy, classes, plan.scale);
       fillMasked(plan, at, copy, -Infinity);
-      beginRows(copy, classes, scratchPtr);
+      if (!rounds) beginRows<f64>(copy, classes, scratchPtr);
       at.x = copy;
     }
-    // After the last row, and where rows are copied, the row itself once more.
-    const following = copies || next == end ? at.x : plan.logits + next * bytes;
-    splitRow(at.x, at.e, following, scratchPtr);
+    // After the last row, and where e_j come from copies, the row itself once more.
+    const x = rounds ? logits : at.x;
+    const following = (copies && !rounds) || next == end ? x : plan.logits + next * bytes;
+    if (rounds) splitRow<f32>(x, at.e, following, scratchPtr);
+    else splitRow<f64>(x, at.e, following, scratchPtr);
     writeClassOutputs(plan, at, scratchPtr);
     at.v = plan.vector + offset;
     if (plan.vector && widens) {

@@ -172,8 +172,9 @@ export function readTargets(plan: Plan, at: Rows, n: Targets): void {
     // Each lane takes the sum that it would take beside any other row, so that a row's bits do not depend on its neighbour.
     const isSimple = v128.and(i64x2.splat(-<i64>plan.allTargetsPositive), f64x2.eq(gapScale(max), f64x2.splat(1)));
     let gap = zero;
-    if (v128.any_true(isSimple)) gap = sumPositiveGaps(isPair, t, x, count, max);
-    if (!i64x2.all_true(isSimple)) gap = v128.bitselect(gap, sumGaps(isPair, t, x, count, max, f64x2.splat(-Infinity)), isSimple);
+    const floor = f64x2.splat(-Infinity);
+    if (v128.any_true(isSimple)) gap = sumPositiveGaps(isPair, t, x, count, max, floor);
+    if (!i64x2.all_true(isSimple)) gap = v128.bitselect(gap, sumGaps(isPair, t, x, count, max, floor), isSimple);
     const both = f64x2.add(hi, gap);
     lo = f64x2.add(lo, twoSumError(hi, gap, both));
     hi = both;

@@ -150,17 +150,24 @@ export function forwardRows<T>(
 }
 
 /** Prepares the state for splitRow of rows of `classes` >= 4 logits, the first of which is at x. */
-export function beginRows(x: usize, classes: usize, scratchPtr: usize): void {
+// @ts-ignore: decorator
+@inline
+export function beginRows<T>(x: usize, classes: usize, scratchPtr: usize): void {
   const row = rowTaskIn(scratchPtr);
-  setBlocks<f64>(row, classes);
-  findMax<f64>(firstState(scratchPtr), x, row.firstBlock);
+  setBlocks<T>(row, classes);
+  findMax<T>(firstState(scratchPtr), x, row.firstBlock);
 }
 
-/** e_j of one row at `out`, which is not x, and the rest in the state of the row. The row at `following` comes next. */
-export function splitRow(x: usize, out: usize, following: usize, scratchPtr: usize): void {
+/**
+ * e_j of one row, and the rest in the state of the row. Those of doubles go to `out`, which is not x, those of float32 to the first copy of a row in
+ * scratch memory. The row at `following` comes next.
+ */
+// @ts-ignore: decorator
+@inline
+export function splitRow<T>(x: usize, out: usize, following: usize, scratchPtr: usize): void {
   const row = rowTaskIn(scratchPtr);
   row.x = x;
   row.out = out;
   row.following = following;
-  forwardRowAnyway<f64>(STATE, false, row, firstState(scratchPtr), scratchPtr);
+  forwardRowAnyway<T>(STATE, false, row, firstState(scratchPtr), scratchPtr);
 }
