@@ -53,6 +53,9 @@ export function javascriptCommands(node: string): Command[] {
     { name: "relaxed", title: "softmax-wasm/relaxed, resident", note: "the same by the build with relaxed SIMD", ...rest },
     { name: "plain", title: "plain JavaScript", note: "reference/plain-javascript.ts by Math.exp, its fastest form", ...rest },
     { name: "plain-exp", title: "plain JavaScript, own exp", note: "the same by bench/plain-exp.ts", ...rest },
+    { name: "resident-float32", title: "softmax-wasm, resident (float32)", note: "", ...rest },
+    { name: "copying-float32", title: "softmax-wasm, copying (float32)", note: "", ...rest },
+    { name: "plain-float32", title: "plain JavaScript (float32)", note: "", ...rest },
   ];
 }
 
@@ -64,6 +67,7 @@ export function commands(node: string, folder: string): Command[] {
     ...javascriptCommands(node),
     { name: "numpy", title: "NumPy", note: "the textbook class, float64, one thread", argv: python, cwd },
     { name: "pytorch", title: "PyTorch", note: "softmax, cross_entropy, autograd; float64 on the CPU, one thread", argv: python, cwd },
+    { name: "pytorch-float32", title: "PyTorch (float32)", note: "", argv: python, cwd },
     { name: "c", title: "C", note: `bench/native/softmax.c, gcc ${GCC_FLAGS.join(" ")}`, argv: compiledC(folder), cwd },
     ...peerCommands(node),
   ];

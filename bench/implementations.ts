@@ -6,22 +6,31 @@
 //   plain       plain-javascript.ts by Math.exp, on ordinary arrays, in the form that is the fastest for this shape on this engine
 //   plain-exp   the same by plain-exp.ts
 //
+// and `-float32` of them: the same on float32.
+//
 // Outside the time: the choice of a form, making the layer and `out`, and for `resident` copying logits and labels into the layer.
 
 import * as library from "softmax-wasm";
 import { crossEntropy, crossEntropyWithGradient, softmax } from "softmax-wasm";
 import * as relaxedLibrary from "softmax-wasm/relaxed";
-import { FORMS, type Forms } from "../reference/plain-javascript.js";
+import { type Floats, FORMS, type Forms } from "../reference/plain-javascript.js";
 import { FORMS as FORMS_BY_OWN_EXP } from "./plain-exp.js";
 import { type Implementation, lossThenGradient, shapeOf, type Task } from "./task.js";
 import { briefly } from "./timing.js";
 
-function resident(task: Task, { Softmax, SoftmaxCrossEntropy }: typeof library): Implementation | string {
-  const options = { shape: shapeOf(task.outer, task.classes, task.inner), axis: 1 };
+type Dtype = Implementation["dtype"];
+
+/** The same functions once more, so that the engine learns about them from float32 alone. */
+const { FORMS: FORMS_OF_FLOAT32 }: { FORMS: Forms } = await import(`${import.meta.resolve("../reference/plain-javascript.js")}?float32`);
+
+const inType = (dtype: Dtype, logits: Float64Array): Floats => (dtype === "float64" ? logits : Float32Array.from(logits));
+
+function resident(task: Task, { Softmax, SoftmaxCrossEntropy }: typeof library, dtype: Dtype = "float64"): Implementation | string {
+  const options = { shape: shapeOf(task.outer, task.classes, task.inner), axis: 1, dtype };
   if (task.op === "softmax") {
     const layer = new Softmax(options);
     layer.logits.set(task.logits);
-    return { dtype: "float64", run: () => layer.forward(), result: () => layer.probs };
+    return { dtype, run: () => layer.forward(), result: () => layer.probs };
   }
   if (task.op === "loss") return "no layer has the loss alone";
   const layer = new SoftmaxCrossEntropy(options);
@@ -32,7 +41,7 @@ function resident(task: Task, { Softmax, SoftmaxCrossEntropy }: typeof library):
     loss = layer.forward();
     return layer.backward();
   };
-  return { dtype: "float64", run, result: () => lossThenGradient(loss, layer.gradient) };
+  return { dtype, run, result: () => lossThenGradient(loss, layer.gradient) };
 }
 
 function relaxed(task: Task): Implementation | string {
@@ -45,20 +54,21 @@ function relaxed(task: Task): Implementation | string {
   }
 }
 
-function copying(task: Task): Implementation {
-  const { op, logits, labels } = task;
-  const options = { shape: shapeOf(task.outer, task.classes, task.inner), axis: 1 };
-  if (op === "loss") return lossOf(() => crossEntropy(logits, labels, options));
-  const out = new Float64Array(logits.length);
+function copying({ op, outer, classes, inner, logits, labels }: Task, dtype: Dtype): Implementation {
+  // A Float32Array goes where the types say Float64Array: of the two, a call has one.
+  const x = inType(dtype, logits) as Float64Array;
+  const options = { shape: shapeOf(outer, classes, inner), axis: 1 };
+  if (op === "loss") return lossOf(dtype, () => crossEntropy(x, labels, options));
+  const out = x.slice();
   const withOut = { ...options, out };
-  if (op === "softmax") return { dtype: "float64", run: () => softmax(logits, withOut), result: () => out };
-  return gradientOf(() => crossEntropyWithGradient(logits, labels, withOut).loss, out);
+  if (op === "softmax") return { dtype, run: () => softmax(x, withOut), result: () => out };
+  return gradientOf(dtype, () => crossEntropyWithGradient(x, labels, withOut).loss, out);
 }
 
-function lossOf(run: () => number): Implementation {
+function lossOf(dtype: Dtype, run: () => number): Implementation {
   let loss = 0;
   return {
-    dtype: "float64",
+    dtype,
     run: () => {
       loss = run();
       return loss;
@@ -68,8 +78,8 @@ function lossOf(run: () => number): Implementation {
 }
 
 /** `run` returns the loss and leaves the gradient in an array. */
-function gradientOf(run: () => number, gradient: Float64Array): Implementation {
-  const { dtype, run: keeping, result } = lossOf(run);
+function gradientOf(dtype: Dtype, run: () => number, gradient: Floats): Implementation {
+  const { run: keeping, result } = lossOf(dtype, run);
   return { dtype, run: keeping, result: async () => lossThenGradient((await result())[0], gradient) };
 }
 
@@ -80,28 +90,32 @@ function fastest<T extends () => unknown>(forms: readonly T[]): T {
   return forms[times.indexOf(Math.min(...times))];
 }
 
-function plain({ op, outer, classes, inner, logits, labels }: Task, forms: Forms): Implementation | string {
+function plain({ op, outer, classes, inner, logits, labels }: Task, forms: Forms, dtype: Dtype = "float64"): Implementation | string {
   if (inner > 1 && op !== "gradient") return `${op} along a strided axis is not written`;
+  const x = inType(dtype, logits);
   if (op === "loss") {
-    return lossOf(fastest(Object.values(forms.crossEntropy).map((form) => () => form(logits, labels, outer, classes))));
+    return lossOf(dtype, fastest(Object.values(forms.crossEntropy).map((form) => () => form(x, labels, outer, classes))));
   }
-  const out = new Float64Array(logits.length);
+  const out = x.slice();
   if (op === "softmax") {
-    const run = fastest(Object.values(forms.softmax).map((form) => () => form(logits, out, outer, classes)));
-    return { dtype: "float64", run, result: () => out };
+    const run = fastest(Object.values(forms.softmax).map((form) => () => form(x, out, outer, classes)));
+    return { dtype, run, result: () => out };
   }
   const runs =
     inner === 1
-      ? Object.values(forms.crossEntropyWithGradient).map((form) => () => form(logits, labels, out, outer, classes))
-      : Object.values(forms.strided).map((form) => () => form(logits, labels, out, outer, classes, inner));
-  return gradientOf(fastest(runs), out);
+      ? Object.values(forms.crossEntropyWithGradient).map((form) => () => form(x, labels, out, outer, classes))
+      : Object.values(forms.strided).map((form) => () => form(x, labels, out, outer, classes, inner));
+  return gradientOf(dtype, fastest(runs), out);
 }
 
 /** By name: an implementation of a task, or the reason why there is none. */
 export const IMPLEMENTATIONS: Readonly<Record<string, (task: Task) => Implementation | string>> = {
   resident: (task) => resident(task, library),
-  copying,
+  copying: (task) => copying(task, "float64"),
   relaxed,
   plain: (task) => plain(task, FORMS),
   "plain-exp": (task) => plain(task, FORMS_BY_OWN_EXP),
+  "resident-float32": (task) => resident(task, library, "float32"),
+  "copying-float32": (task) => copying(task, "float32"),
+  "plain-float32": (task) => plain(task, FORMS_OF_FLOAT32, "float32"),
 };

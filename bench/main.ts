@@ -32,6 +32,7 @@ async function suite(workload: Workload): Promise<Timed> {
   const reference = new Reference(workload, batch);
   const calls = workload.isTiny ? CALLS_OF_TINY : 1;
   const cases = [];
+  const dtypes = new Map<string, Time["dtype"]>();
   for (const [name, implement] of Object.entries(IMPLEMENTATIONS)) {
     const implementation = implement({ ...workload, ...batch, implementation: name });
     if (typeof implementation === "string") {
@@ -39,6 +40,7 @@ async function suite(workload: Workload): Promise<Timed> {
       continue;
     }
     const { run, result, dtype } = implementation;
+    dtypes.set(name, dtype);
     await run();
     const flaw = reference.flawOf(Float64Array.from(await result()), dtype);
     if (flaw) throw new Error(`${name}, ${workload.id}: ${flaw}`);
@@ -54,7 +56,7 @@ async function suite(workload: Workload): Promise<Timed> {
   const { results } = await b.suite(workload.id, ...cases, config, ...live);
   const times = results.map(({ name, details }): [string, Time] => {
     const nsPerLogit = Number(((details.median * 1e9) / calls / logitsOf(workload)).toPrecision(4));
-    return [name, { dtype: "float64", nsPerLogit, rounds: [nsPerLogit] }];
+    return [name, { dtype: dtypes.get(name)!, nsPerLogit, rounds: [nsPerLogit] }];
   });
   return { ...workload, bytesPerLogit: BYTES_PER_LOGIT[workload.op], times: Object.fromEntries(times) };
 }

@@ -65,6 +65,17 @@ export interface ThreadsRecord extends Provenance {
   }[];
 }
 
+/** evaluate-node-<major>.json of bench/evaluate.ts. */
+export interface EvaluateRecord extends Provenance {
+  readonly shape: readonly [rows: number, classes: number];
+  readonly rounds: number;
+  /** Of the library's first call, and the medians of later ones and of plain JavaScript. */
+  readonly seconds: { readonly first: number; readonly library: number; readonly plain: number };
+  readonly inputMB: number;
+  /** The growth of the process's peak memory in the first call. */
+  readonly besideMB: number;
+}
+
 const results = new URL("results/", import.meta.url);
 
 /** Writes a record to bench/results, as `prefix` and the major version of its Node. */

@@ -38,6 +38,7 @@ export const WORKLOADS: readonly Workload[] = [
   workload("gradient", [1024, 1000], "ImageNet"),
   workload("gradient", [256, 4099], "a prime number of classes"),
   workload("gradient", [64, 32000], "a language model"),
+  workload("gradient", [64, 151_936], "a language model with a large vocabulary"),
   workload("gradient", [8, 1_000_000], "rows beyond the caches"),
   workload("gradient", [64, 21, 64 * 64], "segmentation, the class axis in the middle"),
   workload("gradient", [1, 10], "one row, as in on-line learning"),

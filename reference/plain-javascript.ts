@@ -5,23 +5,20 @@
 // faster, measured on Node 20, 24 and 26: three passes over one row, a division in place of the reciprocal, Math.max, subarrays, several
 // accumulators, computing exp twice in place of storing it, strides in place of tiles.
 
+/** Elements of one type; all arithmetic is that of doubles. */
+export type Floats = Float64Array | Float32Array;
+
 /** x and out (rows, classes). */
-export type Softmax = (x: Float64Array, out: Float64Array, rows: number, classes: number) => void;
+export type Softmax = (x: Floats, out: Floats, rows: number, classes: number) => void;
 /** The mean loss over the rows: x (rows, classes), labels (rows). */
-export type CrossEntropy = (x: Float64Array, labels: Int32Array, rows: number, classes: number) => number;
+export type CrossEntropy = (x: Floats, labels: Int32Array, rows: number, classes: number) => number;
 /** The mean loss over the rows, and its gradient: x and gradient (rows, classes), labels (rows). */
-export type CrossEntropyWithGradient = (
-  x: Float64Array,
-  labels: Int32Array,
-  gradient: Float64Array,
-  rows: number,
-  classes: number,
-) => number;
+export type CrossEntropyWithGradient = (x: Floats, labels: Int32Array, gradient: Floats, rows: number, classes: number) => number;
 /** The mean loss along a strided axis, and its gradient: x and gradient (outer, classes, inner), labels (outer, inner). */
 export type StridedCrossEntropyWithGradient = (
-  x: Float64Array,
+  x: Floats,
   labels: Int32Array,
-  gradient: Float64Array,
+  gradient: Floats,
   outer: number,
   classes: number,
   inner: number,
@@ -43,7 +40,7 @@ export function formsBy(exp: (x: number) => number): Forms {
   // Online: one pass finds the maximum and the sum. When a larger maximum comes, which is seldom, the values stored so far are scaled. The
   // maximum itself needs no exp.
 
-  function softmaxOnline(x: Float64Array, out: Float64Array, rows: number, classes: number, first = 0): void {
+  function softmaxOnline(x: Floats, out: Floats, rows: number, classes: number, first = 0): void {
     for (let r = first, start = first * classes; r < rows; r++, start += classes) {
       const end = start + classes;
       let max = x[start];
@@ -68,7 +65,7 @@ export function formsBy(exp: (x: number) => number): Forms {
     }
   }
 
-  function crossEntropyOnline(x: Float64Array, labels: Int32Array, rows: number, classes: number, first = 0): number {
+  function crossEntropyOnline(x: Floats, labels: Int32Array, rows: number, classes: number, first = 0): number {
     let loss = 0;
     for (let r = first, start = first * classes; r < rows; r++, start += classes) {
       const end = start + classes;
@@ -88,14 +85,7 @@ export function formsBy(exp: (x: number) => number): Forms {
     return loss / rows;
   }
 
-  function withGradientOnline(
-    x: Float64Array,
-    labels: Int32Array,
-    gradient: Float64Array,
-    rows: number,
-    classes: number,
-    first = 0,
-  ): number {
+  function withGradientOnline(x: Floats, labels: Int32Array, gradient: Floats, rows: number, classes: number, first = 0): number {
     let loss = 0;
     const weight = 1 / rows;
     for (let r = first, start = first * classes; r < rows; r++, start += classes) {
@@ -128,7 +118,7 @@ export function formsBy(exp: (x: number) => number): Forms {
 
   // In pairs: three passes over two rows at once, i in one and k in the other. While one row waits for a result, the other one computes.
 
-  function softmaxInPairs(x: Float64Array, out: Float64Array, rows: number, classes: number): void {
+  function softmaxInPairs(x: Floats, out: Floats, rows: number, classes: number): void {
     for (let r = 0; r + 1 < rows; r += 2) {
       const start = r * classes;
       const end = start + classes;
@@ -158,7 +148,7 @@ export function formsBy(exp: (x: number) => number): Forms {
     if (rows % 2) softmaxOnline(x, out, rows, classes, rows - 1);
   }
 
-  function crossEntropyInPairs(x: Float64Array, labels: Int32Array, rows: number, classes: number): number {
+  function crossEntropyInPairs(x: Floats, labels: Int32Array, rows: number, classes: number): number {
     let loss = 0;
     for (let r = 0; r + 1 < rows; r += 2) {
       const start = r * classes;
@@ -181,7 +171,7 @@ export function formsBy(exp: (x: number) => number): Forms {
     return loss / rows + (rows % 2 ? crossEntropyOnline(x, labels, rows, classes, rows - 1) : 0);
   }
 
-  function withGradientInPairs(x: Float64Array, labels: Int32Array, gradient: Float64Array, rows: number, classes: number): number {
+  function withGradientInPairs(x: Floats, labels: Int32Array, gradient: Floats, rows: number, classes: number): number {
     let loss = 0;
     const weight = 1 / rows;
     for (let r = 0; r + 1 < rows; r += 2) {
@@ -224,14 +214,7 @@ export function formsBy(exp: (x: number) => number): Forms {
   const max = new Float64Array(TILE);
   const sum = new Float64Array(TILE);
 
-  function withGradientByTile(
-    x: Float64Array,
-    labels: Int32Array,
-    gradient: Float64Array,
-    outer: number,
-    classes: number,
-    inner: number,
-  ): number {
+  function withGradientByTile(x: Floats, labels: Int32Array, gradient: Floats, outer: number, classes: number, inner: number): number {
     let loss = 0;
     const weight = 1 / (outer * inner);
     for (let o = 0; o < outer; o++) {

@@ -1,4 +1,4 @@
-"""The benchmark's runner for NumPy, by the classes of a textbook, and PyTorch; float64, one thread. bench/runner-child.ts has the protocol.
+"""The benchmark's runner for NumPy, by the classes of a textbook, float64, and PyTorch; one thread. bench/runner-child.ts has the protocol.
 
 Outside the time: making the batch an array or tensor, its labels int64. Inside: all work that a new batch of logits needs.
 """
@@ -59,13 +59,13 @@ def numpy_implementation(op, shape, logits, labels):
     return runs[op], lambda results: b"".join(np.asarray(result).tobytes() for result in results)
 
 
-def pytorch_implementation(op, shape, logits, labels):
+def pytorch_implementation(op, shape, logits, labels, dtype="float64"):
     import torch
     from torch.nn.functional import cross_entropy, softmax
 
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
-    x = torch.tensor(logits, dtype=torch.float64).reshape(shape)
+    x = torch.tensor(logits, dtype=getattr(torch, dtype)).reshape(shape)
     y = torch.tensor(labels, dtype=torch.int64).reshape(shape[:1] + shape[2:])
     leaf = x.clone().requires_grad_()
 
@@ -88,7 +88,11 @@ def pytorch_implementation(op, shape, logits, labels):
     return runs[op], lambda results: b"".join(array("d", result.flatten().tolist()).tobytes() for result in results)
 
 
-IMPLEMENTATIONS = {"numpy": ("numpy", numpy_implementation), "pytorch": ("torch", pytorch_implementation)}
+IMPLEMENTATIONS = {
+    "numpy": ("numpy", "float64", numpy_implementation),
+    "pytorch": ("torch", "float64", pytorch_implementation),
+    "pytorch-float32": ("torch", "float32", lambda *task: pytorch_implementation(*task, dtype="float32")),
+}
 
 
 def time_of(run):
@@ -117,7 +121,7 @@ def main():
     name, op, outer, classes, inner, folder = sys.argv[1:]
     if name not in IMPLEMENTATIONS:
         return print(f"skip there is no {name} here")
-    module, implement = IMPLEMENTATIONS[name]
+    module, dtype, implement = IMPLEMENTATIONS[name]
     try:
         importlib.import_module(module)
     except ImportError:
@@ -131,7 +135,7 @@ def main():
     result = run()
     with open(os.path.join(folder, "result.f64"), "wb") as stream:
         stream.write(bytes_of(result if isinstance(result, tuple) else (result,)))
-    print("ready float64", flush=True)
+    print(f"ready {dtype}", flush=True)
     if sys.stdin.readline().strip() == "go":
         seconds, samples = time_of(run)
         print(f'{{"seconds": {seconds!r}, "samples": {samples}}}')
