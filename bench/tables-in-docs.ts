@@ -6,7 +6,12 @@ import { type BenchRecord, baselineOf, OP_TITLES, type OptionsRecord, type Threa
 import { number } from "./report.js";
 
 /** By the name of a table: the document that it is in, relative to the root of the project. */
-export const DOCUMENTS = { times: "docs/performance.md", costs: "docs/performance.md", threads: "docs/threads.md" } as const;
+export const DOCUMENTS = {
+  times: "docs/performance.md",
+  costs: "docs/performance.md",
+  threads: "docs/threads.md",
+  float32: "docs/numerics.md",
+} as const;
 export type TableName = keyof typeof DOCUMENTS;
 
 const markdown = (lines: readonly (readonly string[])[]) => lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");

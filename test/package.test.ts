@@ -34,6 +34,8 @@ it("the documents have the tables of the records", () => {
     const text = read(DOCUMENTS[name]);
     expect(withTable(text, name, tableOf(JSON.parse(read(`bench/results/${record}.json`)))), name).toBe(text);
   }
+  const [, table] = /<!-- float32 -->([\s\S]*)<!-- end of float32 -->/.exec(read(DOCUMENTS.float32))!;
+  expect(read("bench/accuracy/results.md")).toContain(table.trim());
 });
 
 it("every feature that the documents list has a test", () => {

@@ -91,23 +91,23 @@ const careful: Implementation = {
 const PYTHONS = ["/usr/bin/python3", "python3"];
 
 /** PyTorch, if a Python has it. */
-function pyTorch(): Implementation[] {
+export function pyTorch(precision: Implementation["precision"]): Implementation[] {
   for (const python of PYTHONS) {
     const { status, stdout } = spawnSync(python, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8" });
-    if (status === 0) return [{ ...torchOn(python), version: stdout.trim() }];
+    if (status === 0) return [{ ...torchOn(python, precision), version: stdout.trim() }];
   }
   return [];
 }
 
-function torchOn(python: string): Omit<Implementation, "version"> {
+function torchOn(python: string, precision: Implementation["precision"]): Omit<Implementation, "version"> {
   const script = fileURLToPath(new URL("torch_results.py", import.meta.url));
   return {
     name: "PyTorch",
-    calls: "`torch.softmax`, `cross_entropy`, autograd; float64 on the CPU, in Python",
-    precision: "float64",
+    calls: `\`torch.softmax\`, \`cross_entropy\`, autograd; ${precision} on the CPU, in Python`,
+    precision,
     async run(batches) {
       const words = batches.flatMap(({ rows, classes, logits, labels }) => [rows, classes, ...logits, ...labels]);
-      const { status, stdout, stderr } = spawnSync(python, [script], {
+      const { status, stdout, stderr } = spawnSync(python, [script, precision], {
         input: new Uint8Array(Float64Array.from(words).buffer),
         maxBuffer: 1 << 30,
       });
@@ -230,4 +230,4 @@ const convNetJs: Implementation = {
 };
 
 /** All implementations that are installed. */
-export const implementations = (): Implementation[] => [softmaxWasm, careful, naive, ...pyTorch(), jaxJs, convNetJs, tensorFlow];
+export const implementations = (): Implementation[] => [softmaxWasm, careful, naive, ...pyTorch("float64"), jaxJs, convNetJs, tensorFlow];

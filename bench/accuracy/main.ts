@@ -1,15 +1,18 @@
 // npm run bench:accuracy: the errors of softmax, cross-entropy and its gradient, in ulps of the exact results.
 //
-// Writes results.md and confidence.svg beside this file if PyTorch is installed. Fails and writes nothing if this library exceeds its bounds.
+// Writes results.md and confidence.svg beside this file, and the table of float32 in docs/numerics.md, if PyTorch and the packages of bench/peers
+// are installed. Fails and writes nothing if this library exceeds its bounds.
 
 import { writeFileSync } from "node:fs";
 import { battery } from "../../reference/battery.js";
 import { seeded } from "../../reference/data.js";
 import { LIMITS } from "../../reference/limits.js";
+import { writeTable } from "../tables-in-docs.js";
 import { draw, FIRST_GAP, LAST_GAP, type Point } from "./confidence-figure.js";
 import { errorOf, exactResults, judge, QUANTITIES, type Row, type RowResults, resultsOf, type Verdicts } from "./errors.js";
+import { float32Table } from "./float32.js";
 import { type Implementation, implementations, softmaxWasm } from "./implementations.js";
-import { asMarkdown, detail, type Exam, forTerminal, overview, type Score } from "./tables.js";
+import { asMarkdown, detail, type Exam, forTerminal, overview, type Score, withoutTitle } from "./tables.js";
 
 function ordinary(): Row[] {
   const random = seeded(1);
@@ -81,17 +84,18 @@ if (violations.length) {
 }
 
 const all = implementations();
-const isComplete = all.some(({ name }) => name === "PyTorch");
 const exams: Exam[] = [];
 for (const { title, rows } of EXAMS) {
   const scores: Score[] = [];
   for (const implementation of all) scores.push(...(await scoresOf(implementation, rows)));
   exams.push({ title, scores });
 }
-const tables = [overview(exams), ...exams.map(detail)];
+const float32 = await float32Table(EXAMS.map(({ title, rows }) => ({ title, rows: rounded(rows) })));
+const tables = [overview(exams), float32, ...exams.map(detail)];
 console.log(tables.map(forTerminal).join("\n"));
+const isComplete = all.some(({ name }) => name === "PyTorch") && float32.rows.some(([name]) => name.startsWith("ONNX Runtime"));
 if (!isComplete) {
-  console.log("No Python here has PyTorch: results.md and confidence.svg, which show it, stay as they are.");
+  console.log("PyTorch or the packages of bench/peers are missing: results.md and confidence.svg, which show them, stay as they are.");
   process.exit(0);
 }
 
@@ -126,3 +130,4 @@ ${all.map(({ name, version, calls }) => `| ${name} | ${version} | ${calls} |`).j
 ${tables.map(asMarkdown).join("\n\n")}
 `;
 writeFileSync(new URL("results.md", import.meta.url), report);
+writeTable("float32", withoutTitle(float32));

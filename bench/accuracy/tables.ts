@@ -97,8 +97,10 @@ export function forTerminal(table: Table): string {
   return `\n${table.title}\n${drawn}`;
 }
 
-export function asMarkdown(table: Table): string {
+export const asMarkdown = (table: Table): string => `## ${table.title}\n\n${withoutTitle(table)}`;
+
+export function withoutTitle(table: Table): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const rule = table.head.map((_, column) => (isText(table, column) ? "---" : "---:"));
-  return [`## ${table.title}`, "", line(table.head), line(rule), ...table.rows.map(line)].join("\n");
+  return [line(table.head), line(rule), ...table.rows.map(line)].join("\n");
 }
