@@ -8,6 +8,15 @@ import { expectSameBits } from "./verify.js";
 
 const random = seeded(6);
 const noise = (length: number) => Float64Array.from({ length }, () => 20 * random());
+const DTYPES = ["float64", "float32"] as const;
+const SHAPES = [
+  { outer: 1024, classes: 300, inner: 1 },
+  { outer: 16, classes: 32_000, inner: 1 },
+  { outer: 40_000, classes: 10, inner: 1 },
+  { outer: 100_000, classes: 2, inner: 1 },
+  { outer: 1, classes: 21, inner: 20_001 },
+  { outer: 3, classes: 1000, inner: 100 },
+];
 
 describe("threads", () => {
   it.each([0, -1, 1.5, 129, 10_000, Number.NaN, Infinity])("can't be %d", (threads) => {
@@ -63,36 +72,33 @@ describe("threads", () => {
     warn.mockRestore();
   });
 
-  it.each([
-    { outer: 1024, classes: 300, inner: 1 },
-    { outer: 16, classes: 32_000, inner: 1 },
-    { outer: 40_000, classes: 10, inner: 1 },
-    { outer: 100_000, classes: 2, inner: 1 },
-    { outer: 1, classes: 21, inner: 20_001 },
-    { outer: 3, classes: 1000, inner: 100 },
-  ])("change no bit at $outer×$classes×$inner", async ({ outer, classes, inner }) => {
-    const logits = noise(outer * classes * inner);
-    const upstream = noise(outer * inner);
-    const layerOf = (threads: number) => {
-      const layer = new SoftmaxCrossEntropy({ shape: [outer, classes, inner], axis: 1, threads, reduction: "none" });
-      layer.logits.set(logits);
-      layer.labels.forEach((_, r, labels) => {
-        labels[r] = (r * 7) % classes;
+  it.each(DTYPES.flatMap((dtype) => SHAPES.map((shape) => ({ dtype, ...shape }))))(
+    "change no bit of $dtype at $outer×$classes×$inner",
+    async ({ dtype, outer, classes, inner }) => {
+      const logits = noise(outer * classes * inner);
+      const factors = noise(outer * inner);
+      const upstream = dtype === "float64" ? factors : Float32Array.from(factors);
+      const layerOf = (threads: number) => {
+        const layer = new SoftmaxCrossEntropy({ shape: [outer, classes, inner], axis: 1, threads, dtype, reduction: "none" });
+        layer.logits.set(logits);
+        layer.labels.forEach((_, r, labels) => {
+          labels[r] = (r * 7) % classes;
+        });
+        return layer;
+      };
+      const [one, three] = [layerOf(1), layerOf(3)];
+      await untilHelped(three);
+      const resultsOf = (layer: typeof one) =>
+        [layer.forward(), layer.backward(), layer.probs, layer.backward(upstream)].map((result) => result.slice());
+      const expected = resultsOf(one);
+      resultsOf(three).forEach((result, i) => {
+        expectSameBits(result, expected[i]);
       });
-      return layer;
-    };
-    const [one, three] = [layerOf(1), layerOf(3)];
-    await untilHelped(three);
-    const resultsOf = (layer: SoftmaxCrossEntropy<"none">) =>
-      [layer.forward(), layer.backward(), layer.probs, layer.backward(upstream)].map((result) => result.slice());
-    const expected = resultsOf(one);
-    resultsOf(three).forEach((result, i) => {
-      expectSameBits(result, expected[i]);
-    });
-    three.dispose();
-  });
+      three.dispose();
+    },
+  );
 
-  it("give the same loss as one thread, with and without options", async () => {
+  it.each(DTYPES)("give the same loss of %s as one thread, with and without options", async (dtype) => {
     const workers = await startWorkers(4);
     const shape = [2000, 100];
     const logits = noise(200_000);
@@ -103,11 +109,11 @@ describe("threads", () => {
       { weights, labelSmoothing: 0.1, zLoss: 0.01, scale: 0.5, mask: weights.map((w) => Number(w > 1)) },
     ] as const) {
       const losses = [1, 2, 4].map((threads) => {
-        const layer = new SoftmaxCrossEntropy({ shape, threads, accumulate: true, ...options });
+        const layer = new SoftmaxCrossEntropy({ shape, threads, dtype, accumulate: true, ...options });
         layer.logits.set(logits);
         const loss = layer.forward();
         layer.backward();
-        const sum = layer.backward(2).reduce((a, b) => a + b);
+        const sum = Array.from(layer.backward(2)).reduce((a, b) => a + b);
         layer.dispose();
         return [loss, sum];
       });

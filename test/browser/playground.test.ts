@@ -332,18 +332,22 @@ describeIn("the playground", (browserHere) => {
         const [first, ...others] = Array.from(document.querySelectorAll("#measure-charts .chart"), ({ ariaLabel }) => ariaLabel ?? "");
         return !first.includes("not measured") && others.every((other) => other.includes("not measured"));
       });
-      expect(await page.$$eval('#measure-charts [aria-label="bar"] rect', (bars) => bars.length)).toBe(3);
+      expect(await page.$$eval('#measure-charts [aria-label="bar"] rect', (bars) => bars.length)).toBe(4);
       await page.waitForFunction(() => document.querySelector("#measure-progress")?.textContent?.startsWith("Done"), { timeout: 120_000 });
       expect(await textOf("#measure-progress")).toContain("All results agreed");
       const charts = await page.$$eval("#measure-charts .chart", (charts) => charts.map(({ ariaLabel }) => ariaLabel ?? ""));
       expect(charts).toHaveLength(3);
       const ratios = await page.$$eval("#measure-charts .ratio", (lines) => lines.map(({ textContent }) => textContent ?? ""));
       for (const [k, chart] of charts.entries()) {
-        const [plain, copying, resident] = [...chart.matchAll(/(?:plain|copying|resident) (\d+\.\d+)/g)].map(([, ns]) => Number(ns));
-        const [ofResident, ofCopying] = [...ratios[k].matchAll(/(\d+\.\d+)×/g)].map(([, ratio]) => Number(ratio));
+        const [plain, copying, resident, float32] = [...chart.matchAll(/(?:plain|copying|resident|float32) (\d+\.\d+)/g)].map(([, ns]) =>
+          Number(ns),
+        );
+        const [ofResident, ofCopying, ofFloat32] = [...ratios[k].matchAll(/(\d+\.\d+)×/g)].map(([, ratio]) => Number(ratio));
         expect(plain).toBeGreaterThan(0);
         expect(ofResident).toBeCloseTo(plain / resident, 0);
         expect(ofCopying).toBeCloseTo(plain / copying, 0);
+        // The times are shown with one digit fewer.
+        expect(Math.abs(ofFloat32 - plain / float32) / ofFloat32).toBeLessThan(0.1);
         expect(resident).toBeLessThan(plain);
       }
     }, 150_000);

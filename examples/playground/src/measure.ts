@@ -14,12 +14,17 @@ const WARM_UP = 3;
 const SAMPLE_MS = 12;
 const SAMPLE_STEPS = 20;
 
-const SHOWN = ["plain", "copying", "resident"] as const;
+const SHOWN = ["plain", "copying", "resident", "float32"] as const;
 type Shown = (typeof SHOWN)[number];
 /** ns per logit; undefined without a sample. */
 type Times = Partial<Record<Shown, number>>;
 
-const COLORS: Readonly<Record<Shown, string>> = { plain: "var(--plain)", copying: "var(--accent-soft)", resident: "var(--accent)" };
+const COLORS: Readonly<Record<Shown, string>> = {
+  plain: "var(--plain)",
+  copying: "var(--accent-soft)",
+  resident: "var(--accent)",
+  float32: "var(--accent)",
+};
 
 /** Resolves in the next frame, after the browser has drawn. */
 const nextFrame = () => new Promise<void>((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
@@ -29,7 +34,7 @@ function timesOf(samples: ReadonlyMap<string, readonly number[]>): Times {
   const times: Times = {};
   for (const [name, values] of samples) {
     if (values.length === 0) continue;
-    const shown = name === "copying" || name === "resident" ? name : "plain";
+    const shown = SHOWN.find((own) => own === name) ?? "plain";
     times[shown] = Math.min(times[shown] ?? Infinity, median(values));
   }
   return times;
@@ -37,9 +42,10 @@ function timesOf(samples: ReadonlyMap<string, readonly number[]>): Times {
 
 /** The speeds of the library over that of plain JavaScript. */
 function ratioText(times: Times): string {
-  const { plain, copying, resident } = times;
-  if (!plain || !copying || !resident) return "";
-  return `resident ${(plain / resident).toFixed(1)}× as fast as plain, copying ${(plain / copying).toFixed(1)}×`;
+  const { plain, copying, resident, float32 } = times;
+  if (!plain || !copying || !resident || !float32) return "";
+  const [ofResident, ofCopying, ofFloat32] = [resident, copying, float32].map((time) => (plain / time).toFixed(1));
+  return `resident ${ofResident}× as fast as plain, copying ${ofCopying}×, float32 ${ofFloat32}×`;
 }
 
 /** Times one shape round by round; `report` gets the medians after each round. */
@@ -94,7 +100,7 @@ export function startMeasure(): void {
       const text = bars.map(({ name, ns }) => `${name} ${ns === undefined ? "not measured" : short(ns)}`).join("; ");
       const plot = Plot.plot({
         width: chart.clientWidth,
-        height: isLast ? 128 : 90,
+        height: isLast ? 154 : 116,
         marginLeft: 70,
         marginRight: 52,
         marginTop: 2,
