@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../reference/limits.js";
 import { ulp } from "../reference/oracle.js";
 import { crossEntropyWithGradient, logSoftmax, logSumExp, softmax, softmaxBackward } from "../src/index.js";
 
@@ -83,6 +84,41 @@ describe("softmax", () => {
         );
         for (const value of back) expect(Math.abs(value)).toBeLessThan(1e-14);
       }),
+    );
+  });
+});
+
+describe("a result in float32", () => {
+  /** Fails unless `got` is the float32 next to `double`, or `double`, which may be 4 ulp off, is that near to a middle between neighbours. */
+  const expectRounded = (got: number, double: number) => {
+    const nearest = Math.fround(double);
+    if (got === nearest) return;
+    const middle = (got + nearest) / 2;
+    expect(Math.abs(got - nearest), `${got} and ${nearest}`).toBeLessThanOrEqual(ulp(double, "float32"));
+    expect(Math.abs(double - middle)).toBeLessThanOrEqual((LIMITS.rounded - 0.5) * ulp(double, "float32") + 4 * ulp(double));
+  };
+
+  it("is the rounded one of float64, but near a middle", () => {
+    const long = fc.array(
+      logit.map((x) => Math.fround(x / 20)),
+      { minLength: 2, maxLength: 100 },
+    );
+    fc.assert(
+      fc.property(long, fc.nat(), (row, n) => {
+        const [x, x32, label] = [Float64Array.from(row), Float32Array.from(row), n % row.length];
+        const pairs = [
+          [softmax(x32), softmax(x)],
+          [logSoftmax(x32), logSoftmax(x)],
+          [crossEntropyWithGradient(x32, label).gradient, crossEntropyWithGradient(x, label).gradient],
+        ];
+        for (const [got, doubles] of pairs) {
+          expect(got).toBeInstanceOf(Float32Array);
+          got.forEach((value, j) => {
+            expectRounded(value, doubles[j]);
+          });
+        }
+      }),
+      { numRuns: 1000 },
     );
   });
 });

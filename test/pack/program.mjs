@@ -17,8 +17,9 @@ export function digest() {
   layer.labels.set(labels);
   const loss = Float64Array.of(layer.forward());
   const { gradient } = crossEntropyWithGradient(logits, labels.subarray(0, 10), { shape, axis: 0, reduction: "sum" });
+  const float32 = crossEntropyWithGradient(Float32Array.from(logits), labels, { shape });
   let hash = 0xcbf29ce484222325n;
-  for (const result of [softmax(logits, { shape }), loss, layer.backward(), gradient]) {
+  for (const result of [softmax(logits, { shape }), loss, layer.backward(), gradient, float32.gradient]) {
     for (const byte of new Uint8Array(result.slice().buffer)) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) % 2n ** 64n;
   }
   return hash.toString(16).padStart(16, "0");
