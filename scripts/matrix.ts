@@ -1,4 +1,4 @@
-// Runs the digests on every Node, build and compiler of V8's: all must give the committed bits. `--write` commits to new ones,
+// Runs the digests on every Node and build, and the release build by each compiler of V8's: all must give the committed bits. `--write` commits to new ones,
 // those of the release build on this Node.
 
 import { execFileSync } from "node:child_process";
@@ -13,7 +13,10 @@ import { nodeOf } from "./nodes.js";
 const NODES = ["20", "22", "24", "26"];
 const BUILDS = ["release", "debug"] as const;
 /** WebAssembly as V8 runs it by default; by the baseline compiler alone, by two names; by the optimizing one alone. */
-const FLAGS = [[], ["--liftoff-only"], ["--no-wasm-tier-up"], ["--no-liftoff"]];
+const FLAGS = {
+  release: [[], ["--liftoff-only"], ["--no-wasm-tier-up"], ["--no-liftoff"]],
+  debug: [[]],
+};
 
 type Digests = Record<string, string>;
 
@@ -52,7 +55,7 @@ for (const major of options.nodes.split(",")) {
   const node = nodeOf(major);
   const [version, v8] = execFileSync(node, ["-p", "process.version + ' ' + process.versions.v8"], { encoding: "utf8" }).trim().split(" ");
   for (const [i, name] of BUILDS.entries()) {
-    for (const flags of FLAGS) {
+    for (const flags of FLAGS[name]) {
       const ways = run(node, flags, programs[i]);
       const all = Object.entries(ways).flatMap(([way, digests]) =>
         Object.entries(digests).map(([what, digest]) => ({ way, what, digest })),
