@@ -4,7 +4,9 @@
 //   --only 1000,softmax        workloads whose id contains one of these words
 //   --implementations a,b      these implementations alone
 //   --node 24                  the JavaScript implementations on another Node, from npm
-//   --record                   writes results/node-<major>.json, and for this Node results/speed.svg and the table of times
+//   --float32                  the implementations in float32, and this library in float64
+//   --record                   writes results/node-<major>.json, and for this Node results/speed.svg and the table of times; with --float32
+//                              results/float32-node-<major>.json, and for this Node the table of times of float32
 //
 // A result is verified before it is timed. The time reported is the median over the rounds; that of a round is the median of its calls.
 
@@ -19,7 +21,7 @@ import { addSkipped, type BenchRecord, logitsOf, type Skipped, type Time, type T
 import { report } from "./report.js";
 import { timeByRunner, writeBatch } from "./runner-parent.js";
 import { draw } from "./speed-figure.js";
-import { timesTable, writeTable } from "./tables-in-docs.js";
+import { timesTable, timesTableOfFloat32, writeTable } from "./tables-in-docs.js";
 import type { Implementation } from "./task.js";
 import { Reference } from "./verify.js";
 import { provenance, versions, versionsOf } from "./versions.js";
@@ -34,6 +36,7 @@ const { values: options } = parseArgs({
     only: { type: "string", default: "" },
     implementations: { type: "string" },
     node: { type: "string", default: process.versions.node.split(".")[0] },
+    float32: { type: "boolean", default: false },
     record: { type: "boolean", default: false },
   },
 });
@@ -87,7 +90,8 @@ const all = commands(node, folder);
 const wanted = options.implementations?.split(",");
 const unknown = wanted?.filter((name) => !all.some((command) => command.name === name)) ?? [];
 if (unknown.length) throw new RangeError(`--implementations expected some of ${all.map(({ name }) => name).join(", ")}, got ${unknown}`);
-const chosen = all.filter(({ name }) => wanted?.includes(name) ?? true);
+const takesPart = ({ name }: Command) => name === "resident" || /-float32$|^tfjs-wasm$|^jax-js$/.test(name);
+const chosen = all.filter((command) => wanted?.includes(command.name) ?? (!options.float32 || takesPart(command)));
 
 const skipped: Skipped[] = [];
 const workloads: Timed[] = [];
@@ -107,7 +111,10 @@ const record: BenchRecord = {
   skipped,
 };
 console.log(`\n${report(record)}`);
-if (options.record) {
+if (options.record && options.float32) {
+  writeRecord("float32-", record);
+  if (node === process.execPath) writeTable("times of float32", timesTableOfFloat32(record));
+} else if (options.record) {
   writeRecord("", record);
   if (node === process.execPath) {
     writeFigure("speed", draw(record));

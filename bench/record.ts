@@ -32,7 +32,7 @@ export interface Skipped {
   readonly workloads: string[];
 }
 
-/** node-<major>.json of bench/all.ts, suites-node-<major>.json of bench/main.ts. */
+/** node-<major>.json and float32-node-<major>.json of bench/all.ts, suites-node-<major>.json of bench/main.ts. */
 export interface BenchRecord extends Provenance {
   readonly v8: string;
   /** Of the other implementations. */
@@ -100,8 +100,12 @@ export function addSkipped(skipped: Skipped[], implementation: string, reason: s
 }
 
 /** The time of this library that others are compared with: that of the resident layer, or of the function where no layer does the op. */
-export function baselineOf({ times }: Timed): { readonly name: string; readonly nsPerLogit: number } | undefined {
-  const name = ["resident", "copying"].find((candidate) => candidate in times);
+export function baselineOf(
+  { times }: Timed,
+  dtype: Implementation["dtype"] = "float64",
+): { readonly name: string; readonly nsPerLogit: number } | undefined {
+  const suffix = dtype === "float64" ? "" : `-${dtype}`;
+  const name = ["resident", "copying"].map((own) => own + suffix).find((candidate) => candidate in times);
   return name === undefined ? undefined : { name, nsPerLogit: times[name].nsPerLogit };
 }
 

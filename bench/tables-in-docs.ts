@@ -2,12 +2,13 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type BenchRecord, baselineOf, OP_TITLES, type OptionsRecord, type ThreadsRecord, type Timed } from "./record.js";
+import { type BenchRecord, baselineOf, OP_TITLES, type OptionsRecord, type ThreadsRecord, type Time, type Timed } from "./record.js";
 import { number } from "./report.js";
 
 /** By the name of a table: the document that it is in, relative to the root of the project. */
 export const DOCUMENTS = {
   times: "docs/performance.md",
+  "times of float32": "docs/performance.md",
   costs: "docs/performance.md",
   threads: "docs/threads.md",
   float32: "docs/numerics.md",
@@ -16,38 +17,55 @@ export type TableName = keyof typeof DOCUMENTS;
 
 const markdown = (lines: readonly (readonly string[])[]) => lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 
-const COLUMNS: Readonly<Record<string, string>> = {
-  resident: "resident",
-  copying: "copying",
-  plain: "plain",
-  "plain-exp": "own exp",
-  numpy: "NumPy",
-  pytorch: "PyTorch",
-  c: "C",
+/** Of the tables of times, by element type: the columns by implementation. */
+const COLUMNS: Readonly<Record<Time["dtype"], Readonly<Record<string, string>>>> = {
+  float64: {
+    resident: "resident",
+    copying: "copying",
+    plain: "plain",
+    "plain-exp": "own exp",
+    numpy: "NumPy",
+    pytorch: "PyTorch",
+    c: "C",
+  },
+  float32: {
+    "resident-float32": "resident",
+    "copying-float32": "copying",
+    "plain-float32": "plain",
+    "pytorch-float32": "PyTorch",
+    "onnxruntime-node-float32": "ONNX Runtime, native",
+    "onnxruntime-web-float32": "ONNX Runtime, WebAssembly",
+    "tfjs-wasm": "TensorFlow.js, WebAssembly",
+    "jax-js": "jax-js",
+  },
 };
 
 /** The columns of this library. The cells of the others also say how many times its time they take. */
-const OURS = ["resident", "copying"];
+const isOurs = (name: string) => /^(resident|copying)/.test(name);
 
-function cell(name: string, workload: Timed): string {
+function cell(name: string, workload: Timed, dtype: Time["dtype"]): string {
   const time = workload.times[name]?.nsPerLogit;
   if (time === undefined) return "";
-  const baseline = baselineOf(workload);
-  const ratio = baseline && !OURS.includes(name) ? ` (${(time / baseline.nsPerLogit).toFixed(1)}×)` : "";
+  const baseline = baselineOf(workload, dtype);
+  const ratio = baseline && !isOurs(name) ? ` (${(time / baseline.nsPerLogit).toFixed(1)}×)` : "";
   return `${number(time)}${ratio}`;
 }
 
 /** ns per logit: a line a workload, a column an implementation. */
-export function timesTable({ workloads }: BenchRecord): string {
+export const timesTable = (record: BenchRecord) => timesTableOf("float64", record);
+export const timesTableOfFloat32 = (record: BenchRecord) => timesTableOf("float32", record);
+
+function timesTableOf(dtype: Time["dtype"], { workloads }: BenchRecord): string {
+  const columns = COLUMNS[dtype];
   return markdown([
-    ["", "shape", ...Object.values(COLUMNS)],
-    ["---", "---", ...Object.keys(COLUMNS).map(() => "---:")],
+    ["", "shape", ...Object.values(columns)],
+    ["---", "---", ...Object.keys(columns).map(() => "---:")],
     ...workloads
       .filter(({ isTiny }) => !isTiny)
       .map((workload) => [
         OP_TITLES[workload.op].toLowerCase(),
         workload.title,
-        ...Object.keys(COLUMNS).map((name) => cell(name, workload)),
+        ...Object.keys(columns).map((name) => cell(name, workload, dtype)),
       ]),
   ]);
 }

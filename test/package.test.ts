@@ -10,7 +10,7 @@ import { gzipSync } from "node:zlib";
 import { build, transform } from "esbuild";
 import { rollup } from "rollup";
 import { describe, expect, it } from "vitest";
-import { costsTable, DOCUMENTS, threadsTable, timesTable, withTable } from "../bench/tables-in-docs.js";
+import { costsTable, DOCUMENTS, threadsTable, timesTable, timesTableOfFloat32, withTable } from "../bench/tables-in-docs.js";
 import { publishedReadme } from "../scripts/published-readme.js";
 import { binaryOf } from "../src/wasm/text.js";
 
@@ -28,6 +28,7 @@ const run = (script: string) =>
 it("the documents have the tables of the records", () => {
   for (const [name, tableOf, record] of [
     ["times", timesTable, "node-20"],
+    ["times of float32", timesTableOfFloat32, "float32-node-20"],
     ["costs", costsTable, "options-node-20"],
     ["threads", threadsTable, "threads-node-20"],
   ] as const) {

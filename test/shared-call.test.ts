@@ -72,7 +72,9 @@ describe("workers", () => {
   it("work for layers that come and go", async () => {
     layers.push((await startWorkers(3)) as never);
     let most = 0;
-    for (let i = 0; i < 200; i++) {
+    // On a busy machine workers may come late.
+    const end = performance.now() + 30_000;
+    for (let i = 0; i < 200 || (most === 1 && performance.now() < end); i++) {
       const layer = layerOf(3);
       expectRight(layer);
       await sleep(0);

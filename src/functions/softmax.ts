@@ -79,8 +79,9 @@ function backward(
  * Probabilities p = exp(x) / Σ exp(x) along the class axis. On shifts, and what they cost: Blanchard, Higham and Higham, "Accurately
  * computing the log-sum-exp and softmax functions", IMA J. Numer. Anal. 41 (2021).
  *
- * @param x Logits of any shape with at least one axis. −∞ excludes a class; a row that holds NaN or +∞, or only −∞, gives NaN.
- * @returns p, in the kind of container that x is; each within 4 ulp.
+ * @param x Logits of any shape with at least one axis, in float64, float32 or float16. −∞ excludes a class; a row that holds NaN or +∞, or
+ * only −∞, gives NaN.
+ * @returns p, in the kind of container that x is: float64 within 4 ulp; of other logits float32, correctly rounded.
  * @throws TypeError for the wrong kind of argument or an unknown option, RangeError for shapes, axes and `out` that do not fit.
  * @example
  * softmax([1, 2, 3]); // → [0.09003, 0.24473, 0.66524]
@@ -93,7 +94,7 @@ export function softmax<T extends Tensor>(x: T, options?: OutOptions): SameAxes<
  * Log-probabilities x − log Σ exp(x) along the class axis, without cancellation.
  *
  * @param x Logits, as for {@link softmax}.
- * @returns log p, in the kind of container that x is; each within 4 ulp.
+ * @returns log p, in the kind of container that x is, as exact as {@link softmax}.
  * @throws As {@link softmax}.
  * @example
  * logSoftmax([1, 2, 3]); // → [-2.40761, -1.40761, -0.40761]

@@ -1,7 +1,6 @@
 // The streaming loop of the functions: a batch of any size passes through one small memory, chunk by chunk.
 
 import { rangeError } from "../errors.js";
-
 import { type Dtype, type ElementArray, type ElementType, elementsOf } from "../tensor/element.js";
 import { Float16Bits } from "../tensor/float16.js";
 import type { Extent, Layout } from "../tensor/shape.js";
