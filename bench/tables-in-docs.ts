@@ -29,6 +29,7 @@ const COLUMNS: Readonly<Record<Time["dtype"], Readonly<Record<string, string>>>>
     c: "C",
   },
   float32: {
+    resident: "_resident, float64_",
     "resident-float32": "resident",
     "copying-float32": "copying",
     "plain-float32": "plain",
