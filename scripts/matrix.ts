@@ -1,5 +1,5 @@
-// Runs the digests on every Node and build, and the release build by each compiler of V8's: all must give the committed bits. `--write` commits to new ones,
-// those of the release build on this Node.
+// Runs the digests on every Node and build, and the release build by each compiler of V8's: all must give the committed bits. `--write`
+// commits to new ones, those of the release build on this Node.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";

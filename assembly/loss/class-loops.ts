@@ -6,7 +6,7 @@ import { gapScale, Normalizer } from "../softmax/normalizer";
 import { reducePair, twoSumError } from "../number/two-sum";
 
 /** Σ a (max − x), where an x below floor counts as floor, and a term with a = 0 is 0 whatever x is. */
-export function sumGaps(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128, floor: v128): v128 {
+function sumGaps(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128, floor: v128): v128 {
   const zero = f64x2.splat(0);
   const scale = gapScale(max);
   const scaledMax = f64x2.mul(max, scale);
@@ -25,10 +25,10 @@ export function sumGaps(isPair: bool, aPtr: usize, xPtr: usize, count: usize, ma
 }
 
 /**
- * sumGaps for a > 0, where max is not near the largest double and floor is finite or no x is −∞. Eight terms, none of them negative, are added up in plain doubles
- * before the error of an addition is kept: less than half of the operations of sumGaps.
+ * sumGaps for a > 0, where max is not near the largest double. Eight terms, none of them negative, are added up in plain doubles before the
+ * error of an addition is kept: less than half of the operations of sumGaps.
  */
-export function sumPositiveGaps(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128, floor: v128): v128 {
+function sumPositiveGaps(isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128, floor: v128): v128 {
   let hi = f64x2.splat(0);
   let lo = hi;
   let n = <isize>count;
@@ -57,6 +57,18 @@ export function sumPositiveGaps(isPair: bool, aPtr: usize, xPtr: usize, count: u
     hi = next;
   }
   return reducePair(isPair, hi, lo);
+}
+
+/**
+ * sumGaps by the lighter loop in the lanes where it serves; `arePositive` says that all a > 0. Each lane takes the sum that it would take beside
+ * any other row, so that a row's bits do not depend on its neighbour.
+ */
+export function sumGapsLightly(arePositive: bool, isPair: bool, aPtr: usize, xPtr: usize, count: usize, max: v128, floor: v128): v128 {
+  const isSimple = v128.and(i64x2.splat(-<i64>arePositive), f64x2.eq(gapScale(max), f64x2.splat(1)));
+  let gap = f64x2.splat(0);
+  if (v128.any_true(isSimple)) gap = sumPositiveGaps(isPair, aPtr, xPtr, count, max, floor);
+  if (!i64x2.all_true(isSimple)) gap = v128.bitselect(gap, sumGaps(isPair, aPtr, xPtr, count, max, floor), isSimple);
+  return gap;
 }
 
 /** Σ e v · scale; scale is a power of 2. */

@@ -4,11 +4,11 @@
 import { expFloor } from "../number/exp";
 import { clamped, exponentOf, ORDINARY, powerOfTwo, withoutPower } from "../number/range";
 import { bytesOf, loadByRow, narrow, store1, storeByRow } from "../number/storage";
-import { gapScale, lseOf, Normalizer } from "../softmax/normalizer";
+import { lseOf, Normalizer } from "../softmax/normalizer";
 import { firstState, nextState } from "../softmax/scratch";
 import { rowOffset } from "../softmax/tile";
 import { scatterOf } from "../softmax/transpose";
-import { countBefore, findFirst, sumGaps, sumPositiveGaps, writeLabelGradient, writeLogProbs, writeProbs } from "./class-loops";
+import { countBefore, findFirst, sumGapsLightly, writeLabelGradient, writeLogProbs, writeProbs } from "./class-loops";
 import { Plan } from "./plan";
 import { counts, fillMasked, isOpen, loadAt, loadIndex, placeOf, readRows, Rows, rowWeights, secondPlaceOf, toFirstPair, toNextPair } from "./rows";
 
@@ -32,10 +32,7 @@ export function writeRowOutputs(plan: Plan, at: Rows, n: Normalizer, loss: v128)
     storeByRow(plan.lse + byRow, isAlone, v128.bitselect(lseOf<f64>(isPair, x, count, max, n.logSum), f64x2.splat(-Infinity), isRead));
   }
   if (plan.entropy) {
-    const floor = expFloor(max);
-    const isSimple = f64x2.eq(gapScale(max), f64x2.splat(1));
-    let gap = sumPositiveGaps(isPair, at.e, x, count, max, floor);
-    if (!i64x2.all_true(isSimple)) gap = v128.bitselect(gap, sumGaps(isPair, at.e, x, count, max, floor), isSimple);
+    const gap = sumGapsLightly(true, isPair, at.e, x, count, max, expFloor(max));
     const entropy = f64x2.add(f64x2.div(gap, sumHi), n.logSum);
     storeByRow(plan.entropy + byRow, isAlone, v128.and(entropy, isRead));
   }

@@ -5,7 +5,7 @@ import { bytesOf, load1, load2, loadTail, loadTwo, splat } from "../number/stora
 import { dot, reduceMax, sum } from "../number/sums";
 import { collapse, productLow, reduceAdd, splatLane, twoSumError } from "../number/two-sum";
 import { gapScale, Normalizer } from "../softmax/normalizer";
-import { findFirst, maxOf, minOf, sumGaps, sumPositiveGaps } from "./class-loops";
+import { findFirst, maxOf, minOf, sumGapsLightly } from "./class-loops";
 import { Plan } from "./plan";
 import { loadAt, loadIndex, placeOf, readRows, Rows, secondPlaceOf } from "./rows";
 
@@ -169,12 +169,7 @@ export function readTargets(plan: Plan, at: Rows, n: Targets): void {
     lo = v128.and(f64x2.div(productLow(product, aHi, aLo, gap, zero), scale), weighs);
   }
   if (t) {
-    // Each lane takes the sum that it would take beside any other row, so that a row's bits do not depend on its neighbour.
-    const isSimple = v128.and(i64x2.splat(-<i64>plan.allTargetsPositive), f64x2.eq(gapScale(max), f64x2.splat(1)));
-    let gap = zero;
-    const floor = f64x2.splat(-Infinity);
-    if (v128.any_true(isSimple)) gap = sumPositiveGaps(isPair, t, x, count, max, floor);
-    if (!i64x2.all_true(isSimple)) gap = v128.bitselect(gap, sumGaps(isPair, t, x, count, max, floor), isSimple);
+    const gap = sumGapsLightly(plan.allTargetsPositive != 0, isPair, t, x, count, max, f64x2.splat(-Infinity));
     const both = f64x2.add(hi, gap);
     lo = f64x2.add(lo, twoSumError(hi, gap, both));
     hi = both;
