@@ -8,8 +8,13 @@ const { act, Word } = workerData;
 parentPort.once("message", ({ call }) => {
   const words = new Int32Array(call);
   Atomics.add(words, Word.STARTED, 1);
-  while (!Atomics.load(words, Word.IS_OPEN));
-  Atomics.add(words, Word.ACTIVE, 1);
+  // As a worker does: ACTIVE is raised before IS_OPEN is read, so the call can't end in between.
+  for (;;) {
+    Atomics.add(words, Word.ACTIVE, 1);
+    if (Atomics.load(words, Word.IS_OPEN)) break;
+    Atomics.sub(words, Word.ACTIVE, 1);
+    Atomics.notify(words, Word.ACTIVE);
+  }
   if (act === "exit") process.exit();
   Atomics.store(words, Word.FAILED, 1);
   Atomics.sub(words, Word.ACTIVE, 1);
