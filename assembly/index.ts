@@ -38,22 +38,22 @@ export function logSumExp(
   else forward<f64>(LSE, false, xPtr, 0, 0, lsePtr, classes, inner, 0, 1, 1, first, end, scratchPtr);
 }
 
-/** out = p ⊙ (g − Σ g p), the upstream gradient g times the Jacobian of softmax at its result p. */
+/** out = scale p ⊙ (g − Σ g p), the upstream gradient g times the Jacobian of softmax(scale x) at its result p. */
 export function softmaxBackward(
-  upstreamPtr: usize, probsPtr: usize, outPtr: usize, classes: usize, inner: usize, elementBytes: usize,
+  upstreamPtr: usize, probsPtr: usize, outPtr: usize, classes: usize, inner: usize, elementBytes: usize, scale: f64,
   first: usize, end: usize, scratchPtr: usize,
 ): void {
-  if (elementBytes == sizeof<f32>()) backward<f32>(false, upstreamPtr, probsPtr, outPtr, classes, inner, first, end, scratchPtr);
-  else backward<f64>(false, upstreamPtr, probsPtr, outPtr, classes, inner, first, end, scratchPtr);
+  if (elementBytes == sizeof<f32>()) backward<f32>(false, upstreamPtr, probsPtr, outPtr, classes, inner, scale, first, end, scratchPtr);
+  else backward<f64>(false, upstreamPtr, probsPtr, outPtr, classes, inner, scale, first, end, scratchPtr);
 }
 
-/** out = g − exp(l) Σ g, the upstream gradient g times the Jacobian of log-softmax at its result l <= 0. */
+/** out = scale (g − exp(l) Σ g), the upstream gradient g times the Jacobian of log-softmax(scale x) at its result l <= 0. */
 export function logSoftmaxBackward(
-  upstreamPtr: usize, logProbsPtr: usize, outPtr: usize, classes: usize, inner: usize, elementBytes: usize,
+  upstreamPtr: usize, logProbsPtr: usize, outPtr: usize, classes: usize, inner: usize, elementBytes: usize, scale: f64,
   first: usize, end: usize, scratchPtr: usize,
 ): void {
-  if (elementBytes == sizeof<f32>()) backward<f32>(true, upstreamPtr, logProbsPtr, outPtr, classes, inner, first, end, scratchPtr);
-  else backward<f64>(true, upstreamPtr, logProbsPtr, outPtr, classes, inner, first, end, scratchPtr);
+  if (elementBytes == sizeof<f32>()) backward<f32>(true, upstreamPtr, logProbsPtr, outPtr, classes, inner, scale, first, end, scratchPtr);
+  else backward<f64>(true, upstreamPtr, logProbsPtr, outPtr, classes, inner, scale, first, end, scratchPtr);
 }
 
 /**

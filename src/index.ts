@@ -17,16 +17,18 @@ export {
   logSoftmaxBackward,
   logSumExp,
   type OutOptions,
+  type SoftmaxFunctionOptions,
   softmax,
   softmaxBackward,
   softmaxJacobian,
   softmaxJvp,
 } from "./functions/softmax.js";
-export type { SoftmaxOptions } from "./layers/layer.js";
-export { Softmax } from "./layers/softmax.js";
+export type { LayerOptions } from "./layers/layer.js";
+export type { MaskOption } from "./layers/mask.js";
+export { Softmax, type SoftmaxOptions } from "./layers/softmax.js";
 export { type ResidentLabels, SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptions } from "./layers/softmax-cross-entropy.js";
 export type { LabelKind, Labels } from "./loss/labels.js";
-export type { LossOptions, NestedBooleans } from "./loss/options.js";
+export type { LogitsOptions, LossOptions, NestedBooleans } from "./loss/options.js";
 export type { Loss, LossOutputs, Output, Outputs } from "./loss/outputs.js";
 export type { Known, LossTerms, Reduction } from "./loss/terms.js";
 export type {

@@ -23,8 +23,8 @@ const VISITS = {
 } as const;
 
 /**
- * The kernels; those that visit rows take outer before classes and inner instead of first, end and scratchPtr, and elementBytes, which is 8 by
- * default, last.
+ * The kernels; those that visit rows take outer before classes and inner instead of first, end and scratchPtr, and elementBytes and scale, which are
+ * 8 and 1 by default, last.
  */
 type TestKernels = Omit<Kernels, keyof typeof VISITS | "loss"> & Record<keyof typeof VISITS, (...args: number[]) => void>;
 
@@ -51,7 +51,7 @@ export class CanaryArena {
     const wrapped = Object.entries(VISITS).map(([name, pointers]) => {
       const kernel = kernels[name as keyof typeof VISITS] as (...args: number[]) => void;
       const inTwoParts = (...args: number[]): void => {
-        const [outer, classes, inner, elementBytes = 8] = args.splice(pointers);
+        const [outer, classes, inner, elementBytes = 8, scale = 1] = args.splice(pointers);
         const scratch = this.#scratch(zoneBytes, kernels.scratchBytes(classes, inner, PLANES, elementBytes));
         const rows = outer * inner;
         // As threads that share a batch would.
@@ -59,7 +59,8 @@ export class CanaryArena {
           [rows >> 1, rows],
           [0, rows >> 1],
         ]) {
-          kernel(...args, classes, inner, elementBytes, first, end, scratch);
+          // Kernels with two inputs take the scale of the logits.
+          kernel(...args, classes, inner, elementBytes, ...(pointers === 3 ? [scale] : []), first, end, scratch);
         }
       };
       return [name, inTwoParts];

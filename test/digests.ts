@@ -165,6 +165,9 @@ function named(prefix: string, gradient: Floats, outputs: Outputs): Results {
   return { [`${prefix}.gradient`]: gradient.slice(), ...rest, [`${prefix}.argmax`]: Float64Array.from(outputs.argmax) };
 }
 
+/** Scale and mask of softmax and its like. */
+const changesOf = (input: Input) => ({ scale: 0.75, mask: rowOptionsOf(input).mask });
+
 /** The results of the loss with options by functions. */
 function optionsByFunctions(input: Input): Results {
   const { x, indices, distributions, upstream } = input;
@@ -202,14 +205,19 @@ function optionsByLayers(input: Input, threads: number): Results {
     layer.mask.set(rows.mask);
     layer.forward();
   }
+  const { scale, mask } = changesOf(input);
+  const changed = new Softmax({ dtype, ...layoutOf(input), scale, mask: true, threads });
+  changed.logits.set(x);
+  changed.mask.set(mask);
   const results = {
+    "changed.probs": changed.forward().slice(),
     ...named("options", hard.backward(), hard),
     ...named("softOptions", soft.backward(), soft),
     "softOptions.labelGradient": soft.labelGradient.slice(),
     "smoothed.gradient": smoothed.backward().slice(),
     "smoothed.losses": smoothed.losses.slice(),
   };
-  for (const layer of [hard, soft, smoothed]) layer.dispose();
+  for (const layer of [hard, soft, smoothed, changed]) layer.dispose();
   return results;
 }
 
@@ -235,6 +243,9 @@ function byFunctions(input: Input, outFor: (x: Floats) => Floats | undefined): R
     softGradient: gradientOf(distributions),
     softmaxBackward: call(upstream, (g, out) => softmaxBackward(g, probs, { ...layout, out })),
     logSoftmaxBackward: call(upstream, (g, out) => logSoftmaxBackward(g, logProbs, { ...layout, out })),
+    "changed.probs": call(x, (logits, out) => softmax(logits, { ...layout, ...changesOf(input), out })),
+    "changed.logProbs": logSoftmax(x, { ...layout, ...changesOf(input) }),
+    "changed.lse": logSumExp(x, { ...layout, ...changesOf(input) }),
     ...optionsByFunctions(input),
   };
 }
@@ -255,6 +266,7 @@ function wholeByFunctions(input: Input): Results {
 
 const BY_ROW = new Set([
   "lse",
+  "changed.lse",
   "losses",
   "softLosses",
   "smoothed.losses",

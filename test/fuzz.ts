@@ -371,6 +371,9 @@ function backwardSize(name: string, p: readonly number[], g: readonly number[], 
   return p[j] * (Math.abs(g[j]) + g.reduce((sum, value, k) => sum + Math.abs(value * p[k]), 0));
 }
 
+/** A mask in one of its containers. */
+const maskFor = (call: Call, mask?: readonly number[]) => mask && (call.chance(0.5) ? mask.map(Boolean) : Uint8Array.from(mask));
+
 function fuzzSoftmax(call: Call, drawn: LossCase<Floats>): void {
   const { classes, inner, vector } = drawn;
   const precision = precisionOf(vector);
@@ -388,7 +391,9 @@ function fuzzSoftmax(call: Call, drawn: LossCase<Floats>): void {
   const probs = x.map((value) => 1 / (2 + Math.abs(value || 0)));
   const second = name === "logSoftmaxBackward" ? probs.map((p) => Math.log(p)) : probs;
   const inputs = (isBackward ? [vector, second] : [x]).map((values) => call.container(values, shape));
-  const options = optionsFor(call, inputs, shape, axis);
+  const { scale, mask } = drawn.options;
+  const isOpen = (r: number, j: number) => mask === undefined || mask[mask.length === classes ? j : at(r, j)] === 1;
+  const options = optionsFor(call, inputs, shape, axis, { scale, mask: maskFor(call, mask) });
   let out: Elements | undefined;
   if (name !== "logSumExp" && inputs.every((input) => ArrayBuffer.isView(input)) && call.chance(0.4)) {
     out = call.typed(zeros().fill(-9), true);
@@ -402,14 +407,22 @@ function fuzzSoftmax(call: Call, drawn: LossCase<Floats>): void {
   const got = numbersOf(result);
   expect(got.length).toBe(name === "logSumExp" ? rows : rows * classes);
   for (let r = 0; r < rows; r++) {
-    const row = rowOf(x, drawn, r);
-    const where = (j: number) => `${name}, row ${r}, class ${j} of [${shape}]`;
+    const inRow = (values: Floats, closed: number) => rowOf(values, drawn, r).map((value, j) => (isOpen(r, j) ? value : closed));
+    const row = inRow(x, -Infinity).map((value) => value * (scale ?? 1));
+    const where = (j: number) => `${name}, row ${r}, class ${j} of [${shape}], scale ${scale}, mask ${mask}`;
     if (isBackward) {
-      const [g, p] = [vector, second].map((values) => rowOf(values, drawn, r));
+      const g = inRow(vector, 0);
+      const p = inRow(second, name === "logSoftmaxBackward" ? -Infinity : 0);
       const want = name === "logSoftmaxBackward" ? exactLogBackward(p, g) : exactBackward(p, g);
+      const k = exact(scale ?? 1);
       want.forEach((value, j) => {
-        near(LIMITS.backward, where(j), got[at(r, j)], { value, size: exact(backwardSize(name, p, g, j)) }, precision);
+        const size = exact(backwardSize(name, p, g, j)).times(k);
+        near(LIMITS.backward, where(j), got[at(r, j)], { value: value.times(k), size }, precision);
       });
+    } else if (!row.some((_, j) => isOpen(r, j))) {
+      const want = name === "softmax" ? 0 : -Infinity;
+      if (name === "logSumExp") expect(got[r], where(0)).toBe(want);
+      else for (let j = 0; j < classes; j++) expect(got[at(r, j)], where(j)).toBe(want);
     } else if (row.every((value) => value < Infinity) && Math.max(...row) > -Infinity) {
       const want = exactRow(row);
       if (name === "logSumExp") within(LIMITS.lse, where(0), got[r], want.lse, want.max, precision);
@@ -424,7 +437,7 @@ function fuzzSoftmax(call: Call, drawn: LossCase<Floats>): void {
       expect(got[r], where(0)).toBe(limitOf(row));
     } else {
       row.forEach((_, j) => {
-        expect(got[at(r, j)], where(j)).toBeNaN();
+        expect(got[at(r, j)], where(j)).toBe(isOpen(r, j) ? Number.NaN : name === "softmax" ? 0 : -Infinity);
       });
     }
   }
@@ -520,10 +533,7 @@ function fuzzLoss(call: Call, drawn: LossCase<Floats>): void {
   const name = call.pick(["crossEntropy", "crossEntropyWithGradient", "crossEntropyHvp", "crossEntropyHessianDiagonal"] as const);
   const inputs = (name === "crossEntropyHvp" ? [logits, vector] : [logits]).map((values) => call.container(values, shape));
   const options = optionsFor(call, inputs, shape, axis, { ...termsFor(call, drawn), reduction: "none" });
-  if (call.chance(0.5)) {
-    const { mask } = drawn.options;
-    options.mask = mask && (call.chance(0.5) ? mask.map(Boolean) : Uint8Array.from(mask));
-  }
+  options.mask = maskFor(call, drawn.options.mask);
   const hasOutputs = name === "crossEntropy" || name === "crossEntropyWithGradient";
   if (hasOutputs) options.outputs = OUTPUTS.filter((output) => output === "losses" || call.chance(0.4));
   if (name === "crossEntropyWithGradient") options.labelGradient = isDistribution && call.chance(0.5);

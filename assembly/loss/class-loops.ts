@@ -1,7 +1,7 @@
 // Loops over the classes of a row, or of a pair of rows side by side, for the loss with options. Each takes `count` doubles, two in a
 // vector. The result of a sum or a search is by lane for a pair; for one row it is in both lanes.
 
-import { bytesOf, load1, load2, loadTail, splat, store2, storeTail } from "../number/storage";
+import { bytesOf, load1, load2, loadTail, splat, store1, store2, storeTail } from "../number/storage";
 import { gapScale, Normalizer } from "../softmax/normalizer";
 import { reducePair, twoSumError } from "../number/two-sum";
 
@@ -134,18 +134,6 @@ export function countBefore(isPair: bool, xPtr: usize, count: usize, value: v128
   return f64x2(<f64>i64x2.extract_lane(total, 0), <f64>i64x2.extract_lane(total, 1));
 }
 
-/** out = e / s. */
-export function writeProbs(ePtr: usize, outPtr: usize, count: usize, s: v128): void {
-  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<f64>(2), outPtr += bytesOf<f64>(2)) storeTail<f64>(outPtr, n, f64x2.div(loadTail<f64>(ePtr, n, 0), s));
-}
-
-/** out = x − max − logS. */
-export function writeLogProbs(xPtr: usize, outPtr: usize, count: usize, max: v128, logS: v128): void {
-  for (let n = <isize>count; n > 0; n -= 2, xPtr += bytesOf<f64>(2), outPtr += bytesOf<f64>(2)) {
-    storeTail<f64>(outPtr, n, f64x2.sub(f64x2.sub(loadTail<f64>(xPtr, n, 0), max), logS));
-  }
-}
-
 /** A weight of 1 in both lanes, for classes that have no weights. */
 const ONES: usize = memory.data<f64>([1, 1], 16);
 
@@ -208,16 +196,45 @@ export function maskLanes(ptr: usize, count: usize, mask: v128): void {
   for (let n = <isize>count; n > 0; n -= 2, ptr += bytesOf<f64>(2)) storeTail<f64>(ptr, n, v128.and(loadTail<f64>(ptr, n, 0), mask));
 }
 
-/** Elements become `value` where the mask, a byte for each, is 0. */
-export function fillWhere(ptr: usize, maskPtr: usize, count: usize, value: f64): void {
-  const values = f64x2.splat(value);
-  for (let n = <isize>count; n > 0; n -= 2, ptr += bytesOf<f64>(2), maskPtr += bytesOf<u8>(2)) {
-    const open = i64x2.replace_lane(i64x2.splat(load<u8>(maskPtr)), 1, n > 1 ? load<u8>(maskPtr, 1) : 0);
-    storeTail<f64>(ptr, n, v128.bitselect(loadTail<f64>(ptr, n, 0), values, i64x2.ne(open, i64x2.splat(0))));
+/** The mask of eight classes that take part, for elements that have none. */
+const ALL_OPEN: usize = memory.data<u8>([1, 1, 1, 1, 1, 1, 1, 1], 8);
+
+/** a scale, or `other` in the lanes that are not open. */
+// @ts-ignore: decorator
+@inline
+function scaledWhere(open: v128, a: v128, scale: v128, other: v128): v128 {
+  return v128.bitselect(f64x2.mul(a, scale), other, open);
+}
+
+/** out = a scale as doubles, or `value` where the mask, a byte for each element, is 0. Without a mask, maskPtr is 0. */
+// @ts-ignore: decorator
+@inline
+export function scaleWhere<T>(aPtr: usize, outPtr: usize, maskPtr: usize, count: usize, scale: f64, value: f64): void {
+  const scales = f64x2.splat(scale), values = f64x2.splat(value), zero = f64x2.splat(0);
+  const step = bytesOf<u8>(maskPtr ? 8 : 0);
+  if (!maskPtr) maskPtr = ALL_OPEN;
+  let n = <isize>count;
+  for (; n >= 8; n -= 8, aPtr += bytesOf<T>(8), outPtr += bytesOf<f64>(8), maskPtr += step) {
+    // From bytes to lanes of bits that are all set or all clear.
+    const open = i16x8.extend_low_i8x16_s(i8x16.ne(v128.load64_zero(maskPtr), zero));
+    const low = i32x4.extend_low_i16x8_s(open), high = i32x4.extend_high_i16x8_s(open);
+    store2<f64>(outPtr, scaledWhere(i64x2.extend_low_i32x4_s(low), load2<T>(aPtr), scales, values));
+    store2<f64>(outPtr, scaledWhere(i64x2.extend_high_i32x4_s(low), load2<T>(aPtr, 1), scales, values), 1);
+    store2<f64>(outPtr, scaledWhere(i64x2.extend_low_i32x4_s(high), load2<T>(aPtr, 2), scales, values), 2);
+    store2<f64>(outPtr, scaledWhere(i64x2.extend_high_i32x4_s(high), load2<T>(aPtr, 3), scales, values), 3);
+  }
+  for (; n > 0; n--, aPtr += bytesOf<T>(1), outPtr += bytesOf<f64>(1), maskPtr += step >> 3) {
+    store1<f64>(outPtr, load<u8>(maskPtr) ? load1<T>(aPtr) * scale : value);
   }
 }
 
-/** fillWhere for a pair in a tile: each lane has a mask, in which the next class is `step` bytes further. */
+/** scaleWhere of elements of `bytes` bytes. */
+export function scaleWhereOf(bytes: usize, aPtr: usize, outPtr: usize, maskPtr: usize, count: usize, scale: f64, value: f64): void {
+  if (bytes == sizeof<f64>()) scaleWhere<f64>(aPtr, outPtr, maskPtr, count, scale, value);
+  else scaleWhere<f32>(aPtr, outPtr, maskPtr, count, scale, value);
+}
+
+/** Elements of a pair in a tile become `value` where the mask is 0: each lane has a mask, in which the next class is `step` bytes further. */
 export function fillWhereInTile(ptr: usize, mask0: usize, mask1: usize, step: usize, classes: usize, value: f64): void {
   const values = f64x2.splat(value);
   for (const end = ptr + bytesOf<v128>(classes); ptr < end; ptr += bytesOf<v128>(1), mask0 += step, mask1 += step) {

@@ -19,16 +19,20 @@ import { firstState, isByRow, nextState, rowCopyIn, rowsIn, TILE } from "../soft
 import { LOSS, LOSS_AND_GRADIENT } from "../softmax/task";
 import { groupEnd, pairsOfGroup, rowOffset, tileBytes } from "../softmax/tile";
 import { gatherOf, scatterOf } from "../softmax/transpose";
-import { maskLanes, scaleTo } from "./class-loops";
+import { maskLanes, scaleTo, scaleWhereOf } from "./class-loops";
 import { areOrdinary, setFactor, writeDerivative } from "./derivatives";
 import { skipRow, writeClassOutputs, writeRowOutputs } from "./outputs";
 import { isPlain, Plan } from "./plan";
-import { fillMasked, readRows, Rows, rowWeights, toFirstPair, toNextPair } from "./rows";
+import { fillMasked, maskOfRow, readRows, Rows, rowWeights, toFirstPair, toNextPair } from "./rows";
 import { readTargets, sumTargets, Targets } from "./targets";
 
-/** Everything by row, and the derivative, of one row or of a pair of which e_j and the state are known. */
+/** Everything by row, and the derivative, of one row or of a pair of which e_j and the state are known. Without labels there is no loss. */
 function finishRows(plan: Plan, at: Rows, n: Targets): void {
   const zero = f64x2.splat(0);
+  if (!plan.indices && !plan.targets) {
+    writeRowOutputs(plan, at, n, zero);
+    return;
+  }
   readTargets(plan, at, n);
   const weighted = weightedLogSum(at.massHi, at.massLo, n.logSum, n.eMax, n.restHi, n.restLo);
   let loss = f64x2.add(at.gapHi, weighted);
@@ -65,6 +69,12 @@ function changesLogits(plan: Plan): bool {
   return plan.scale != 1 || plan.mask != 0;
 }
 
+/** e_j and the state of the row at x, for results of the plan's element type; its e_j go to `out`, or with float32 to the first copy of a row. */
+function splitDoubles(elementBytes: usize, x: usize, out: usize, following: usize, scratchPtr: usize): void {
+  if (elementBytes < sizeof<f64>()) splitRow<f64, f32>(x, out, following, scratchPtr);
+  else splitRow<f64, f64>(x, out, following, scratchPtr);
+}
+
 /** Rows [first, end), contiguous, one at a time. */
 function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: usize): void {
   const classes = plan.classes, elementBytes = plan.elementBytes;
@@ -73,18 +83,20 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
   const widens = elementBytes < sizeof<f64>();
   const changes = changesLogits(plan);
   const copies = widens || changes || plan.exps == plan.logits;
-  // e_j of float32 logits come from these; any other copy is what e_j come from.
-  const rounds = widens && !changes;
-  const copy = rowCopyIn(scratchPtr, classes, rounds ? 1 : 0);
+  // e_j come from the logits as they are given, or from a copy of the row.
+  const fromCopy = copies && (changes || !widens);
+  const copy = rowCopyIn(scratchPtr, classes, widens ? 1 : 0);
   const targets = plan.targets;
   at.isAlone = 1;
   at.count = classes;
-  at.ePlane = rowCopyIn(scratchPtr, classes, rounds ? 0 : 1);
+  at.ePlane = rowCopyIn(scratchPtr, classes, 0);
   at.tPlane = rowCopyIn(scratchPtr, classes, 2);
   at.outPlane = rowCopyIn(scratchPtr, classes, 3);
   let next = nextReadRow(plan, first, end);
-  if (next < end && rounds) beginRows<f32>(plan.logits + next * bytes, classes, scratchPtr);
-  else if (next < end && !copies) beginRows<f64>(plan.logits + next * bytes, classes, scratchPtr);
+  if (next < end && !fromCopy) {
+    if (widens) beginRows<f32, f32>(plan.logits + next * bytes, classes, scratchPtr);
+    else beginRows<f64, f64>(plan.logits + next * bytes, classes, scratchPtr);
+  }
   for (let r = first; r < end; r++) {
     if (r < next) {
       skipRow(plan, r);
@@ -94,7 +106,7 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
     const offset = r * bytes;
     const logits = plan.logits + offset;
     at.row = r;
-    at.x = logits;
+    at.x = copies ? copy : logits;
     at.e = widens ? at.ePlane : plan.exps + offset;
     at.t = targets;
     if (targets && !plan.targetsAreShared) {
@@ -104,18 +116,18 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
         at.t = at.tPlane;
       }
     }
-    if (copies) {
-      if (widens || plan.scale == 1) widen(elementBytes, logits, copy, classes);
-      if (plan.scale != 1) scaleTo<f64>(false, widens ? copy : logits, copy, classes, plan.scale);
-      fillMasked(plan, at, copy, -Infinity);
-      if (!rounds) beginRows<f64>(copy, classes, scratchPtr);
-      at.x = copy;
+    if (copies) scaleWhereOf(elementBytes, logits, copy, maskOfRow(plan, r), classes, plan.scale, -Infinity);
+    // After the last row, the row itself once more.
+    const following = next == end ? logits : plan.logits + next * bytes;
+    if (fromCopy) {
+      if (widens) beginRows<f64, f32>(copy, classes, scratchPtr);
+      else beginRows<f64, f64>(copy, classes, scratchPtr);
+      splitDoubles(elementBytes, copy, at.e, copy, scratchPtr);
+    } else if (widens) {
+      splitRow<f32, f32>(logits, at.e, following, scratchPtr);
+    } else {
+      splitDoubles(elementBytes, logits, at.e, following, scratchPtr);
     }
-    // After the last row, and where e_j come from copies, the row itself once more.
-    const x = rounds ? logits : at.x;
-    const following = (copies && !rounds) || next == end ? x : plan.logits + next * bytes;
-    if (rounds) splitRow<f32>(x, at.e, following, scratchPtr);
-    else splitRow<f64>(x, at.e, following, scratchPtr);
     writeClassOutputs(plan, at, scratchPtr);
     at.v = plan.vector + offset;
     if (plan.vector && widens) {

@@ -4,11 +4,12 @@
 import { expFloor } from "../number/exp";
 import { clamped, exponentOf, ORDINARY, powerOfTwo, withoutPower } from "../number/range";
 import { bytesOf, loadByRow, narrow, store1, storeByRow } from "../number/storage";
+import { divideRow, subtractRow } from "../softmax/finish";
 import { lseOf, Normalizer } from "../softmax/normalizer";
 import { firstState, nextState } from "../softmax/scratch";
 import { rowOffset } from "../softmax/tile";
 import { scatterOf } from "../softmax/transpose";
-import { countBefore, findFirst, sumGapsLightly, writeLabelGradient, writeLogProbs, writeProbs } from "./class-loops";
+import { countBefore, findFirst, sumGapsLightly, writeLabelGradient } from "./class-loops";
 import { Plan } from "./plan";
 import { counts, fillMasked, isOpen, loadAt, loadIndex, placeOf, readRows, Rows, rowWeights, secondPlaceOf, toFirstPair, toNextPair } from "./rows";
 
@@ -18,7 +19,7 @@ function storeCounts(ptr: usize, isAlone: bool, counts: v128): void {
   if (!isAlone) store<i32>(ptr + bytesOf<i32>(1), <i32>f64x2.extract_lane(counts, 1));
 }
 
-/** Outputs by row, of one row or of a pair. `loss` is s times the loss. */
+/** Outputs by row, of one row or of a pair. `loss` is s times the loss, if there are labels. */
 export function writeRowOutputs(plan: Plan, at: Rows, n: Normalizer, loss: v128): void {
   const zero = f64x2.splat(0);
   const isPair = at.isPair != 0, isAlone = at.isAlone != 0;
@@ -27,7 +28,7 @@ export function writeRowOutputs(plan: Plan, at: Rows, n: Normalizer, loss: v128)
   const weights = rowWeights(plan, at);
   const isRead = f64x2.eq(weights, weights);
 
-  storeByRow(plan.losses + byRow, isAlone, v128.and(loss, counts(weights)));
+  if (plan.losses) storeByRow(plan.losses + byRow, isAlone, v128.and(loss, counts(weights)));
   if (plan.lse) {
     storeByRow(plan.lse + byRow, isAlone, v128.bitselect(lseOf<f64>(isPair, x, count, max, n.logSum), f64x2.splat(-Infinity), isRead));
   }
@@ -58,14 +59,14 @@ const PROBS: i32 = 0;
 const LOG_PROBS: i32 = 1;
 const LABEL_GRADIENT: i32 = 2;
 
-/** Writes one output by class, of one row or of a pair, to `out`. */
-function writeClasses(output: i32, plan: Plan, at: Rows, n: Normalizer, out: usize): void {
+/** Writes one output by class, of one row or of a pair, to `out`; LABEL_GRADIENT as doubles only. */
+function writeClasses<O>(output: i32, plan: Plan, at: Rows, n: Normalizer, out: usize): void {
   const count = at.count;
   // An infinite sum in the place of an ignored row's makes p = 0 and log p = −∞.
   const isRead = readRows(plan, at);
   const ignored = f64x2.splat(Infinity);
-  if (output == PROBS) writeProbs(at.e, out, count, v128.bitselect(n.hi, ignored, isRead));
-  if (output == LOG_PROBS) writeLogProbs(at.x, out, count, n.max, v128.bitselect(n.logSum, ignored, isRead));
+  if (output == PROBS) divideRow<O>(at.e, out, count, v128.bitselect(n.hi, ignored, isRead));
+  if (output == LOG_PROBS) subtractRow<f64, O>(at.x, out, count, n.max, v128.bitselect(n.logSum, ignored, isRead));
   if (output == LABEL_GRADIENT) {
     // The gradient with respect to distributions has no factor of the scale of logits.
     const s = rowWeights(plan, at);
@@ -88,20 +89,32 @@ function valueOfNone(output: i32): f64 {
   return output == LOG_PROBS ? -Infinity : 0;
 }
 
-/** Writes one output by class, of one row or of a group, to a tensor: by way of the plane for results, unless the row's own place is doubles. */
+/**
+ * Writes one output by class, of one row or of a group, to a tensor: by way of the plane for results, or at once. A masked class has e = 0 but for
+ * the floor, which p has no digit of; where p is NaN, it is given its value here.
+ */
 function writeTensor(output: i32, plan: Plan, at: Rows, tensor: usize, scratchPtr: usize): void {
   const classes = plan.classes, inner = plan.inner, bytes = plan.elementBytes;
   let n = firstState(scratchPtr);
   const to = tensor + bytes * rowOffset(at.isPair ? at.group : at.row, classes, inner);
   if (!at.isPair) {
+    const isNumber = output != LABEL_GRADIENT && v128.any_true(f64x2.eq(n.hi, n.hi));
+    if (isNumber && bytes < sizeof<f64>()) {
+      writeClasses<f32>(output, plan, at, n, to);
+      return;
+    }
     const out = bytes == sizeof<f64>() ? to : at.outPlane;
-    writeClasses(output, plan, at, n, out);
-    if (output != LABEL_GRADIENT) fillMasked(plan, at, out, valueOfNone(output));
+    writeClasses<f64>(output, plan, at, n, out);
+    if (output != LABEL_GRADIENT && !isNumber) fillMasked(plan, at, out, valueOfNone(output));
     if (out != to) narrow(bytes, out, to, classes);
     return;
   }
-  for (toFirstPair(at); at.row < at.end; toNextPair(at), n = nextState(n)) writeClasses(output, plan, at, n, at.v);
-  if (output != LABEL_GRADIENT) fillMasked(plan, at, at.outPlane, valueOfNone(output));
+  let areNumbers = i64x2.splat(-1);
+  for (toFirstPair(at); at.row < at.end; toNextPair(at), n = nextState(n)) {
+    writeClasses<f64>(output, plan, at, n, at.v);
+    areNumbers = v128.and(areNumbers, f64x2.eq(n.hi, n.hi));
+  }
+  if (output != LABEL_GRADIENT && !i64x2.all_true(areNumbers)) fillMasked(plan, at, at.outPlane, valueOfNone(output));
   scatterOf(bytes, at.outPlane, to, at.end - at.group, classes, inner);
 }
 
@@ -125,7 +138,7 @@ function fillRow(bytes: usize, tensor: usize, row: usize, classes: usize, value:
 export function skipRow(plan: Plan, row: usize): void {
   const classes = plan.classes, bytes = plan.elementBytes;
   const byRow = bytesOf<f64>(row), counts = bytesOf<i32>(row);
-  store1<f64>(plan.losses + byRow, 0);
+  if (plan.losses) store1<f64>(plan.losses + byRow, 0);
   if (plan.lse) store1<f64>(plan.lse + byRow, -Infinity);
   if (plan.entropy) store1<f64>(plan.entropy + byRow, 0);
   if (plan.argmax) store<i32>(plan.argmax + counts, -1);

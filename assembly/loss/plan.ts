@@ -62,7 +62,7 @@ export class Plan {
   logProbs: usize;
   /** Output, tensor: g times the gradient of the loss with respect to the distribution; 0 for ignored rows. */
   labelGradient: usize;
-  /** Output by row: the loss; 0 for ignored rows. */
+  /** Output by row: the loss; 0 for ignored rows. 0 if there are no labels. */
   losses: usize;
   /** Output by row: log Σ exp; −∞ for ignored rows. */
   lse: usize;

@@ -3,7 +3,7 @@
 
 import { bytesOf, loadByRow, loadTwo } from "../number/storage";
 import { rowOffset } from "../softmax/tile";
-import { fillWhere, fillWhereInTile } from "./class-loops";
+import { fillWhereInTile, scaleWhereOf } from "./class-loops";
 import { Plan } from "./plan";
 
 @unmanaged
@@ -138,13 +138,20 @@ export function isOpen(plan: Plan, row: usize, y: usize): bool {
   return load<u8>(plan.mask + (plan.maskIsShared ? bytesOf<u8>(y) : bytesOf<u8>(rowOffset(row, plan.classes, inner) + y * inner))) != 0;
 }
 
+/** The mask of a contiguous row, or 0 if there is none. */
+// @ts-ignore: decorator
+@inline
+export function maskOfRow(plan: Plan, row: usize): usize {
+  return plan.mask ? plan.mask + (plan.maskIsShared ? 0 : bytesOf<u8>(row * plan.classes)) : 0;
+}
+
 /** Elements become `value` where their class is masked: those of one row at ptr, or of a whole group in a tile at ptr. */
 export function fillMasked(plan: Plan, at: Rows, ptr: usize, value: f64): void {
   if (!plan.mask) return;
   const classes = plan.classes, inner = plan.inner;
   const isShared = plan.maskIsShared != 0;
   if (!at.isPair) {
-    fillWhere(ptr, plan.mask + (isShared ? 0 : bytesOf<u8>(at.row * classes)), classes, value);
+    scaleWhereOf(sizeof<f64>(), ptr, ptr, maskOfRow(plan, at.row), classes, 1, value);
     return;
   }
   const step: usize = isShared ? 1 : inner;

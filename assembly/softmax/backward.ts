@@ -17,30 +17,30 @@ function weighted(p: v128, g: v128): v128 {
   return v128.and(f64x2.mul(p, g), f64x2.ne(p, f64x2.splat(0)));
 }
 
-/** Two elements of p (g − s), s = Σ g p; 0 where p = 0, whatever g is. */
+/** Two elements of k p (g − s), s = Σ g p; 0 where p = 0, whatever g is. */
 // @ts-ignore: decorator
 @inline
-function timesJacobian(p: v128, g: v128, s: v128): v128 {
-  return v128.and(f64x2.mul(p, f64x2.sub(g, s)), f64x2.ne(p, f64x2.splat(0)));
+function timesJacobian(p: v128, g: v128, s: v128, k: v128): v128 {
+  return v128.and(f64x2.mul(f64x2.mul(p, k), f64x2.sub(g, s)), f64x2.ne(p, f64x2.splat(0)));
 }
 
-/** Two elements of g − p s, s = Σ g, from log p: s p is (e · unbias0) · unbias1. */
+/** Two elements of k (g − p s), s = Σ g, from log p: s p is (e · unbias0) · unbias1. */
 // @ts-ignore: decorator
 @inline
 function timesLogJacobian(
-  logProbs: v128, g: v128, unbias0: v128, unbias1: v128,
+  logProbs: v128, g: v128, k: v128, unbias0: v128, unbias1: v128,
   round: v128, floor: v128, scale: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, scratchPtr: usize,
 ): v128 {
   // Log-probabilities are not above 0. Where others are given, the exponent of e stays in its range all the same.
   const capped = f64x2.pmin(logProbs, f64x2.splat(MAX_LOG_PROB));
   const e = shiftedExp<f64>(false, scratchPtr, capped, f64x2.splat(0), round, floor, scale, c0, c1, c2, c3, c4);
-  return f64x2.sub(g, f64x2.mul(f64x2.mul(e, unbias0), unbias1));
+  return f64x2.mul(f64x2.sub(g, f64x2.mul(f64x2.mul(e, unbias0), unbias1)), k);
 }
 
 /** One row. out may be either input. */
 // @ts-ignore: decorator
 @inline
-function backwardRow<T>(log: bool, gPtr: usize, resultPtr: usize, outPtr: usize, classes: usize, scratchPtr: usize): void {
+function backwardRow<T>(log: bool, gPtr: usize, resultPtr: usize, outPtr: usize, classes: usize, k: v128, scratchPtr: usize): void {
   const zero = f64x2.splat(0);
   const pair = log ? sum<T>(gPtr, classes, 1) : dot<T>(resultPtr, gPtr, f64x2.splat(1), zero, classes);
   const s = collapse(splatLane(pair, 0), splatLane(pair, 1));
@@ -55,8 +55,8 @@ function backwardRow<T>(log: bool, gPtr: usize, resultPtr: usize, outPtr: usize,
     storeTail<T>(
       outPtr, n,
       log
-        ? timesLogJacobian(result, g, unbias0, unbias1, round, floor, scale, c0, c1, c2, c3, c4, scratchPtr)
-        : timesJacobian(result, g, s),
+        ? timesLogJacobian(result, g, k, unbias0, unbias1, round, floor, scale, c0, c1, c2, c3, c4, scratchPtr)
+        : timesJacobian(result, g, s, k),
     );
   }
 }
@@ -64,7 +64,7 @@ function backwardRow<T>(log: bool, gPtr: usize, resultPtr: usize, outPtr: usize,
 /** A pair of rows in tiles; the result takes the place of g. */
 // @ts-ignore: decorator
 @inline
-function backwardPair(log: bool, gs: usize, results: usize, classes: usize, scratchPtr: usize): void {
+function backwardPair(log: bool, gs: usize, results: usize, classes: usize, k: v128, scratchPtr: usize): void {
   const zero = f64x2.splat(0);
   let hi = zero;
   let lo = zero;
@@ -87,25 +87,27 @@ function backwardPair(log: bool, gs: usize, results: usize, classes: usize, scra
     store2<f64>(
       gs + at,
       log
-        ? timesLogJacobian(result, g, unbias0, unbias1, round, floor, scale, c0, c1, c2, c3, c4, scratchPtr)
-        : timesJacobian(result, g, s),
+        ? timesLogJacobian(result, g, k, unbias0, unbias1, round, floor, scale, c0, c1, c2, c3, c4, scratchPtr)
+        : timesJacobian(result, g, s, k),
     );
   }
 }
 
 /**
- * Rows [first, end): out_j = p_j (g_j − Σ g p) from p, or with `log`, a constant, out_j = g_j − exp(l_j) Σ g from log-probabilities l.
- * out may be either input.
+ * Rows [first, end): out_j = k p_j (g_j − Σ g p) from p, or with `log`, a constant, out_j = k (g_j − exp(l_j) Σ g) from log-probabilities l;
+ * k is the scale of the logits. out may be either input.
  */
 // @ts-ignore: decorator
 @inline
 export function backward<T>(
-  log: bool, gPtr: usize, resultPtr: usize, outPtr: usize, classes: usize, inner: usize, first: usize, end: usize, scratchPtr: usize,
+  log: bool, gPtr: usize, resultPtr: usize, outPtr: usize, classes: usize, inner: usize, scale: f64, first: usize, end: usize,
+  scratchPtr: usize,
 ): void {
+  const k = f64x2.splat(scale);
   if (isByRow(classes, inner)) {
     for (let r = first; r < end; r++) {
       const at = bytesOf<T>(r * classes);
-      backwardRow<T>(log, gPtr + at, resultPtr + at, outPtr + at, classes, scratchPtr);
+      backwardRow<T>(log, gPtr + at, resultPtr + at, outPtr + at, classes, k, scratchPtr);
     }
     return;
   }
@@ -120,7 +122,7 @@ export function backward<T>(
     gather<T>(gPtr + at, tile, rows, classes, inner);
     gather<T>(resultPtr + at, second, rows, classes, inner);
     for (let r: usize = 0, g = tile, result = second; r < rows; r += 2, g += pairBytes, result += pairBytes) {
-      backwardPair(log, g, result, classes, scratchPtr);
+      backwardPair(log, g, result, classes, k, scratchPtr);
     }
     scatter<T>(tile, outPtr + at, rows, classes, inner);
   }

@@ -40,51 +40,51 @@ function blockOf<T>(left: usize, block: usize): usize {
 }
 
 /**
- * One row of `classes` >= 4 logits, the first block of which has the maximum n.nextMax, by lane. With `whole`, logits are taken relative to
- * the row's maximum. Otherwise base = 0, and the result is false where that does not serve for the row's maximum: then the row has to be
- * taken once more, and the call has written to nothing but scratch memory and an out that is not x.
+ * One row of `classes` >= 4 logits of the type X, for results that become T in the end; the first block has the maximum n.nextMax, by lane.
+ * With `whole`, logits are taken relative to the row's maximum. Otherwise base = 0, and the result is false where that does not serve for the
+ * row's maximum: then the row has to be taken once more, and the call has written to nothing but scratch memory and an out that is not x.
  */
-function forwardRow<T>(task: i32, distribution: bool, whole: bool, row: RowTask, n: Targets, scratchPtr: usize): bool {
+function forwardRow<X, T>(task: i32, distribution: bool, whole: bool, row: RowTask, n: Targets, scratchPtr: usize): bool {
   const xPtr = row.x, outPtr = row.out, classes = row.classes, block = row.block;
   const stores = isRounded<T>() || task == PROBS || task == LOSS_AND_GRADIENT || task == STATE;
   const ePtr = isRounded<T>() ? rowCopyIn(scratchPtr, classes, 0) : outPtr;
-  const max = whole ? reduceMax<T>(xPtr, classes) : maxOfLanes(n.nextMax);
+  const max = whole ? reduceMax<X>(xPtr, classes) : maxOfLanes(n.nextMax);
   begin(n, max, whole ? max : f64x2.splat(0));
   // The maximum of all blocks, where it is needed before they are visited: for the gap, and where there is no way back. That of a block
   // between lies between this one and the first one's.
   let rowMax = max;
-  if (!whole && classes > row.firstBlock && (distribution || (stores && xPtr == ePtr))) rowMax = reduceMax<T>(xPtr, classes);
+  if (!whole && classes > row.firstBlock && (distribution || (stores && xPtr == ePtr))) rowMax = reduceMax<X>(xPtr, classes);
   if (!whole && (v128.any_true(isLarge<T>(max)) || isOutOfReach<T>(n, rowMax))) return false;
 
   // The labels' side, while x is still there.
   if (needsLabels(task)) {
-    if (distribution) readDistribution<T>(n, row.labels, xPtr, classes, rowMax);
-    else readIndex<T>(n, row.labels, xPtr, classes);
+    if (distribution) readDistribution<X>(n, row.labels, xPtr, classes, rowMax);
+    else readIndex<X>(n, row.labels, xPtr, classes);
   }
 
   for (let at: usize = 0; at < classes; ) {
     const count = blockOf<T>(classes - at, block);
     const end = at + count;
-    const next = end < classes ? xPtr + bytesOf<T>(end) : row.following;
+    const next = end < classes ? xPtr + bytesOf<X>(end) : row.following;
     const nextCount = end < classes ? blockOf<T>(classes - end, block) : row.firstBlock;
     if (!whole && at) {
       const raised = f64x2.pmax(n.max, maxOfLanes(n.nextMax));
       if (isOutOfReach<T>(n, raised)) return false;
       raise(n, raised);
     }
-    const x = xPtr + bytesOf<T>(at);
+    const x = xPtr + bytesOf<X>(at);
     const out = ePtr + bytesOf<f64>(at);
     let part: v128;
     if (isRounded<T>()) {
       part = whole
-        ? storeRoundedRelativeExps(n, x, out, count, next, nextCount, scratchPtr)
-        : storeRoundedExps(n, x, out, count, next, nextCount, scratchPtr);
+        ? storeRoundedRelativeExps<X>(n, x, out, count, next, nextCount, scratchPtr)
+        : storeRoundedExps<X>(n, x, out, count, next, nextCount, scratchPtr);
     } else if (whole) {
       part = stores
-        ? storeRelativeExps<T>(n, x, out, count, next, nextCount, scratchPtr)
-        : sumRelativeExps<T>(n, x, count, next, nextCount, scratchPtr);
+        ? storeRelativeExps<X>(n, x, out, count, next, nextCount, scratchPtr)
+        : sumRelativeExps<X>(n, x, count, next, nextCount, scratchPtr);
     } else {
-      part = stores ? storeExps<T>(n, x, out, count, next, nextCount, scratchPtr) : sumExps<T>(n, x, count, next, nextCount, scratchPtr);
+      part = stores ? storeExps<X>(n, x, out, count, next, nextCount, scratchPtr) : sumExps<X>(n, x, count, next, nextCount, scratchPtr);
     }
     add(n, part);
     at = end;
@@ -96,7 +96,7 @@ function forwardRow<T>(task: i32, distribution: bool, whole: bool, row: RowTask,
     );
   }
   if (needsLabels(task) && !distribution) n.gap = f64x2.sub(n.max, n.gap);
-  finish<T, T>(
+  finish<X, T>(
     task, distribution, false, n, xPtr, ePtr, stores, outPtr, row.labels, row.result,
     true, classes, leastRest<T>(block), row.gHi, row.gLo, scratchPtr,
   );
@@ -106,8 +106,8 @@ function forwardRow<T>(task: i32, distribution: bool, whole: bool, row: RowTask,
 /** forwardRow, and once more relative to the row's maximum where that is needed. */
 // @ts-ignore: decorator
 @inline
-function forwardRowAnyway<T>(task: i32, distribution: bool, row: RowTask, n: Targets, scratchPtr: usize): void {
-  for (let whole = false; !forwardRow<T>(task, distribution, whole, row, n, scratchPtr); whole = true) {}
+function forwardRowAnyway<X, T>(task: i32, distribution: bool, row: RowTask, n: Targets, scratchPtr: usize): void {
+  for (let whole = false; !forwardRow<X, T>(task, distribution, whole, row, n, scratchPtr); whole = true) {}
 }
 
 /** Tells the length of the blocks of rows. */
@@ -141,7 +141,7 @@ export function forwardRows<T>(
     // After the last row, itself once more.
     row.following = r + 1 < end ? row.x + rowBytes : row.x;
     if (task == LOSS_AND_GRADIENT && upstreamPtr) row.gHi = splat<f64>(upstreamPtr + bytesOf<f64>(r));
-    forwardRowAnyway<T>(task, distribution, row, n, scratchPtr);
+    forwardRowAnyway<T, T>(task, distribution, row, n, scratchPtr);
     row.x += rowBytes;
     row.out += rowBytes;
     row.labels += labelBytes;
@@ -149,25 +149,25 @@ export function forwardRows<T>(
   }
 }
 
-/** Prepares the state for splitRow of rows of `classes` >= 4 logits, the first of which is at x. */
+/** Prepares the state for splitRow of rows of `classes` >= 4 logits, the first of which is at x. The types are those of forwardRow. */
 // @ts-ignore: decorator
 @inline
-export function beginRows<T>(x: usize, classes: usize, scratchPtr: usize): void {
+export function beginRows<X, T>(x: usize, classes: usize, scratchPtr: usize): void {
   const row = rowTaskIn(scratchPtr);
   setBlocks<T>(row, classes);
-  findMax<T>(firstState(scratchPtr), x, row.firstBlock);
+  findMax<X>(firstState(scratchPtr), x, row.firstBlock);
 }
 
 /**
- * e_j of one row, and the rest in the state of the row. Those of doubles go to `out`, which is not x, those of float32 to the first copy of a row in
- * scratch memory. The row at `following` comes next.
+ * e_j of one row, and the rest in the state of the row. For results that are doubles, e_j go to `out`, which is not x, for float32 to the first
+ * copy of a row in scratch memory. The row at `following` comes next.
  */
 // @ts-ignore: decorator
 @inline
-export function splitRow<T>(x: usize, out: usize, following: usize, scratchPtr: usize): void {
+export function splitRow<X, T>(x: usize, out: usize, following: usize, scratchPtr: usize): void {
   const row = rowTaskIn(scratchPtr);
   row.x = x;
   row.out = out;
   row.following = following;
-  forwardRowAnyway<T>(STATE, false, row, firstState(scratchPtr), scratchPtr);
+  forwardRowAnyway<X, T>(STATE, false, row, firstState(scratchPtr), scratchPtr);
 }

@@ -3,7 +3,7 @@
 import {
   C0, C1, C2, C3, C4, floored, SCALE, shiftedExp,
 } from "../number/exp";
-import { bytesOf, highHalfOf, load2, loadTail, lowHalfOf, store2, storeTail } from "../number/storage";
+import { bytesOf, highHalfOf, isRounded, load2, loadTail, lowHalfOf, store2, storeTail } from "../number/storage";
 import { laneMax } from "../number/sums";
 import { fastTwoSumError, reduceAdd, twoSumError } from "../number/two-sum";
 import { Normalizer } from "./normalizer";
@@ -69,29 +69,30 @@ function expBlock<T>(
 /** So many e_j at most become a part of a sum (hi, lo) by plain additions. */
 const PART: usize = 64;
 
-/** Four float32 logits, or the floor where shiftedExp needs it: where base is 0, the floor is a float32 or nearly so. */
+/** By lane, the maximum of `max` and of eight elements as they lie in memory. */
 // @ts-ignore: decorator
 @inline
-function floored4(relative: bool, logits: v128, floor: v128): v128 {
-  return relative ? logits : f32x4.pmax(logits, floor);
+function maxOfEight<X>(max: v128, ptr: usize): v128 {
+  if (isRounded<X>()) return f32x4.pmax(max, f32x4.pmax(v128.load(ptr), v128.load(ptr, 16)));
+  const max0 = f64x2.pmax(load2<X>(ptr), load2<X>(ptr, 1)), max1 = f64x2.pmax(load2<X>(ptr, 2), load2<X>(ptr, 3));
+  return f64x2.pmax(max, f64x2.pmax(max0, max1));
 }
 
 /**
- * expBlock for float32 elements, whose results are rounded. e_j as doubles go to outPtr. Eight classes at a time, because what a loop costs
+ * expBlock where results are rounded to float32. e_j as doubles go to outPtr. Eight classes at a time, because what a loop costs
  * besides is a third of the time otherwise.
  */
 // @ts-ignore: decorator
 @inline
-function roundedExpBlock(
+function roundedExpBlock<X>(
   relative: bool, n: Normalizer, xPtr: usize, outPtr: usize, count: usize, nextPtr: usize, nextCount: usize, scratchPtr: usize,
 ): v128 {
   const base = relative ? n.base : f64x2.splat(0), round = n.round, floor = n.floor;
   const scale = SCALE(), c0 = C0<f32>(round), c1 = C1<f32>(), c2 = C2<f32>();
   const none = f64x2.splat(0);
   const second = scratchPtr + bytesOf<v128>(1);
-  const leasts = f32x4.splat(<f32>f64x2.extract_lane(floor, 0));
   // A part looks at as many classes of the next block as it has itself, where that block has so many.
-  const step: usize = nextCount < PART ? 0 : bytesOf<f32>(8);
+  const step: usize = nextCount < PART ? 0 : bytesOf<X>(8);
   let max = v128.load(nextPtr);
   let hi = none;
   let lo = none;
@@ -100,36 +101,36 @@ function roundedExpBlock(
   while (left >= 8) {
     const taken = min<usize>(left, PART) & ~7;
     left -= taken;
-    if (step) next = min(next, nextPtr + bytesOf<f32>(nextCount - taken));
+    if (step) next = min(next, nextPtr + bytesOf<X>(nextCount - taken));
     let part = none;
-    for (const end = xPtr + bytesOf<f32>(taken); xPtr < end; xPtr += bytesOf<f32>(8), outPtr += bytesOf<f64>(8), next += step) {
-      const e0 = shiftedExp<f32>(relative, scratchPtr, floored<f32>(relative, load2<f32>(xPtr, 0), floor), base, round, floor, scale, c0, c1, c2, none, none);
+    for (const end = xPtr + bytesOf<X>(taken); xPtr < end; xPtr += bytesOf<X>(8), outPtr += bytesOf<f64>(8), next += step) {
+      const e0 = shiftedExp<f32>(relative, scratchPtr, floored<f32>(relative, load2<X>(xPtr, 0), floor), base, round, floor, scale, c0, c1, c2, none, none);
       store2<f64>(outPtr, e0);
-      const e1 = shiftedExp<f32>(relative, second, floored<f32>(relative, load2<f32>(xPtr, 1), floor), base, round, floor, scale, c0, c1, c2, none, none);
+      const e1 = shiftedExp<f32>(relative, second, floored<f32>(relative, load2<X>(xPtr, 1), floor), base, round, floor, scale, c0, c1, c2, none, none);
       store2<f64>(outPtr, e1, 1);
       const sum0 = f64x2.add(e0, e1);
-      const e2 = shiftedExp<f32>(relative, scratchPtr, floored<f32>(relative, load2<f32>(xPtr, 2), floor), base, round, floor, scale, c0, c1, c2, none, none);
+      const e2 = shiftedExp<f32>(relative, scratchPtr, floored<f32>(relative, load2<X>(xPtr, 2), floor), base, round, floor, scale, c0, c1, c2, none, none);
       store2<f64>(outPtr, e2, 2);
-      const e3 = shiftedExp<f32>(relative, second, floored<f32>(relative, load2<f32>(xPtr, 3), floor), base, round, floor, scale, c0, c1, c2, none, none);
+      const e3 = shiftedExp<f32>(relative, second, floored<f32>(relative, load2<X>(xPtr, 3), floor), base, round, floor, scale, c0, c1, c2, none, none);
       store2<f64>(outPtr, e3, 3);
       part = f64x2.add(part, f64x2.add(sum0, f64x2.add(e2, e3)));
-      max = f32x4.pmax(max, f32x4.pmax(v128.load(next), v128.load(next, 16)));
+      max = maxOfEight<X>(max, next);
     }
     const sum = f64x2.add(hi, part);
     lo = f64x2.add(lo, twoSumError(hi, part, sum));
     hi = sum;
   }
-  for (; left > 0; left -= 2, xPtr += bytesOf<f32>(2), outPtr += bytesOf<f64>(2)) {
-    const x = floored<f32>(relative, loadTail<f32>(xPtr, left, -Infinity), floor);
+  for (; left > 0; left -= 2, xPtr += bytesOf<X>(2), outPtr += bytesOf<f64>(2)) {
+    const x = floored<f32>(relative, loadTail<X>(xPtr, left, -Infinity), floor);
     const e = shiftedExp<f32>(relative, scratchPtr, x, base, round, floor, scale, c0, c1, c2, none, none);
     storeTail<f64>(outPtr, left, e);
     const sum = f64x2.add(hi, e);
     lo = f64x2.add(lo, twoSumError(hi, e, sum));
     hi = sum;
   }
-  const byLane = f64x2.pmax(lowHalfOf(max), highHalfOf(max));
-  const nextEnd = nextPtr + bytesOf<f32>(nextCount);
-  n.nextMax = next < nextEnd ? laneMax<f32>(byLane, next, (nextEnd - next) / sizeof<f32>()) : byLane;
+  const byLane = isRounded<X>() ? f64x2.pmax(lowHalfOf(max), highHalfOf(max)) : max;
+  const nextEnd = nextPtr + bytesOf<X>(nextCount);
+  n.nextMax = next < nextEnd ? laneMax<X>(byLane, next, (nextEnd - next) / sizeof<X>()) : byLane;
   return reduceAdd(hi, lo);
 }
 
@@ -155,14 +156,14 @@ export function sumRelativeExps<T>(n: Normalizer, x: usize, count: usize, next: 
   return expBlock<T>(false, true, n, x, 0, count, next, nextCount, scratchPtr);
 }
 
-export function storeRoundedExps(
+export function storeRoundedExps<X>(
   n: Normalizer, x: usize, out: usize, count: usize, next: usize, nextCount: usize, scratchPtr: usize,
 ): v128 {
-  return roundedExpBlock(false, n, x, out, count, next, nextCount, scratchPtr);
+  return roundedExpBlock<X>(false, n, x, out, count, next, nextCount, scratchPtr);
 }
 
-export function storeRoundedRelativeExps(
+export function storeRoundedRelativeExps<X>(
   n: Normalizer, x: usize, out: usize, count: usize, next: usize, nextCount: usize, scratchPtr: usize,
 ): v128 {
-  return roundedExpBlock(true, n, x, out, count, next, nextCount, scratchPtr);
+  return roundedExpBlock<X>(true, n, x, out, count, next, nextCount, scratchPtr);
 }

@@ -11,9 +11,7 @@ import {
 import { LOG_PROBS, LOSS_AND_GRADIENT, LSE, needsLabels, PROBS, STATE } from "./task";
 
 /** out = e / s. It is at most 1 where s is a sum of e and others, and exactly 1/n for n equal e. */
-// @ts-ignore: decorator
-@inline
-function divideRow<O>(ePtr: usize, outPtr: usize, count: usize, s: v128): void {
+export function divideRow<O>(ePtr: usize, outPtr: usize, count: usize, s: v128): void {
   if (isRounded<O>()) {
     scaleRow<O>(ePtr, outPtr, count, f64x2.div(f64x2.splat(1), s));
     return;
@@ -24,6 +22,18 @@ function divideRow<O>(ePtr: usize, outPtr: usize, count: usize, s: v128): void {
     store2<O>(outPtr, f64x2.div(load2<f64>(ePtr, 1), s), 1);
   }
   for (; n > 0; n -= 2, ePtr += bytesOf<f64>(2), outPtr += bytesOf<O>(2)) storeTail<O>(outPtr, n, f64x2.div(loadTail<f64>(ePtr, n, 0), s));
+}
+
+/** out = x − max − logSum. */
+export function subtractRow<X, O>(xPtr: usize, outPtr: usize, count: usize, max: v128, logSum: v128): void {
+  let n = <isize>count;
+  for (; n >= 4; n -= 4, xPtr += bytesOf<X>(4), outPtr += bytesOf<O>(4)) {
+    const logProbs0 = f64x2.sub(f64x2.sub(load2<X>(xPtr), max), logSum);
+    store4<O>(outPtr, logProbs0, f64x2.sub(f64x2.sub(load2<X>(xPtr, 1), max), logSum));
+  }
+  for (; n > 0; n -= 2, xPtr += bytesOf<X>(2), outPtr += bytesOf<O>(2)) {
+    storeTail<O>(outPtr, n, f64x2.sub(f64x2.sub(loadTail<X>(xPtr, n, 0), max), logSum));
+  }
 }
 
 /** out = e · factor. */
@@ -126,9 +136,7 @@ export function finish<O, T>(
     if (isPair) {
       for (let at = x; at < end; at += bytesOf<v128>(1)) store2<f64>(at, f64x2.sub(f64x2.sub(load2<f64>(at), max), logSum));
     } else {
-      for (let left = <isize>classes; left > 0; left -= 2, x += bytesOf<O>(2), out += bytesOf<O>(2)) {
-        storeTail<O>(out, left, f64x2.sub(f64x2.sub(loadTail<O>(x, left, 0), max), logSum));
-      }
+      subtractRow<O, O>(x, out, classes, max, logSum);
     }
   }
   if (needsLabels(task)) {

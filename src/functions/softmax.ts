@@ -1,6 +1,11 @@
 // softmax() and its like: functions without state. Each checks its arguments and streams the batch through a kernel.
 
 import { checkOptions } from "../errors.js";
+import { fillClosed, type LogitsOptions, type Mask, readMask } from "../loss/options.js";
+import type { KernelOutput } from "../loss/outputs.js";
+import { buffersOf, outputsCall, planOf } from "../loss/plan.js";
+import { weighRows } from "../loss/rows.js";
+import { readTerms, type Terms } from "../loss/terms.js";
 import { type ChunkBuffer, checkLength, forEachChunk, put } from "../memory/chunks.js";
 import {
   allocate,
@@ -15,9 +20,9 @@ import {
   type Tensor,
   toForm,
 } from "../tensor/containers.js";
-import { bytesOf } from "../tensor/element.js";
-import { layoutOf, rowShape, type ShapeOptions } from "../tensor/shape.js";
-import { PLANES } from "../wasm/abi.js";
+import { bytesOf, type FloatArray } from "../tensor/element.js";
+import { type Layout, layoutOf, rowShape, type ShapeOptions } from "../tensor/shape.js";
+import { LOSS_PLANES, PLANES } from "../wasm/abi.js";
 
 /** The shape and class axis of a tensor, and the array for its result. */
 export interface OutOptions extends ShapeOptions {
@@ -25,40 +30,101 @@ export interface OutOptions extends ShapeOptions {
   out?: Float64Array | Float32Array;
 }
 
-function forward(name: "softmax" | "logSoftmax", x: unknown, options: OutOptions | undefined): unknown {
-  const { shape: given, axis, out } = checkOptions(options, ["shape", "axis", "out"]);
+/** The options of a function of logits. */
+export interface SoftmaxFunctionOptions extends OutOptions, LogitsOptions {}
+
+const FORWARD_OPTIONS = ["shape", "axis", "out", "scale", "mask"] as const;
+
+/** The kernels of functions of logits, and the output that the kernel `loss` has of the same values. */
+const OUTPUT_OF = { softmax: "probs", logSoftmax: "logProbs", logSumExp: "lse" } as const satisfies Record<string, KernelOutput>;
+
+/** Scale and mask of logits, if there are any. */
+function readChanges(options: LogitsOptions, shape: readonly number[], layout: Layout): Changes | undefined {
+  const { scale = 1, mask } = options;
+  const terms = readTerms({ scale });
+  if (terms.scale === 1 && mask === undefined) return undefined;
+  return { terms, mask: mask === undefined ? undefined : readMask(mask, shape, layout) };
+}
+
+interface Changes {
+  readonly terms: Terms;
+  readonly mask: Mask | undefined;
+}
+
+/** Streams logits through a kernel, or with scale or mask through `loss`, which has the same values as an output. */
+function forward(
+  name: keyof typeof OUTPUT_OF,
+  { data, dtype }: Elements,
+  layout: Layout,
+  changes: Changes | undefined,
+  to: FloatArray,
+): void {
+  checkLength("x", data, layout.size);
+  const output = OUTPUT_OF[name];
+  const isByRow = output === "lse";
+  const logits: ChunkBuffer = { name: "logits", type: dtype, extent: "tensor", from: data };
+  if (!changes) {
+    const buffers: ChunkBuffer[] = isByRow ? [logits, { name: output, type: "float64", extent: "rows", to }] : [{ ...logits, to }];
+    forEachChunk(layout, dtype, PLANES, buffers, (kernels, buffers, { outer, classes, inner }) => {
+      const xPtr = buffers.ptr("logits");
+      const outPtr = isByRow ? buffers.ptr(output) : xPtr;
+      kernels[name](xPtr, outPtr, classes, inner, bytesOf(dtype, 1), 0, outer * inner, buffers.ptr("scratch"));
+    });
+    return;
+  }
+  const { terms, mask } = changes;
+  const rowWeights = mask && allocate("shape", "float64", layout.rows);
+  const weighing = weighRows(terms, undefined, layout, undefined, mask, rowWeights);
+  const inputs = { dtype, terms, kinds: [], mask, hasRowWeights: mask !== undefined, outputs: [output] };
+  const buffers = [...buffersOf(inputs, { rowWeights }, { [output]: to }), logits];
+  forEachChunk(layout, dtype, LOSS_PLANES, buffers, (kernels, buffers, chunk) => {
+    planOf(buffers, outputsCall({ dtype, terms, mask, outputs: inputs.outputs }, chunk, "logits")).run(kernels, chunk, weighing);
+  });
+}
+
+function softmaxLike(name: "softmax" | "logSoftmax", x: unknown, options: SoftmaxFunctionOptions | undefined): unknown {
+  const checked = checkOptions(options, FORWARD_OPTIONS);
+  const { shape: given, axis, out } = checked;
   const input = readTensor("x", x, given);
   const layout = layoutOf(input.shape, axis);
+  const changes = readChanges(checked, input.shape, layout);
   const result = resultArray(out, layout.size, [input]);
-  const { dtype } = input;
-  const tensor: ChunkBuffer = { name: "x", type: dtype, extent: "tensor", from: input.data, to: result };
-  forEachChunk(layout, dtype, PLANES, [tensor], (kernels, buffers, { outer, classes, inner }) => {
-    const xPtr = buffers.ptr("x");
-    kernels[name](xPtr, xPtr, classes, inner, bytesOf(dtype, 1), 0, outer * inner, buffers.ptr("scratch"));
-  });
+  forward(name, input, layout, changes, result);
   return out ?? toForm(input.form, result, input.shape);
 }
 
+/** What an excluded class has in the place of its p or log p. */
+const VALUE_OF_NONE = { softmaxBackward: 0, logSoftmaxBackward: Number.NEGATIVE_INFINITY } as const;
+
 /** The product of `first` with a Jacobian that is taken at the result `second`; each comes with the name of its argument. */
 function backward(
-  name: "softmaxBackward" | "logSoftmaxBackward",
+  name: keyof typeof VALUE_OF_NONE,
   [firstName, first]: readonly [string, unknown],
   [secondName, second]: readonly [string, unknown],
-  options: OutOptions | undefined,
+  options: SoftmaxFunctionOptions | undefined,
 ): unknown {
-  const { shape: given, axis, out } = checkOptions(options, ["shape", "axis", "out"]);
+  const checked = checkOptions(options, FORWARD_OPTIONS);
+  const { shape: given, axis, out } = checked;
   const upstream: Elements = readTensor(firstName, first, given);
   const at: Elements = readTensor(secondName, second, given);
   const { dtype } = upstream;
   checkSameType(secondName, at, firstName, dtype);
   checkSameShape(secondName, at, firstName, upstream);
   const layout = layoutOf(upstream.shape, axis);
+  const { terms, mask } = readChanges(checked, upstream.shape, layout) ?? {};
   const result = resultArray(out, layout.size, [upstream, at]);
   const tensors: ChunkBuffer[] = [
     { name: firstName, type: dtype, extent: "tensor", from: upstream.data, to: result },
     { name: secondName, type: dtype, extent: "tensor", from: at.data },
   ];
-  forEachChunk(layout, dtype, PLANES, tensors, (kernels, buffers, { outer, classes, inner }) => {
+  if (mask) tensors.push({ name: "mask", type: "uint8", extent: mask.isShared ? "classes" : "tensor", from: mask.values });
+  forEachChunk(layout, dtype, PLANES, tensors, (kernels, buffers, chunk) => {
+    const { outer, classes, inner } = chunk;
+    if (mask) {
+      const chunkMask = { values: buffers.uint8("mask"), isShared: mask.isShared };
+      fillClosed(buffers.float(firstName), chunkMask, chunk, 0);
+      fillClosed(buffers.float(secondName), chunkMask, chunk, VALUE_OF_NONE[name]);
+    }
     const upstreamPtr = buffers.ptr(firstName);
     kernels[name](
       upstreamPtr,
@@ -67,6 +133,7 @@ function backward(
       classes,
       inner,
       bytesOf(dtype, 1),
+      terms?.scale ?? 1,
       0,
       outer * inner,
       buffers.ptr("scratch"),
@@ -86,8 +153,8 @@ function backward(
  * @example
  * softmax([1, 2, 3]); // → [0.09003, 0.24473, 0.66524]
  */
-export function softmax<T extends Tensor>(x: T, options?: OutOptions): SameAxes<T> {
-  return forward("softmax", x, options) as SameAxes<T>;
+export function softmax<T extends Tensor>(x: T, options?: SoftmaxFunctionOptions): SameAxes<T> {
+  return softmaxLike("softmax", x, options) as SameAxes<T>;
 }
 
 /**
@@ -99,8 +166,8 @@ export function softmax<T extends Tensor>(x: T, options?: OutOptions): SameAxes<
  * @example
  * logSoftmax([1, 2, 3]); // → [-2.40761, -1.40761, -0.40761]
  */
-export function logSoftmax<T extends Tensor>(x: T, options?: OutOptions): SameAxes<T> {
-  return forward("logSoftmax", x, options) as SameAxes<T>;
+export function logSoftmax<T extends Tensor>(x: T, options?: SoftmaxFunctionOptions): SameAxes<T> {
+  return softmaxLike("logSoftmax", x, options) as SameAxes<T>;
 }
 
 /**
@@ -112,20 +179,15 @@ export function logSoftmax<T extends Tensor>(x: T, options?: OutOptions): SameAx
  * @example
  * logSumExp([[0, 0], [1000, 1000]]); // → [0.69315, 1000.69315]
  */
-export function logSumExp<T extends Tensor>(x: T, options?: ShapeOptions): ByRow<T> {
-  const { shape: given, axis } = checkOptions(options, ["shape", "axis"]);
+export function logSumExp<T extends Tensor>(x: T, options?: Omit<SoftmaxFunctionOptions, "out">): ByRow<T> {
+  const checked = checkOptions(options, ["shape", "axis", "scale", "mask"]);
+  const { shape: given, axis } = checked;
   const input = readTensor("x", x, given);
   const layout = layoutOf(input.shape, axis);
+  const changes = readChanges(checked, input.shape, layout);
   // log Σ exp of no classes.
-  const { dtype } = input;
-  const result = allocate("shape", dtype, layout.rows).fill(Number.NEGATIVE_INFINITY);
-  const buffers: ChunkBuffer[] = [
-    { name: "x", type: dtype, extent: "tensor", from: input.data },
-    { name: "lse", type: "float64", extent: "rows", to: result },
-  ];
-  forEachChunk(layout, dtype, PLANES, buffers, (kernels, buffers, { outer, classes, inner }) => {
-    kernels.logSumExp(buffers.ptr("x"), buffers.ptr("lse"), classes, inner, bytesOf(dtype, 1), 0, outer * inner, buffers.ptr("scratch"));
-  });
+  const result = allocate("shape", input.dtype, layout.rows).fill(Number.NEGATIVE_INFINITY);
+  forward("logSumExp", input, layout, changes, result);
   return toForm(input.form, result, rowShape(input.shape, axis)) as ByRow<T>;
 }
 
@@ -139,7 +201,7 @@ export function logSumExp<T extends Tensor>(x: T, options?: ShapeOptions): ByRow
  * @example
  * softmaxBackward([1, 0, 0], [0.2, 0.3, 0.5]); // → [0.16, -0.06, -0.1]
  */
-export function softmaxBackward<T extends Tensor>(upstream: T, probs: Tensor, options?: OutOptions): SameAxes<T> {
+export function softmaxBackward<T extends Tensor>(upstream: T, probs: Tensor, options?: SoftmaxFunctionOptions): SameAxes<T> {
   return backward("softmaxBackward", ["upstream", upstream], ["probs", probs], options) as SameAxes<T>;
 }
 
@@ -154,7 +216,7 @@ export function softmaxBackward<T extends Tensor>(upstream: T, probs: Tensor, op
  * @example
  * softmaxJvp([1, 0, 0], [0.2, 0.3, 0.5]); // → [0.16, -0.06, -0.1]
  */
-export function softmaxJvp<T extends Tensor>(tangent: T, probs: Tensor, options?: OutOptions): SameAxes<T> {
+export function softmaxJvp<T extends Tensor>(tangent: T, probs: Tensor, options?: SoftmaxFunctionOptions): SameAxes<T> {
   return backward("softmaxBackward", ["tangent", tangent], ["probs", probs], options) as SameAxes<T>;
 }
 
@@ -168,7 +230,7 @@ export function softmaxJvp<T extends Tensor>(tangent: T, probs: Tensor, options?
  * @example
  * logSoftmaxBackward([1, 0], [Math.log(0.25), Math.log(0.75)]); // → [0.75, -0.75]
  */
-export function logSoftmaxBackward<T extends Tensor>(upstream: T, logProbs: Tensor, options?: OutOptions): SameAxes<T> {
+export function logSoftmaxBackward<T extends Tensor>(upstream: T, logProbs: Tensor, options?: SoftmaxFunctionOptions): SameAxes<T> {
   return backward("logSoftmaxBackward", ["upstream", upstream], ["logProbs", logProbs], options) as SameAxes<T>;
 }
 

@@ -17,7 +17,7 @@ import { shareInstance } from "../threads/team.js";
 import type { Kernels } from "../wasm/abi.js";
 
 /** The shape and the element type that a layer's memory is laid out for, and its threads. */
-export interface SoftmaxOptions<D extends string = Dtype> extends ShapeOptions, ThreadOptions {
+export interface LayerOptions<D extends string = Dtype> extends ShapeOptions, ThreadOptions {
   /** The element type of the layer's views, and of the tensors that it takes: "float64" (default) or "float32". */
   dtype?: D;
   /** Axis lengths of the batches; lays the memory out at once. */
@@ -40,7 +40,7 @@ export abstract class Layer<D extends string = "float64"> {
   protected readonly axis: number;
   readonly #dtype: Dtype;
 
-  constructor(options: SoftmaxOptions<string>) {
+  constructor(options: LayerOptions<string>) {
     const { axis = -1, dtype = "float64", shape } = options;
     this.#dtype = checkOneOf("dtype", dtype, DTYPES);
     this.axis = checkInteger("axis", axis, -MAX_AXES, MAX_AXES - 1);

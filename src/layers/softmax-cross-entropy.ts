@@ -1,8 +1,7 @@
 // Softmax cross-entropy as a layer.
 
-import { checkBoolean, checkOneOf, checkOptions, counted, rangeError, typeError } from "../errors.js";
+import { checkBoolean, checkOneOf, checkOptions, rangeError, typeError } from "../errors.js";
 import { type CheckedLabels, checkIndices, checkNoIgnored, type LabelKind, type Labels, readLabels } from "../loss/labels.js";
-import { checkMask, type Mask, readClassMask } from "../loss/options.js";
 import {
   checkOutputs,
   isKernelOutput,
@@ -35,7 +34,8 @@ import type { Dtype, FloatArray, FloatArrayOf } from "../tensor/element.js";
 import { Float16Bits } from "../tensor/float16.js";
 import { type Layout, layoutOf, rowShape, sameShape } from "../tensor/shape.js";
 import { LOSS_PLANES } from "../wasm/abi.js";
-import { LAYER_OPTIONS, Layer, type SoftmaxOptions } from "./layer.js";
+import { LAYER_OPTIONS, Layer, type LayerOptions } from "./layer.js";
+import { LayerMask, type MaskOption } from "./mask.js";
 
 /** The options of a {@link SoftmaxCrossEntropy} layer: the terms of its loss, and its views. */
 export interface SoftmaxCrossEntropyOptions<
@@ -44,13 +44,13 @@ export interface SoftmaxCrossEntropyOptions<
   O extends string = Output,
   D extends string = Dtype,
 > extends LossTerms<R>,
-    SoftmaxOptions<D> {
+    LayerOptions<D> {
   /** The resident labels: class indices, an Int32Array (default), or distributions, an array of the layer's dtype. */
   labels?: K;
   /** True for a weight for each row: the view {@link SoftmaxCrossEntropy.sampleWeights}. */
   sampleWeights?: boolean;
   /** The classes that take part in every row, C entries of 0 and 1; or true for the view {@link SoftmaxCrossEntropy.mask}. */
-  mask?: boolean | ArrayLike<number> | readonly boolean[];
+  mask?: MaskOption;
   /** True if backward adds to the gradient, element by element, instead of overwriting it: for several losses of the same logits. */
   accumulate?: boolean;
   /** True for the gradient with respect to label distributions: {@link SoftmaxCrossEntropy.labelGradient}. */
@@ -129,9 +129,7 @@ export class SoftmaxCrossEntropy<
   readonly #accumulates: boolean;
   readonly #hasLabelGradient: boolean;
   readonly #hasSampleWeights: boolean;
-  readonly #hasMask: boolean;
-  /** The mask that all rows share; undefined for no mask, and for the view `mask`. */
-  readonly #classMask: Uint8Array | undefined;
+  readonly #mask: LayerMask;
   readonly #hasRowWeights: boolean;
   /** The kind of the resident labels. Given labels of the other kind have a buffer of their own, "givenLabels". */
   readonly #labelKind: LabelKind;
@@ -170,11 +168,10 @@ export class SoftmaxCrossEntropy<
     this.#accumulates = checkBoolean("accumulate", accumulate);
     this.#hasLabelGradient = checkBoolean("labelGradient", labelGradient);
     this.#hasSampleWeights = checkBoolean("sampleWeights", sampleWeights);
-    this.#hasMask = mask !== undefined && mask !== false;
-    this.#classMask = !this.#hasMask || mask === true ? undefined : readClassMask(mask);
+    this.#mask = new LayerMask(mask);
     if (this.#hasLabelGradient && labels === "indices") throw rangeError("labelGradient", 'labels: "distribution"', labelGradient);
     if (labels === "distribution") checkNoIgnored(this.#terms.ignoreIndex);
-    this.#hasRowWeights = haveWeights(this.#terms, this.#hasSampleWeights, this.#hasMask);
+    this.#hasRowWeights = haveWeights(this.#terms, this.#hasSampleWeights, this.#mask.isGiven);
     this.#kernelOutputs = kernelOutputsOf(this.#outputs, this.#hasLabelGradient);
     if (shape !== undefined) this.resize(shape);
     this.freeze(new.target);
@@ -183,14 +180,11 @@ export class SoftmaxCrossEntropy<
   /** @internal */
   protected override layOut(shape: readonly number[]): void {
     const layout = layoutOf(shape, this.axis);
-    const { classes } = layout;
     checkClasses(this.#terms, layout, shape);
-    if (this.#classMask && this.#classMask.length !== classes) {
-      throw rangeError("mask", `${counted(classes, "entry", "entries")}, one for each class`, this.#classMask);
-    }
+    this.#mask.checkClasses(layout);
     // Inputs that are written before a forward keep their values where only the kind of labels changes, and not the shape.
     const isSame = this.shape !== undefined && sameShape(shape, this.shape);
-    const lasting = ["sampleWeights", ...(this.#classMask ? [] : ["mask"]), ...(this.#accumulates ? ["gradient"] : [])];
+    const lasting = ["sampleWeights", ...(this.#mask.isView ? ["mask"] : []), ...(this.#accumulates ? ["gradient"] : [])];
     const kept = lasting.map((name) => (isSame && this.buffers.has(name) ? this.buffers.view(name).slice() : undefined));
     super.layOut(shape);
     this.#usedTerms = this.#terms;
@@ -235,12 +229,11 @@ export class SoftmaxCrossEntropy<
   }
 
   #lossBuffers(): readonly ChunkBuffer[] {
-    const mask = this.#hasMask ? { isShared: this.#classMask !== undefined, values: this.#classMask } : undefined;
     return buffersOf({
       dtype: this.dtype,
       terms: this.#terms,
       kinds: this.#kinds,
-      mask,
+      mask: this.#mask.kind,
       hasRowWeights: this.#hasRowWeights,
       outputs: this.#kernelOutputs,
     });
@@ -327,8 +320,7 @@ export class SoftmaxCrossEntropy<
 
   /** Input of {@link forward}: the classes that take part in each row, laid out like the logits, 1 at first. With `mask: true`. */
   get mask(): Uint8Array {
-    if (!this.#hasMask || this.#classMask) throw new Error("SoftmaxCrossEntropy: mask expected the option mask: true");
-    return this.buffers.uint8("mask");
+    return this.#mask.viewIn(this.buffers, "SoftmaxCrossEntropy");
   }
 
   /** Result of {@link forward}: the loss of each row times its weight, whatever the reduction, in the layer's memory. */
@@ -496,7 +488,7 @@ export class SoftmaxCrossEntropy<
 
   #checkWeights(): void {
     if (this.#hasSampleWeights) checkWeights("sampleWeights", this.sampleWeights);
-    if (this.#hasMask && !this.#classMask) checkMask(this.mask);
+    this.#mask.checkView(this.buffers);
   }
 
   #readUpstream(upstream: unknown): FloatArray {
@@ -522,18 +514,15 @@ export class SoftmaxCrossEntropy<
     const isConstant = !this.#hasRowWeights && this.#usedTerms.weights === undefined;
     if (isConstant && this.#weighing) return this.#weighing;
     const sampleWeights = this.#hasSampleWeights ? this.sampleWeights : undefined;
-    const mask: Mask | undefined = this.#hasMask
-      ? { values: this.buffers.uint8("mask"), isShared: this.#classMask !== undefined }
-      : undefined;
     const rowWeights = this.#hasRowWeights ? this.buffers.float64("rowWeights") : undefined;
-    this.#weighing = weighRows(this.#usedTerms, this.#givenLabels(), this.layout, sampleWeights, mask, rowWeights);
+    this.#weighing = weighRows(this.#usedTerms, this.#givenLabels(), this.layout, sampleWeights, this.#mask.in(this.buffers), rowWeights);
     return this.#weighing;
   }
 
   #planOf(derivative: Derivative | undefined, exps: string, outputs: readonly KernelOutput[]): LossPlan {
     const { kind } = this.#givenLabels();
     const { layout } = this;
-    const mask = this.#hasMask ? { isShared: this.#classMask !== undefined, values: this.#classMask } : undefined;
+    const mask = this.#mask.kind;
     if (needTargets(kind, this.#usedTerms)) this.#targets ??= classTargets(this.#usedTerms, layout, mask);
     const targets = needTargets(kind, this.#usedTerms) ? this.#targets : undefined;
     return new LossPlan(this.buffers, {

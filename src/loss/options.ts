@@ -2,20 +2,26 @@
 
 import { counted, rangeError } from "../errors.js";
 import { allocate, type Nested, type ToNumber, type Values } from "../tensor/containers.js";
-import { zeros } from "../tensor/element.js";
-import { type Layout, rowShape, type ShapeOptions, sameShape, showShape } from "../tensor/shape.js";
+import { type FloatArray, zeros } from "../tensor/element.js";
+import { type Extent, type Layout, rowShape, type ShapeOptions, sameShape, showShape } from "../tensor/shape.js";
 import type { NumberArray } from "../tensor/typed-array.js";
 import { checkWeights, type LossTerms, type Reduction, readNumbers, TERMS } from "./terms.js";
 
 /** Nested arrays of booleans. */
 export type NestedBooleans = Nested<boolean>;
 
-/** The options of a loss, of which `R` is the reduction and `O` the names of the outputs. */
-export interface LossOptions<R extends string = Reduction, O extends string = never> extends LossTerms<R>, ShapeOptions {
-  /** A weight s, of either sign, for each row, or for all. */
-  sampleWeights?: number | Values<NumberArray>;
+/** What is done to the logits before anything else. */
+export interface LogitsOptions {
+  /** Multiplies the logits, the inverse of a temperature; 1 by default. */
+  scale?: number;
   /** The classes that take part, 1 or true, and those that are excluded, 0 or false: (C) for all rows, or laid out like the logits. */
   mask?: Values<NumberArray> | NestedBooleans;
+}
+
+/** The options of a loss, of which `R` is the reduction and `O` the names of the outputs. */
+export interface LossOptions<R extends string = Reduction, O extends string = never> extends LossTerms<R>, ShapeOptions, LogitsOptions {
+  /** A weight s, of either sign, for each row, or for all. */
+  sampleWeights?: number | Values<NumberArray>;
   /** The names of what is returned besides the loss. */
   outputs?: readonly O[];
 }
@@ -69,4 +75,19 @@ export function readMask(value: unknown, shape: readonly number[], { classes, si
     throw rangeError("mask", `the shape [${classes}], or that of the logits, ${showShape(shape)}`, given ?? value);
   }
   return { values: maskOf(numbers), isShared };
+}
+
+/** Fills the places of excluded classes. */
+export function fillClosed(to: FloatArray, { values, isShared }: Mask, { outer, classes, inner }: Extent, value: number): void {
+  if (!isShared) {
+    for (let k = 0; k < values.length; k++) if (values[k] === 0) to[k] = value;
+    return;
+  }
+  for (let j = 0; j < classes; j++) {
+    if (values[j] === 1) continue;
+    for (let o = 0; o < outer; o++) {
+      const at = (o * classes + j) * inner;
+      for (let k = at; k < at + inner; k++) to[k] = value;
+    }
+  }
 }

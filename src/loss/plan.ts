@@ -23,7 +23,7 @@ export type Derivative = keyof typeof DERIVATIVES;
 const PLAN_LENGTH = /* @__PURE__ */ (() => PLAN_NUMBERS.length + Math.ceil(PLAN_INTEGERS.length / 2))();
 
 /** A mask, or as much of it as is known before its buffer is filled. */
-type MaskKind = Pick<Mask, "isShared"> & Partial<Mask>;
+export type MaskKind = Pick<Mask, "isShared"> & Partial<Mask>;
 
 /** Everything about a loss that its buffers depend on. */
 export interface LossInputs {
@@ -82,16 +82,26 @@ export interface LossCall {
   readonly classes: number;
   readonly inner: number;
   readonly terms: Terms;
-  readonly kind: LabelKind;
+  /** The kind of the labels; undefined for outputs that need none. */
+  readonly kind: LabelKind | undefined;
   readonly mask: MaskKind | undefined;
   /** The class targets if labels of this kind need targets. */
   readonly targets: ClassTargets | undefined;
   readonly outputs: readonly KernelOutput[];
   readonly derivative: Derivative | undefined;
-  /** The name of the buffer of the labels. */
-  readonly labels: string;
+  /** The name of the buffer of the labels, if there are any. */
+  readonly labels: string | undefined;
   /** The name of the buffer that e_j and then the derivative are written to; it may be that of the logits. */
   readonly exps: string;
+}
+
+/** A call for outputs that need no labels. `exps` names a buffer that may be overwritten. */
+export function outputsCall(
+  call: Pick<LossCall, "dtype" | "terms" | "mask" | "outputs">,
+  { classes, inner }: Extent,
+  exps: string,
+): LossCall {
+  return { ...call, classes, inner, kind: undefined, targets: undefined, derivative: undefined, labels: undefined, exps };
 }
 
 const FIELDS: readonly (keyof LossCall)[] = [
@@ -136,12 +146,12 @@ export class LossPlan {
       zLoss: terms.zLoss,
       scale: terms.scale,
     };
-    const labelsPtr = buffers.ptr(labels);
+    const labelsPtr = labels === undefined ? 0 : buffers.ptr(labels);
     const integers: Partial<Record<PlanInteger, number>> = {
       classes,
       inner,
       elementBytes: bytesOf(dtype, 1),
-      targetBytes: buffers.elementBytes(targets ? "targets" : labels),
+      targetBytes: labels === undefined ? 0 : buffers.elementBytes(targets ? "targets" : labels),
       derivative: 0,
       upstreamByRow: 0,
       targetsAreShared: Number(isShared),
@@ -188,7 +198,7 @@ export class LossPlan {
     this.#integers[DERIVATIVE] = derivative === undefined || isEmpty ? 0 : DERIVATIVES[derivative];
     const hasMaskByRow = mask?.isShared === false;
     if (targets && !areShared(kind, hasMaskByRow)) {
-      const q = kind === "distribution" ? buffers.float(labels) : undefined;
+      const q = kind === "distribution" ? buffers.float(labels as string) : undefined;
       fillTargets(buffers.float64("targets"), extent, terms, targets, q, hasMaskByRow ? buffers.uint8("mask") : undefined);
     }
     kernels.loss(buffers.ptr("plan"), 0, extent.outer * extent.inner, buffers.ptr("scratch"));

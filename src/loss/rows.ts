@@ -50,7 +50,7 @@ export function countOpen(mask: Uint8Array): number {
 /** Weighs the rows of a batch. `to` receives the weight of each row, or IGNORED; it may be left out where `haveWeights` is false. */
 export function weighRows(
   terms: Terms,
-  labels: CheckedLabels,
+  labels: CheckedLabels | undefined,
   layout: Layout,
   sampleWeights: Float64Array | undefined,
   mask: Mask | undefined,
@@ -58,7 +58,7 @@ export function weighRows(
 ): Weighing {
   const { ignoreIndex, weights } = terms;
   const { rows } = layout;
-  const indices = labels.kind === "indices" ? labels.values : undefined;
+  const indices = labels?.kind === "indices" ? labels.values : undefined;
   if (to === undefined && !(indices && weights)) return weighingOf(terms, rows, rows, rows === 0);
   const open = mask && openClasses(mask, layout);
   const termOf = (row: number, weight: number): number => (indices && weights ? weight * weights[indices[row]] : weight);

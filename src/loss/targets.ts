@@ -14,7 +14,7 @@ export function needTargets(kind: LabelKind, { weights, labelSmoothing }: Terms)
 }
 
 /** Says if all rows have the same targets. The kernel adds the target of the index itself. */
-export function areShared(kind: LabelKind, hasMaskByRow: boolean): boolean {
+export function areShared(kind: LabelKind | undefined, hasMaskByRow: boolean): boolean {
   return kind === "indices" && !hasMaskByRow;
 }
 

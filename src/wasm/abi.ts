@@ -8,9 +8,9 @@ export interface Kernels {
   /** Writes lse by row. */
   logSumExp: UnaryKernel;
   /** (upstreamPtr, probsPtr, outPtr, …); out may be either input. */
-  softmaxBackward: BinaryKernel;
+  softmaxBackward: BackwardKernel;
   /** (upstreamPtr, logProbsPtr, outPtr, …); out may be either input. */
-  logSoftmaxBackward: BinaryKernel;
+  logSoftmaxBackward: BackwardKernel;
   softmaxJacobian(probsPtr: number, jacobianPtr: number, classes: number, elementBytes: number, first: number, lines: number): void;
   /** The loss of a plan (loss/plan.ts), its derivative and its outputs; with scratch memory of LOSS_PLANES planes. */
   loss(planPtr: number, first: number, end: number, scratchPtr: number): void;
@@ -50,13 +50,14 @@ type UnaryKernel = (
   scratchPtr: number,
 ) => void;
 
-type BinaryKernel = (
+type BackwardKernel = (
   aPtr: number,
   bPtr: number,
   outPtr: number,
   classes: number,
   inner: number,
   elementBytes: number,
+  scale: number,
   first: number,
   end: number,
   scratchPtr: number,
