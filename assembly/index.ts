@@ -9,6 +9,7 @@ import { lossOf } from "./loss/loss";
 import { accumulate as accumulateLosses, mean as meanOf } from "./loss/mean";
 import { isPlain as isPlainPlan, Plan } from "./loss/plan";
 import { firstBad } from "./loss/targets";
+import { exp as expOf } from "./number/exp";
 import { backward, jacobian } from "./softmax/backward";
 import { forward } from "./softmax/forward";
 import { scratchBytesOf } from "./softmax/scratch";
@@ -92,6 +93,11 @@ export function accumulate(valuesPtr: usize, count: usize, sumPtr: usize): void 
 /** The sum at sumPtr over `divisor`. */
 export function mean(sumPtr: usize, divisor: f64): f64 {
   return meanOf(sumPtr, divisor);
+}
+
+/** exp(x); at scratchPtr 16 bytes are free. */
+export function exp(x: f64, scratchPtr: usize): f64 {
+  return expOf(x, scratchPtr);
 }
 
 /** The number of the first of `count` class indices (i32) that is not less than `classes`, or `count`. */

@@ -26,6 +26,10 @@ export interface ExactTerms {
   readonly row: ExactRow;
   readonly loss: Conditioned;
   readonly entropy: Exact;
+  /** p of the maximum. */
+  readonly confidence: Exact;
+  /** The derivatives of the loss with respect to the scale. */
+  readonly scaleGradient: { readonly first: Conditioned; readonly second: Conditioned };
   readonly gradient: readonly Conditioned[];
   readonly labelGradient: readonly Exact[];
   readonly diagonal: readonly Conditioned[];
@@ -66,6 +70,14 @@ export function exactTerms(given: TermsOfRow): ExactTerms {
   const crossEntropy = sum(losses);
   const zTerm = z.times(row.lse).times(row.lse);
   const { scale } = given;
+  const gaps = row.logProbs.map((logProb) => (logProb ? row.logSum.plus(logProb).neg() : undefined));
+  const meanOf = (weights: readonly Exact[], values: readonly (Exact | undefined)[]): Exact =>
+    sum(weights.map((w, j) => (w.isZero() ? ZERO : w.times(values[j] ?? INFINITE))));
+  const gap = meanOf(row.probs, gaps);
+  const squares = gaps.map((value) => value && value.minus(gap).times(value.minus(gap)));
+  const variance = meanOf(row.probs, squares);
+  const center = row.max.minus(gap);
+  const centerSize = row.max.abs().plus(gap);
   const first = s.times(exact(scale));
   const second = first.times(exact(scale));
   const curvature = mass.plus(zGradient);
@@ -78,6 +90,17 @@ export function exactTerms(given: TermsOfRow): ExactTerms {
       ? { value: ZERO, size: ZERO }
       : { value: s.times(crossEntropy.plus(zTerm)), size: sSize.times(sizes(losses).plus(zSize.times(row.lse.abs()))) },
     entropy: row.probs.reduce((sum, p, j) => (p.isZero() ? sum : sum.plus(p.times(surprise[j]))), ZERO),
+    confidence: row.probs.reduce((a, b) => (b.gt(a) ? b : a), ZERO),
+    scaleGradient: {
+      first: {
+        value: s.times(meanOf(target, gaps).minus(mass.times(gap)).plus(zGradient.times(center))).div(exact(scale)),
+        size: sSize.times(meanOf(target.map((t) => t.abs()), gaps).plus(massSize.times(gap)).plus(zSize.times(centerSize))).div(exact(scale)),
+      },
+      second: {
+        value: s.times(curvature.times(variance).plus(z.times(2).times(center).times(center))).div(exact(scale)).div(exact(scale)),
+        size: sSize.times(curvatureSize.times(variance).plus(z.times(2).times(centerSize).times(centerSize))).div(exact(scale)).div(exact(scale)),
+      },
+    },
     gradient: row.probs.map((p, j) => {
       if (!open[j]) return { value: ZERO, size: ZERO };
       const others = row.others[j];

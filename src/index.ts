@@ -30,7 +30,8 @@ export { type ResidentLabels, SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptio
 export type { LabelKind, Labels } from "./loss/labels.js";
 export type { LogitsOptions, LossOptions, NestedBooleans } from "./loss/options.js";
 export type { Loss, LossOutputs, Output, Outputs } from "./loss/outputs.js";
-export type { Known, LossTerms, Reduction } from "./loss/terms.js";
+export type { Calibration, GroupLosses, ScaleGradient } from "./loss/summaries.js";
+export type { IgnoredLogProbs, Known, LossTerms, Reduction } from "./loss/terms.js";
 export type {
   ByRow,
   DimsArray,

@@ -153,7 +153,7 @@ const rowOptionsOf = ({ upstream, upstreamByRow }: Input) => ({
   mask: Uint8Array.from(upstream, (u) => Number(u > -0.8)),
 });
 
-const ROW_OUTPUTS = ["losses", "lse", "entropy"] as const;
+const ROW_OUTPUTS = ["losses", "lse", "entropy", "confidence"] as const;
 const TENSOR_OUTPUTS = ["probs", "logProbs"] as const;
 const OUTPUTS = [...ROW_OUTPUTS, ...TENSOR_OUTPUTS, "argmax"] as const;
 

@@ -524,7 +524,7 @@ function termsFor(call: Call, { options }: LossCase<Floats>): Options {
   return { ...options, weights: listed(options.weights), sampleWeights: listed(options.sampleWeights) };
 }
 
-const OUTPUTS = ["losses", "lse", "entropy", "argmax", "probs", "logProbs"] as const;
+const OUTPUTS = ["losses", "lse", "entropy", "confidence", "argmax", "probs", "logProbs"] as const;
 
 function fuzzLoss(call: Call, drawn: LossCase<Floats>): void {
   const { logits, vector, labels } = drawn;

@@ -26,6 +26,7 @@ const OUTPUTS = [
   "logProbs",
   "lse",
   "entropy",
+  "confidence",
   "argmax",
   "correct",
   "topK",

@@ -6,7 +6,7 @@ import { logSoftmax, logSoftmaxBackward, logSumExp, Softmax, softmax, softmaxBac
 import { type LossCase, lossCase } from "./loss-cases.js";
 import { type ArrayType, expectSameBits, type Floats, precisionOf, verifyLoss } from "./verify.js";
 
-const SHAPES = [
+const SHAPES: readonly (readonly [outer: number, classes: number, inner: number])[] = [
   [5, 1, 1],
   [4, 2, 1],
   [7, 3, 1],
@@ -15,7 +15,7 @@ const SHAPES = [
   [2, 1200, 1],
   [2, 4, 3],
   [1, 50, 2],
-] as const;
+];
 
 const TYPES: ArrayType<Floats>[] = [Float64Array, Float32Array];
 

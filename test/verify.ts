@@ -174,6 +174,7 @@ export interface LossResults {
   readonly losses: ArrayLike<number>;
   readonly lse: ArrayLike<number>;
   readonly entropy: ArrayLike<number>;
+  readonly confidence: ArrayLike<number>;
   readonly argmax: ArrayLike<number>;
   readonly probs: ArrayLike<number>;
   readonly logProbs: ArrayLike<number>;
@@ -186,7 +187,7 @@ export interface LossResults {
 /** Holds the results of a loss that there are to the bounds. */
 export function verifyLoss({ outer, classes, inner, vector, options, exact: rows }: LossCase<Floats>, results: Partial<LossResults>): void {
   const at = positionIn(classes, inner);
-  const { losses, lse, entropy, argmax, probs, logProbs, gradient, labelGradient, hessianProduct, hessianDiagonal } = results;
+  const { losses, lse, entropy, confidence, argmax, probs, logProbs, gradient, labelGradient, hessianProduct, hessianDiagonal } = results;
   const precision = precisionOf(vector);
   rows.forEach((want, r) => {
     const where = (result: string, j?: number) =>
@@ -195,6 +196,7 @@ export function verifyLoss({ outer, classes, inner, vector, options, exact: rows
       if (losses) expect(losses[r], where("loss")).toBe(0);
       if (lse) expect(lse[r], where("lse")).toBe(-Infinity);
       if (entropy) expect(entropy[r], where("entropy")).toBe(0);
+      if (confidence) expect(confidence[r], where("confidence")).toBe(0);
       if (argmax) expect(argmax[r], where("argmax")).toBe(-1);
       for (let j = 0; j < classes; j++) {
         for (const tensor of [probs, gradient, hessianProduct, hessianDiagonal]) {
@@ -207,6 +209,7 @@ export function verifyLoss({ outer, classes, inner, vector, options, exact: rows
     const { row } = want;
     if (losses) near(LIMITS.loss, where("loss"), losses[r], want.loss, precision);
     if (lse) within(LIMITS.lse, where("lse"), lse[r], row.lse, row.max, precision);
+    if (confidence) near(LIMITS.probs, where("confidence"), confidence[r], plain(want.confidence), precision);
     if (entropy) near(LIMITS.loss, where("entropy"), entropy[r], plain(want.entropy), precision);
     if (argmax) {
       const best = row.probs.reduce((a, b, j) => (b.gt(row.probs[a]) ? j : a), 0);

@@ -1,6 +1,7 @@
 // Loops over the classes of a row, or of a pair of rows side by side, for the loss with options. Each takes `count` doubles, two in a
 // vector. The result of a sum or a search is by lane for a pair; for one row it is in both lanes.
 
+import { expFloor } from "../number/exp";
 import { bytesOf, load1, load2, loadTail, splat, store1, store2, storeTail } from "../number/storage";
 import { gapScale, Normalizer } from "../softmax/normalizer";
 import { reducePair, twoSumError } from "../number/two-sum";
@@ -69,6 +70,21 @@ export function sumGapsLightly(arePositive: bool, isPair: bool, aPtr: usize, xPt
   if (v128.any_true(isSimple)) gap = sumPositiveGaps(isPair, aPtr, xPtr, count, max, floor);
   if (!i64x2.all_true(isSimple)) gap = v128.bitselect(gap, sumGaps(isPair, aPtr, xPtr, count, max, floor), isSimple);
   return gap;
+}
+
+/** Σ e ((max − x) − mean)², where an x that is far below max counts as the floor of e. */
+export function sumSquares(isPair: bool, ePtr: usize, xPtr: usize, count: usize, max: v128, mean: v128): v128 {
+  const floor = expFloor(max);
+  let hi = f64x2.splat(0);
+  let lo = hi;
+  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<f64>(2), xPtr += bytesOf<f64>(2)) {
+    const distance = f64x2.sub(f64x2.sub(max, f64x2.pmax(loadTail<f64>(xPtr, n, 0), floor)), mean);
+    const term = f64x2.mul(loadTail<f64>(ePtr, n, 0), f64x2.mul(distance, distance));
+    const next = f64x2.add(hi, term);
+    lo = f64x2.add(lo, twoSumError(hi, term, next));
+    hi = next;
+  }
+  return reducePair(isPair, hi, lo);
 }
 
 /** Σ e v · scale; scale is a power of 2. */

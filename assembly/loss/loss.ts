@@ -21,7 +21,7 @@ import { groupEnd, pairsOfGroup, rowOffset, tileBytes } from "../softmax/tile";
 import { gatherOf, scatterOf } from "../softmax/transpose";
 import { maskLanes, scaleTo, scaleWhereOf } from "./class-loops";
 import { areOrdinary, setFactor, writeDerivative } from "./derivatives";
-import { skipRow, writeClassOutputs, writeRowOutputs } from "./outputs";
+import { skipRow, writeClassOutputs, writeIgnoredLogProbs, writeRowOutputs } from "./outputs";
 import { isPlain, Plan } from "./plan";
 import { fillMasked, maskOfRow, readRows, Rows, rowWeights, toFirstPair, toNextPair } from "./rows";
 import { readTargets, sumTargets, Targets } from "./targets";
@@ -56,9 +56,16 @@ function finishRows(plan: Plan, at: Rows, n: Targets): void {
   if (plan.derivative) writeDerivative(plan, at, n);
 }
 
-/** The first row of [row, end) that is not ignored, or end. */
+/** True if a row is ignored. */
+// @ts-ignore: decorator
+@inline
+function isIgnored(plan: Plan, row: usize): bool {
+  return plan.rowWeights != 0 && isNaN(load1<f64>(plan.rowWeights + bytesOf<f64>(row)));
+}
+
+/** The first row of [row, end) that is read, or end. */
 function nextReadRow(plan: Plan, row: usize, end: usize): usize {
-  if (plan.rowWeights) while (row < end && isNaN(load1<f64>(plan.rowWeights + bytesOf<f64>(row)))) row++;
+  if (!plan.readsIgnored) while (row < end && isIgnored(plan, row)) row++;
   return row;
 }
 
@@ -128,6 +135,11 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
     } else {
       splitDoubles(elementBytes, logits, at.e, following, scratchPtr);
     }
+    if (plan.readsIgnored && isIgnored(plan, r)) {
+      writeIgnoredLogProbs(plan, at, scratchPtr);
+      skipRow(plan, r);
+      continue;
+    }
     writeClassOutputs(plan, at, scratchPtr);
     at.v = plan.vector + offset;
     if (plan.vector && widens) {
@@ -177,7 +189,7 @@ function visitPairs(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: 
     }
     if (at.tBytes) gatherOf(plan.targetBytes, targets + plan.targetBytes * elements, tPlane, rows, classes, inner);
     // The logits of ignored rows become 0: then p = e / ∞ is 0, even where they were NaN.
-    for (toFirstPair(at); at.row < next; toNextPair(at)) {
+    if (!plan.readsIgnored) for (toFirstPair(at); at.row < next; toNextPair(at)) {
       const isRead = readRows(plan, at);
       if (!i64x2.all_true(isRead)) maskLanes(at.x, at.count, isRead);
     }

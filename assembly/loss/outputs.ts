@@ -3,13 +3,14 @@
 
 import { expFloor } from "../number/exp";
 import { clamped, exponentOf, ORDINARY, powerOfTwo, withoutPower } from "../number/range";
-import { bytesOf, loadByRow, narrow, store1, storeByRow } from "../number/storage";
+import { bytesOf, isRounded, loadByRow, narrow, store1, storeByRow } from "../number/storage";
+import { collapse } from "../number/two-sum";
 import { divideRow, subtractRow } from "../softmax/finish";
 import { lseOf, Normalizer } from "../softmax/normalizer";
 import { firstState, nextState } from "../softmax/scratch";
 import { rowOffset } from "../softmax/tile";
 import { scatterOf } from "../softmax/transpose";
-import { countBefore, findFirst, sumGapsLightly, writeLabelGradient } from "./class-loops";
+import { countBefore, findFirst, maskLanes, sumGapsLightly, sumSquares, writeLabelGradient } from "./class-loops";
 import { Plan } from "./plan";
 import { counts, fillMasked, isOpen, loadAt, loadIndex, placeOf, readRows, Rows, rowWeights, secondPlaceOf, toFirstPair, toNextPair } from "./rows";
 
@@ -17,6 +18,30 @@ import { counts, fillMasked, isOpen, loadAt, loadIndex, placeOf, readRows, Rows,
 function storeCounts(ptr: usize, isAlone: bool, counts: v128): void {
   store<i32>(ptr, <i32>f64x2.extract_lane(counts, 0));
   if (!isAlone) store<i32>(ptr + bytesOf<i32>(1), <i32>f64x2.extract_lane(counts, 1));
+}
+
+/**
+ * The derivatives of the loss with respect to the scale k of logits, where x is scaled already, m = Σ p x = max − gap, T = Σ t and z = 2 zLoss lse:
+ *   (Σ t (max − x) − T gap + z m) / k,  ((T + z) Σ p (x − m)² + 2 zLoss m²) / k²
+ */
+function writeScaleDerivatives(plan: Plan, at: Rows, n: Normalizer, gap: v128): void {
+  const isAlone = at.isAlone != 0;
+  const byRow = bytesOf<f64>(at.row);
+  const scale = f64x2.splat(plan.scale);
+  const s = rowWeights(plan, at);
+  const mass = f64x2.add(at.massHi, at.massLo);
+  const mean = f64x2.sub(n.max, gap);
+  let first = collapse(f64x2.sub(at.gapHi, f64x2.mul(mass, gap)), at.gapLo);
+  const variance = f64x2.div(sumSquares(at.isPair != 0, at.e, at.x, at.count, n.max, gap), n.hi);
+  let second = f64x2.mul(f64x2.add(mass, at.z), variance);
+  if (plan.zLoss) {
+    first = f64x2.add(first, f64x2.mul(at.z, mean));
+    second = f64x2.add(second, f64x2.mul(f64x2.splat(2 * plan.zLoss), f64x2.mul(mean, mean)));
+  }
+  first = f64x2.div(f64x2.mul(s, first), scale);
+  second = f64x2.div(f64x2.div(f64x2.mul(s, second), scale), scale);
+  storeByRow(plan.scaleGradients + byRow, isAlone, v128.and(first, counts(s)));
+  storeByRow(plan.scaleCurvatures + byRow, isAlone, v128.and(second, counts(s)));
 }
 
 /** Outputs by row, of one row or of a pair. `loss` is s times the loss, if there are labels. */
@@ -32,11 +57,13 @@ export function writeRowOutputs(plan: Plan, at: Rows, n: Normalizer, loss: v128)
   if (plan.lse) {
     storeByRow(plan.lse + byRow, isAlone, v128.bitselect(lseOf<f64>(isPair, x, count, max, n.logSum), f64x2.splat(-Infinity), isRead));
   }
-  if (plan.entropy) {
-    const gap = sumGapsLightly(true, isPair, at.e, x, count, max, expFloor(max));
-    const entropy = f64x2.add(f64x2.div(gap, sumHi), n.logSum);
-    storeByRow(plan.entropy + byRow, isAlone, v128.and(entropy, isRead));
+  if (plan.entropy || plan.scaleGradients) {
+    // Σ p (max − x).
+    const gap = f64x2.div(sumGapsLightly(true, isPair, at.e, x, count, max, expFloor(max)), sumHi);
+    if (plan.entropy) storeByRow(plan.entropy + byRow, isAlone, v128.and(f64x2.add(gap, n.logSum), isRead));
+    if (plan.scaleGradients) writeScaleDerivatives(plan, at, n, gap);
   }
+  if (plan.confidence) storeByRow(plan.confidence + byRow, isAlone, v128.and(f64x2.div(n.eMax, sumHi), isRead));
   const none = f64x2.splat(-1);
   const isKnown = v128.and(isRead, f64x2.eq(sumHi, sumHi));
   if (plan.argmax) {
@@ -65,8 +92,15 @@ function writeClasses<O>(output: i32, plan: Plan, at: Rows, n: Normalizer, out: 
   // An infinite sum in the place of an ignored row's makes p = 0 and log p = −∞.
   const isRead = readRows(plan, at);
   const ignored = f64x2.splat(Infinity);
-  if (output == PROBS) divideRow<O>(at.e, out, count, v128.bitselect(n.hi, ignored, isRead));
-  if (output == LOG_PROBS) subtractRow<f64, O>(at.x, out, count, n.max, v128.bitselect(n.logSum, ignored, isRead));
+  if (output == PROBS) {
+    divideRow<O>(at.e, out, count, v128.bitselect(n.hi, ignored, isRead));
+    // Logits of ignored rows that are read may be NaN.
+    if (plan.readsIgnored && !isRounded<O>() && !i64x2.all_true(isRead)) maskLanes(out, count, isRead);
+  }
+  if (output == LOG_PROBS) {
+    const hasLogProbs = plan.readsIgnored ? i64x2.splat(-1) : isRead;
+    subtractRow<f64, O>(at.x, out, count, n.max, v128.bitselect(n.logSum, ignored, hasLogProbs));
+  }
   if (output == LABEL_GRADIENT) {
     // The gradient with respect to distributions has no factor of the scale of logits.
     const s = rowWeights(plan, at);
@@ -118,6 +152,11 @@ function writeTensor(output: i32, plan: Plan, at: Rows, tensor: usize, scratchPt
   scatterOf(bytes, at.outPlane, to, at.end - at.group, classes, inner);
 }
 
+/** log p of a contiguous row that is ignored. */
+export function writeIgnoredLogProbs(plan: Plan, at: Rows, scratchPtr: usize): void {
+  if (plan.logProbs) writeTensor(LOG_PROBS, plan, at, plan.logProbs, scratchPtr);
+}
+
 /** Outputs by class, of one row or of a group. They take the plane for results. */
 export function writeClassOutputs(plan: Plan, at: Rows, scratchPtr: usize): void {
   if (plan.probs) writeTensor(PROBS, plan, at, plan.probs, scratchPtr);
@@ -134,17 +173,22 @@ function fillRow(bytes: usize, tensor: usize, row: usize, classes: usize, value:
   }
 }
 
-/** The outputs of a contiguous row that is ignored. */
+/** The outputs of a contiguous row that is ignored; log p only if such rows are not read. */
 export function skipRow(plan: Plan, row: usize): void {
   const classes = plan.classes, bytes = plan.elementBytes;
   const byRow = bytesOf<f64>(row), counts = bytesOf<i32>(row);
   if (plan.losses) store1<f64>(plan.losses + byRow, 0);
   if (plan.lse) store1<f64>(plan.lse + byRow, -Infinity);
   if (plan.entropy) store1<f64>(plan.entropy + byRow, 0);
+  if (plan.confidence) store1<f64>(plan.confidence + byRow, 0);
+  if (plan.scaleGradients) {
+    store1<f64>(plan.scaleGradients + byRow, 0);
+    store1<f64>(plan.scaleCurvatures + byRow, 0);
+  }
   if (plan.argmax) store<i32>(plan.argmax + counts, -1);
   if (plan.ranks) store<i32>(plan.ranks + counts, -1);
   if (plan.probs) fillRow(bytes, plan.probs, row, classes, valueOfNone(PROBS));
-  if (plan.logProbs) fillRow(bytes, plan.logProbs, row, classes, valueOfNone(LOG_PROBS));
+  if (plan.logProbs && !plan.readsIgnored) fillRow(bytes, plan.logProbs, row, classes, valueOfNone(LOG_PROBS));
   if (plan.labelGradient) fillRow(bytes, plan.labelGradient, row, classes, valueOfNone(LABEL_GRADIENT));
   if (plan.derivative) fillRow(bytes, plan.exps, row, classes, 0);
 }

@@ -33,6 +33,8 @@ export class Plan {
   allTargetsPositive: u32;
   /** 1 if all rows have the same mask: then it has the shape (classes). */
   maskIsShared: u32;
+  /** 1 if ignored rows have log p, too. */
+  readsIgnored: u32;
   /** Input, tensor. */
   logits: usize;
   /** Input, tensor of bytes: 1 for classes that take part, 0 for others; 0: all take part. */
@@ -58,7 +60,7 @@ export class Plan {
   exps: usize;
   /** Output, tensor: p; 0 for classes that are masked, and for ignored rows. */
   probs: usize;
-  /** Output, tensor: log p; −∞ for classes that are masked, and for ignored rows. */
+  /** Output, tensor: log p; −∞ for classes that are masked, and for ignored rows that are not read. */
   logProbs: usize;
   /** Output, tensor: g times the gradient of the loss with respect to the distribution; 0 for ignored rows. */
   labelGradient: usize;
@@ -68,6 +70,11 @@ export class Plan {
   lse: usize;
   /** Output by row: −Σ p log p; 0 for ignored rows. */
   entropy: usize;
+  /** Output by row: p of the maximum; 0 for ignored rows. */
+  confidence: usize;
+  /** Output by row: ∂loss/∂scale and ∂²loss/∂scale²; 0 for ignored rows. 0 if there are no labels. */
+  scaleGradients: usize;
+  scaleCurvatures: usize;
   /** Output by row, i32: the first class of the maximum; −1 where p is NaN, and for ignored rows. */
   argmax: usize;
   /** Output by row, i32: the number of classes before the target class in the order of p; −1 where p is NaN, and for ignored rows. */
@@ -84,7 +91,8 @@ export const HESSIAN_DIAGONAL: i32 = 3;
 /** True if the specialised walks (softmax/forward.ts) serve for a plan: loss and gradient of indices or of distributions, and no option. */
 export function isPlain(plan: Plan): bool {
   if (plan.rowWeights || plan.weights || plan.mask || plan.vector || plan.targetClasses) return false;
-  if (plan.probs || plan.logProbs || plan.labelGradient || plan.lse || plan.entropy || plan.argmax || plan.ranks) return false;
+  if (plan.probs || plan.logProbs || plan.labelGradient || plan.lse || plan.entropy || plan.confidence || plan.scaleGradients) return false;
+  if (plan.argmax || plan.ranks) return false;
   if (plan.zLoss != 0 || plan.scale != 1 || plan.keepHi != 1 || plan.derivative > GRADIENT) return false;
   return plan.indices ? !plan.targets : !plan.targetsAreShared && plan.targetBytes == plan.elementBytes;
 }

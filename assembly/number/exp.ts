@@ -4,6 +4,7 @@
 
 import { EXP_CONSTANTS, TABLE_BITS } from "./constants.generated";
 import { EXP_TABLE } from "./exp-table";
+import { powerOfTwo } from "./range";
 import { bytesOf, isRounded, splat } from "./storage";
 import { twoDifferenceError } from "./two-sum";
 
@@ -84,6 +85,20 @@ export function expRound(top: v128): v128 {
 @inline
 export function expFloor(top: v128): v128 {
   return f64x2.sub(top, f64x2.splat(DEPTH));
+}
+
+/** exp(x) for any x, within LIMITS.exp ulp and the rounding of a subnormal result; `indices` are 16 bytes to write to. */
+export function exp(x: f64, indices: usize): f64 {
+  if (x > 710) return Infinity;
+  if (x < -746) return 0;
+  if (isNaN(x)) return x;
+  const vector = f64x2.splat(x), zero = f64x2.splat(0);
+  const round = expRound(vector);
+  const e = shiftedExp<f64>(false, indices, vector, zero, round, expFloor(vector), SCALE(), C0<f64>(round), C1<f64>(), C2<f64>(), C3(), C4());
+  const k = i64x2.splat(<i64>nearest(x * LOG2_E));
+  const half = i64x2.shr_s(k, 1);
+  const powers = f64x2.mul(f64x2.mul(e, f64x2.splat(EXP_UNBIAS)), powerOfTwo(half));
+  return f64x2.extract_lane(f64x2.mul(powers, powerOfTwo(i64x2.sub(k, half))), 0);
 }
 
 /** A logit, or the floor where shiftedExp needs it. */

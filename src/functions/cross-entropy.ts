@@ -2,10 +2,12 @@
 
 import { checkBoolean, checkOptions, rangeError } from "../errors.js";
 import { type CheckedLabels, distributionType, type Labels, readLabels } from "../loss/labels.js";
-import { LOSS_OPTIONS, type LossOptions, type Mask, readMask, readSampleWeights } from "../loss/options.js";
+import { LOSS_OPTIONS, type LossOptions, type Mask, readGroups, readMask, readSampleWeights } from "../loss/options.js";
 import {
-  type Counted,
+  checkHasGroups,
+  checkOutputClasses,
   checkOutputs,
+  isFrom,
   type KernelOutput,
   kernelOutput,
   kernelOutputsOf,
@@ -13,13 +15,14 @@ import {
   OUTPUTS,
   type Output,
   type Outputs,
-  typeOfOutput,
+  typeInMemory,
 } from "../loss/outputs.js";
 import { addLosses, type ByName, buffersOf, type Derivative, planOf } from "../loss/plan.js";
 import { haveWeights, weighRows } from "../loss/rows.js";
+import type { Computed, ResultsByRow } from "../loss/summaries.js";
 import { classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
 import { checkClasses, type Known, type Reduction, readTerms, type Terms } from "../loss/terms.js";
-import { forEachChunk, lengthOf } from "../memory/chunks.js";
+import { exp, forEachChunk, lengthOf } from "../memory/chunks.js";
 import {
   allocate,
   checkSameShape,
@@ -46,15 +49,19 @@ interface Batch {
   readonly terms: Terms;
   readonly sampleWeights: Float64Array | undefined;
   readonly mask: Mask | undefined;
+  readonly groups: Int32Array | undefined;
   readonly outputs: readonly Output[];
 }
 
 function readBatch(x: unknown, y: unknown, options: Partial<LossOptions<string, string>>): Batch {
-  const { shape, axis = -1, sampleWeights, mask, outputs } = options;
+  const { shape, axis = -1, sampleWeights, mask, groups } = options;
+  const outputs = checkOutputs(options.outputs);
+  checkHasGroups(outputs, groups);
   const terms = readTerms(options);
   const logits = readTensor("logits", x, shape);
   const layout = layoutOf(logits.shape, axis);
   checkClasses(terms, layout, logits.shape);
+  checkOutputClasses(outputs, layout, logits.shape);
   return {
     logits,
     layout,
@@ -62,7 +69,8 @@ function readBatch(x: unknown, y: unknown, options: Partial<LossOptions<string, 
     terms,
     sampleWeights: sampleWeights === undefined ? undefined : readSampleWeights(sampleWeights, logits.shape, axis, layout),
     mask: mask === undefined ? undefined : readMask(mask, logits.shape, layout),
-    outputs: checkOutputs(outputs),
+    groups: groups === undefined ? undefined : readGroups(groups, logits.shape, axis, layout),
+    outputs,
     labels: readLabels(y, logits, axis, layout, terms.ignoreIndex),
   };
 }
@@ -93,14 +101,14 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   const targets = needTargets(kind, terms) ? classTargets(terms, layout, mask) : undefined;
 
   const kernelOutputs = kernelOutputsOf(outputs, wanted?.labelGradient ?? false);
-  const needsLosses = isByRow || outputs.includes("losses") || outputs.includes("firstBadRow");
+  const needsLosses = isByRow || outputs.some((name) => isFrom(name, "losses"));
   sum ??= zeros("float64", SUM_LENGTH);
   sum.fill(0);
   const results: ByName<ElementArray> = { sum };
   for (const name of kernelOutputs) {
     if (name === "losses" && !needsLosses) continue;
     const spec = kernelOutput(name);
-    results[name] = allocate("shape", typeOfOutput(spec, dtype), lengthOf(spec.extent, layout));
+    results[name] = allocate("shape", typeInMemory(spec, dtype), lengthOf(spec.extent, layout));
   }
   const needsTargetClasses = kind === "distribution" && results.ranks !== undefined;
   const sources = { sum, rowWeights, targetClasses: needsTargetClasses ? targetClassesOf(labels.values, layout) : undefined };
@@ -141,20 +149,27 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   const { form, shape } = logits;
   const inForm = (name: KernelOutput): unknown => {
     const values = results[name] as FloatArray | Int32Array;
-    return toForm(form, values, kernelOutput(name).extent === "tensor" ? shape : batch.rowShape);
+    const spec = kernelOutput(name);
+    if (spec.extent === "tensor") return toForm(form, values, shape);
+    const isRounded = spec.type === "float" && dtype === "float32";
+    return toForm(form, isRounded ? Float32Array.from(values) : values, batch.rowShape);
   };
-  const counted = (): Counted => ({
-    losses: results.losses as FloatArray,
-    ranks: results.ranks as Int32Array,
-    k: terms.topK,
-    validCount: weighing.validCount,
-    totalWeight: weighing.totalWeight,
+  const computed = (): Computed => ({
+    ...(results as unknown as ResultsByRow),
+    dtype,
+    terms,
+    weighing,
+    classes: layout.classes,
+    targetClasses: kind === "indices" ? labels.values : targetClassesOf(labels.values, layout),
+    rowWeights,
+    groups: batch.groups,
+    exp,
   });
   const result: Record<string, unknown> = { loss: isByRow ? inForm("losses") : weighing.isEmpty ? terms.emptyMean : loss };
   if (wanted?.labelGradient) result.labelGradient = inForm("labelGradient");
   for (const name of outputs) {
     const output = OUTPUTS[name];
-    result[name] = output.type === "number" ? output.count(counted()) : inForm(name as KernelOutput);
+    result[name] = output.type === "value" ? output.compute(computed()) : inForm(name as KernelOutput);
   }
   return result;
 }
@@ -279,12 +294,23 @@ function derivativeArray({ logits, labels, layout }: Batch, out: unknown, vector
 }
 
 /** The options of a second derivative. */
-export interface HessianOptions<R extends string = Reduction> extends Omit<LossOptions<R>, "outputs" | "topK"> {
+export interface HessianOptions<R extends string = Reduction>
+  extends Omit<LossOptions<R>, "outputs" | "topK" | "bins" | "ignoredLogProbs" | "groups"> {
   /** Receives the result, and is returned; may be the logits themselves. For typed arrays, of their element type. */
   out?: Float64Array | Float32Array;
 }
 
-const HESSIAN_OPTIONS = /* @__PURE__ */ (() => [...LOSS_OPTIONS.filter((name) => name !== "outputs" && name !== "topK"), "out"] as const)();
+/** The options of outputs, of which second derivatives have none. */
+const OPTIONS_OF_OUTPUTS = ["outputs", "topK", "bins", "ignoredLogProbs", "groups"] as const;
+type OptionOfOutputs = (typeof OPTIONS_OF_OUTPUTS)[number];
+
+const HESSIAN_OPTIONS = /* @__PURE__ */ (() =>
+  [
+    ...LOSS_OPTIONS.filter(
+      (name): name is Exclude<typeof name, OptionOfOutputs> => !(OPTIONS_OF_OUTPUTS as readonly string[]).includes(name),
+    ),
+    "out",
+  ] as const)();
 
 function secondDerivative(
   derivative: Derivative,

@@ -1,8 +1,11 @@
 // Softmax cross-entropy as a layer.
 
-import { checkBoolean, checkOneOf, checkOptions, rangeError, typeError } from "../errors.js";
+import { checkBoolean, checkOneOf, checkOptions, counted, rangeError, typeError } from "../errors.js";
 import { type CheckedLabels, checkIndices, checkNoIgnored, type LabelKind, type Labels, readLabels } from "../loss/labels.js";
+import { checkGroups, type LossOptions } from "../loss/options.js";
 import {
+  checkHasGroups,
+  checkOutputClasses,
   checkOutputs,
   isKernelOutput,
   type KernelOutput,
@@ -15,6 +18,7 @@ import {
 } from "../loss/outputs.js";
 import { addLosses, buffersOf, type Derivative, LossPlan } from "../loss/plan.js";
 import { haveWeights, type Weighing, weighRows } from "../loss/rows.js";
+import type { GroupLosses, ResultsByRow } from "../loss/summaries.js";
 import { type ClassTargets, classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
 import {
   checkClasses,
@@ -22,6 +26,7 @@ import {
   type Known,
   type LossTerms,
   type Reduction,
+  readNumbers,
   readTerms,
   TERMS,
   type Terms,
@@ -55,6 +60,8 @@ export interface SoftmaxCrossEntropyOptions<
   accumulate?: boolean;
   /** True for the gradient with respect to label distributions: {@link SoftmaxCrossEntropy.labelGradient}. */
   labelGradient?: boolean;
+  /** The group of each row of the batches, an integer of at least 0, for the output {@link SoftmaxCrossEntropy.groups}. */
+  groups?: LossOptions["groups"];
   /** The outputs of a forward, which are properties of these names. */
   outputs?: readonly O[];
 }
@@ -67,7 +74,7 @@ export type ResidentLabels<K extends string, D extends string = "float64"> = K e
     : Int32Array | FloatArrayOf<D>;
 
 const LOSS_LAYER_OPTIONS = /* @__PURE__ */ (() =>
-  [...LAYER_OPTIONS, ...TERMS, "labels", "sampleWeights", "mask", "accumulate", "labelGradient", "outputs"] as const)();
+  [...LAYER_OPTIONS, ...TERMS, "labels", "sampleWeights", "mask", "accumulate", "labelGradient", "groups", "outputs"] as const)();
 
 /**
  * Defines getters that a prototype does not have yet. A static block of the class would do it, too, but keep the class in bundles that do not
@@ -83,14 +90,14 @@ function defineGetters<L extends object, N extends string>(prototype: L, names: 
   }
 }
 
-/** The buffers of outputs by row in the layer's dtype, where that is less than a double. */
-const ROUNDED: Readonly<Record<string, string>> = { losses: "lossesRounded", lse: "lseRounded", entropy: "entropyRounded" };
+/** The name of the buffer of an output by row in the layer's dtype, where that is less than a double. */
+const roundedOf = (name: string): string => `${name}Rounded`;
 
 /** The outputs as properties of a layer: views of its memory, or numbers. They are those of the last forward. */
 // biome-ignore format: the comment that follows counts for one line.
 // biome-ignore lint/correctness/noUnusedVariables: a merged interface has the type parameters of its class.
 export interface SoftmaxCrossEntropy<R extends string = "mean", K extends string = "indices", O extends string = Output, D extends string = "float64">
-  extends Readonly<Omit<LossOutputs<FloatArrayOf<D>>, "losses" | "probs" | "topK">> {}
+  extends Readonly<Omit<LossOutputs<FloatArrayOf<D>>, "losses" | "probs" | "topK" | "groups">> {}
 
 /**
  * Softmax cross-entropy as a layer: the loss forward, its gradient with respect to the logits backward. Forward visits the data once
@@ -147,6 +154,8 @@ export class SoftmaxCrossEntropy<
   /** The factor of the gradient in memory; NaN if it differs from row to row, or if the gradient has been handed out. */
   #upstream = 1;
   #probsAreFresh = false;
+  /** The groups of the rows, if they are an output. */
+  #groups: Int32Array | undefined;
 
   constructor(
     options?: SoftmaxCrossEntropyOptions<R, K, O, D> & {
@@ -157,7 +166,7 @@ export class SoftmaxCrossEntropy<
     },
   ) {
     const checked = checkOptions(options, LOSS_LAYER_OPTIONS);
-    const { shape, labels = "indices", sampleWeights, mask, accumulate, labelGradient, outputs } = checked;
+    const { shape, labels = "indices", sampleWeights, mask, accumulate, labelGradient, groups, outputs } = checked;
     super(checked);
     const read = (layer: SoftmaxCrossEntropy<Reduction>, name: Output) => layer.#output(name);
     defineGetters(Object.getPrototypeOf(this), OUTPUT_NAMES, read);
@@ -173,6 +182,8 @@ export class SoftmaxCrossEntropy<
     if (labels === "distribution") checkNoIgnored(this.#terms.ignoreIndex);
     this.#hasRowWeights = haveWeights(this.#terms, this.#hasSampleWeights, this.#mask.isGiven);
     this.#kernelOutputs = kernelOutputsOf(this.#outputs, this.#hasLabelGradient);
+    checkHasGroups(this.#outputs, groups);
+    if (groups !== undefined) this.groups = groups;
     if (shape !== undefined) this.resize(shape);
     this.freeze(new.target);
   }
@@ -181,6 +192,7 @@ export class SoftmaxCrossEntropy<
   protected override layOut(shape: readonly number[]): void {
     const layout = layoutOf(shape, this.axis);
     checkClasses(this.#terms, layout, shape);
+    checkOutputClasses(this.#outputs, layout, shape);
     this.#mask.checkClasses(layout);
     // Inputs that are written before a forward keep their values where only the kind of labels changes, and not the shape.
     const isSame = this.shape !== undefined && sameShape(shape, this.shape);
@@ -214,14 +226,14 @@ export class SoftmaxCrossEntropy<
     if (this.#terms.reduction === "none") buffers.push({ name: "upstreamByRow", type: "float64", extent: "rows" });
     for (const { name, type, extent } of lossBuffers) {
       const isRounded = isKernelOutput(name) && type === "float64" && this.dtype !== type;
-      if (isRounded) buffers.push({ name: ROUNDED[name], type: this.dtype, extent });
+      if (isRounded) buffers.push({ name: roundedOf(name), type: this.dtype, extent });
     }
     return buffers.map(({ name, type, extent }) => [name, type, lengthOf(extent, layout)]);
   }
 
   /** An output by row. The kernel writes doubles; a view of another type gets them here. */
   #byRow(name: string): FloatArrayOf<D> {
-    const rounded = ROUNDED[name];
+    const rounded = roundedOf(name);
     if (!this.buffers.has(rounded)) return this.float(name);
     const view = this.float(rounded);
     view.set(this.float64(name));
@@ -302,6 +314,16 @@ export class SoftmaxCrossEntropy<
     this.#setTerm("topK", k);
   }
 
+  /** Reads the output `groups`; sets the option `groups` of the next forward, an integer of at least 0 for each row. */
+  get groups(): GroupLosses {
+    return this.#output("groups") as GroupLosses;
+  }
+  /** The option `groups` of the next forward. */
+  set groups(groups: LossOptions["groups"]) {
+    checkHasGroups(this.#outputs, groups);
+    this.#groups = checkGroups(readNumbers("groups", groups).numbers);
+  }
+
   /** Input of {@link forward}: the logits, in the layer's memory. */
   get logits(): FloatArrayOf<D> {
     return this.float("logits");
@@ -364,10 +386,20 @@ export class SoftmaxCrossEntropy<
     if (!this.#outputs.includes(name)) throw new Error(`SoftmaxCrossEntropy: ${name} expected to be listed in the option outputs`);
     this.requireForward(name);
     const output = OUTPUTS[name];
-    if (output.type !== "number") return output.extent === "rows" && output.type === "float" ? this.#byRow(name) : this.buffers.view(name);
-    const { validCount, totalWeight } = this.#weighing as Weighing;
-    const ranks = this.buffers.has("ranks") ? this.buffers.int32("ranks") : new Int32Array(0);
-    return output.count({ losses: this.losses, ranks, k: this.#usedTerms.topK, validCount, totalWeight });
+    if (output.type !== "value") return output.extent === "rows" && output.type === "float" ? this.#byRow(name) : this.buffers.view(name);
+    const labels = this.#givenLabels();
+    const resultsByRow = Object.fromEntries(output.from.map((from) => [from, this.buffers.view(from)])) as unknown as ResultsByRow;
+    return output.compute({
+      ...resultsByRow,
+      dtype: this.dtype,
+      terms: this.#usedTerms,
+      weighing: this.#weighing as Weighing,
+      classes: this.layout.classes,
+      targetClasses: labels.kind === "indices" ? labels.values : targetClassesOf(labels.values, this.layout),
+      rowWeights: this.#hasRowWeights ? this.float64("rowWeights") : undefined,
+      groups: this.#groups,
+      exp: (x) => this.kernels.exp(x, this.ptr("scratch")),
+    });
   }
 
   /**
@@ -447,6 +479,7 @@ export class SoftmaxCrossEntropy<
     const labels = readLabels(y, logits, this.axis, layout, this.#terms.ignoreIndex);
     if (this.#hasLabelGradient && labels.kind === "indices") throw rangeError("labels", "distributions, as their gradient is wanted", y);
     const values = this.own(labels.values);
+    this.#checkGroups(layout);
     checkLength("logits", logits.data, layout.size);
     checkLength("labels", values, labels.kind === "indices" ? layout.rows : layout.size);
     if (!this.#kinds.includes(labels.kind)) {
@@ -479,11 +512,17 @@ export class SoftmaxCrossEntropy<
   /** Resident inputs are open to everyone, so they are checked before each run. */
   #checkInputs(name: "labels" | "givenLabels"): void {
     this.#checkWeights();
+    this.#checkGroups(this.layout);
     const labels = this.buffers.view(name);
     if (!(labels instanceof Int32Array)) return;
     const { classes } = this.layout;
     const areGood = this.instance.kernels.firstBadIndex(this.ptr(name), labels.length, classes) === labels.length;
     if (!areGood) checkIndices(labels, classes, this.#terms.ignoreIndex);
+  }
+
+  #checkGroups({ rows }: Layout): void {
+    if (this.#groups && this.#groups.length !== rows)
+      throw rangeError("groups", `${counted(rows, "integer")}, one for each row`, this.#groups);
   }
 
   #checkWeights(): void {

@@ -1,6 +1,6 @@
 // The options of a loss that belong to a batch: read and checked.
 
-import { counted, rangeError } from "../errors.js";
+import { checkInteger, counted, rangeError } from "../errors.js";
 import { allocate, type Nested, type ToNumber, type Values } from "../tensor/containers.js";
 import { type FloatArray, zeros } from "../tensor/element.js";
 import { type Extent, type Layout, rowShape, type ShapeOptions, sameShape, showShape } from "../tensor/shape.js";
@@ -22,21 +22,40 @@ export interface LogitsOptions {
 export interface LossOptions<R extends string = Reduction, O extends string = never> extends LossTerms<R>, ShapeOptions, LogitsOptions {
   /** A weight s, of either sign, for each row, or for all. */
   sampleWeights?: number | Values<NumberArray>;
+  /** The group of each row, an integer of at least 0, for the output `groups`. */
+  groups?: Values<NumberArray>;
   /** The names of what is returned besides the loss. */
   outputs?: readonly O[];
 }
 
-export const LOSS_OPTIONS = /* @__PURE__ */ (() => ["shape", "axis", ...TERMS, "sampleWeights", "mask", "outputs"] as const)();
+export const LOSS_OPTIONS = /* @__PURE__ */ (() => ["shape", "axis", ...TERMS, "sampleWeights", "mask", "groups", "outputs"] as const)();
+
+/** Reads a number for each row. */
+function readByRow(argument: string, noun: string, value: unknown, rows: number, rowShape: readonly number[]): Float64Array {
+  const { numbers, shape: given } = readNumbers(argument, value);
+  const isNested = given !== undefined && given.length > 1;
+  if (numbers.length === rows && (!isNested || sameShape(given, rowShape))) return numbers;
+  throw rangeError(argument, `${counted(rows, noun)}, one for each row`, isNested ? given : value);
+}
 
 /** Reads the weights of the rows. */
 export function readSampleWeights(value: unknown, shape: readonly number[], axis: number, { rows }: Layout): Float64Array {
   if (typeof value === "number") return allocate("shape", "float64", rows).fill(checkWeights("sampleWeights", Float64Array.of(value))[0]);
-  const { numbers, shape: given } = readNumbers("sampleWeights", value);
-  if (numbers.length !== rows || (given && given.length > 1 && !sameShape(given, rowShape(shape, axis)))) {
-    throw rangeError("sampleWeights", `${counted(rows, "number")}, one for each row`, given && given.length > 1 ? given : value);
-  }
-  return checkWeights("sampleWeights", numbers);
+  return checkWeights("sampleWeights", readByRow("sampleWeights", "number", value, rows, rowShape(shape, axis)));
 }
+
+/** Reads the groups of the rows. */
+export function readGroups(value: unknown, shape: readonly number[], axis: number, { rows }: Layout): Int32Array {
+  return checkGroups(readByRow("groups", "integer", value, rows, rowShape(shape, axis)));
+}
+
+/** Checks the groups of rows, which are integers. */
+export function checkGroups(groups: Float64Array): Int32Array {
+  return Int32Array.from(groups, (group, row) => checkInteger(`groups[${row}]`, group, 0, MAX_GROUPS - 1));
+}
+
+/** The most groups. */
+const MAX_GROUPS = 2 ** 24;
 
 /** The classes that take part, 1 or 0: (C) for all rows, or laid out like the logits. */
 export interface Mask {

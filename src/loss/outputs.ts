@@ -1,8 +1,27 @@
 // The outputs of the loss. An output is a line of LossOutputs, which says its meaning, and a row of OUTPUTS, which says where it comes from.
 
-import { checkOneOf, isArray, typeError } from "../errors.js";
+import { checkOneOf, isArray, rangeError, typeError } from "../errors.js";
 import type { ByRow, IndexByRow, SameAxes, Tensor } from "../tensor/containers.js";
-import type { Dtype, ElementType, FloatArray } from "../tensor/element.js";
+import type { Dtype, ElementType } from "../tensor/element.js";
+import type { Extent } from "../tensor/shape.js";
+import {
+  accuracy,
+  type Calibration,
+  type Computed,
+  calibration,
+  confusion,
+  correct,
+  firstBadRow,
+  type GroupLosses,
+  groupLosses,
+  meanEntropy,
+  perplexity,
+  type ResultsByRow,
+  type ScaleGradient,
+  scaleGradient,
+  topK,
+  topKAccuracy,
+} from "./summaries.js";
 
 /** Everything that a loss can return besides. */
 export interface LossOutputs<T extends Tensor> {
@@ -22,6 +41,24 @@ export interface LossOutputs<T extends Tensor> {
   correct: number;
   /** The number of rows that have their label among the k largest logits, k the option `topK`; of a distribution as for `correct`. */
   topK: number;
+  /** The part of the rows that are not ignored which are `correct`. */
+  accuracy: number;
+  /** The part of the rows that are not ignored which `topK` counts. */
+  topKAccuracy: number;
+  /** exp of the mean of the rows' losses over their total weight, whatever the reduction. */
+  perplexity: number;
+  /** The mean of `entropy` over the rows that are not ignored. */
+  meanEntropy: number;
+  /** p of each row's maximum; 0 for ignored rows. */
+  confidence: ByRow<T>;
+  /** How well `confidence` tells the accuracy. */
+  calibration: Calibration;
+  /** The number of rows by the class of their label and by that of their maximum, C × C, row-major; for up to 4096 classes. */
+  confusion: Uint32Array;
+  /** The derivatives of the loss with respect to the option `scale`; with reduction "none" those of the sum. */
+  scaleGradient: ScaleGradient;
+  /** The losses by the option `groups`. */
+  groups: GroupLosses;
   /** The number of rows that are not ignored. */
   validCount: number;
   /** The sum of the rows' weights, the divisor of the mean. */
@@ -43,16 +80,6 @@ export type Loss<T extends Tensor, R extends string | undefined> = string extend
 /** The outputs of the names `O`; perhaps any of them where the type of the names tells no more. */
 export type Outputs<T extends Tensor, O extends string> = string extends O ? Partial<LossOutputs<T>> : Pick<LossOutputs<T>, O & Output>;
 
-/** The values that numbers are counted from, of a whole batch. */
-export interface Counted {
-  readonly losses: FloatArray;
-  readonly ranks: Int32Array;
-  /** The option `topK`. */
-  readonly k: number;
-  readonly validCount: number;
-  readonly totalWeight: number;
-}
-
 /** An array that the kernel writes, to the plan's field of the same name. */
 interface ArraySpec {
   /** "float" is the element type of the logits. */
@@ -60,17 +87,11 @@ interface ArraySpec {
   readonly extent: "tensor" | "rows";
 }
 
-/** A number that is counted after the kernel, perhaps from an array that the kernel writes. */
-interface NumberSpec {
-  readonly type: "number";
-  readonly from?: "losses" | "ranks";
-  readonly count: (counted: Counted) => number;
-}
-
-function countBelow(k: number, ranks: Int32Array): number {
-  let count = 0;
-  for (const rank of ranks) if (rank >= 0 && rank < k) count++;
-  return count;
+/** A value that is computed after the kernel, from arrays by row that the kernel writes. */
+interface ValueSpec {
+  readonly type: "value";
+  readonly from: readonly (keyof ResultsByRow)[];
+  readonly compute: (computed: Computed) => unknown;
 }
 
 /** All outputs. */
@@ -81,12 +102,21 @@ export const OUTPUTS = {
   lse: { type: "float", extent: "rows" },
   entropy: { type: "float", extent: "rows" },
   argmax: { type: "int32", extent: "rows" },
-  correct: { type: "number", from: "ranks", count: ({ ranks }) => countBelow(1, ranks) },
-  topK: { type: "number", from: "ranks", count: ({ ranks, k }) => countBelow(k, ranks) },
-  validCount: { type: "number", count: ({ validCount }) => validCount },
-  totalWeight: { type: "number", count: ({ totalWeight }) => totalWeight },
-  firstBadRow: { type: "number", from: "losses", count: ({ losses }) => losses.findIndex((loss) => !Number.isFinite(loss)) },
-} as const satisfies Record<Output, ArraySpec | NumberSpec>;
+  correct: { type: "value", from: ["ranks"], compute: correct },
+  topK: { type: "value", from: ["ranks"], compute: topK },
+  accuracy: { type: "value", from: ["ranks"], compute: accuracy },
+  topKAccuracy: { type: "value", from: ["ranks"], compute: topKAccuracy },
+  perplexity: { type: "value", from: ["losses"], compute: perplexity },
+  meanEntropy: { type: "value", from: ["entropy"], compute: meanEntropy },
+  confidence: { type: "float", extent: "rows" },
+  calibration: { type: "value", from: ["confidence", "argmax", "ranks"], compute: calibration },
+  confusion: { type: "value", from: ["argmax"], compute: confusion },
+  scaleGradient: { type: "value", from: ["scaleGradients", "scaleCurvatures"], compute: scaleGradient },
+  groups: { type: "value", from: ["losses"], compute: groupLosses },
+  validCount: { type: "value", from: [], compute: ({ weighing }) => weighing.validCount },
+  totalWeight: { type: "value", from: [], compute: ({ weighing }) => weighing.totalWeight },
+  firstBadRow: { type: "value", from: ["losses"], compute: firstBadRow },
+} as const satisfies Record<Output, ArraySpec | ValueSpec>;
 
 /** Arrays that the kernel writes, but that have no name in the option `outputs`. */
 const HIDDEN = {
@@ -94,6 +124,9 @@ const HIDDEN = {
   labelGradient: { type: "float", extent: "tensor" },
   /** The number of classes before the label's class in the order of p; −1 where p is NaN or the row is ignored. */
   ranks: { type: "int32", extent: "rows" },
+  /** ∂loss/∂scale and ∂²loss/∂scale² of each row, times its weight. */
+  scaleGradients: { type: "float", extent: "rows" },
+  scaleCurvatures: { type: "float", extent: "rows" },
 } as const satisfies Record<string, ArraySpec>;
 
 type ArrayName = { [Name in Output]: (typeof OUTPUTS)[Name] extends ArraySpec ? Name : never }[Output];
@@ -105,18 +138,14 @@ export function kernelOutput(name: KernelOutput): ArraySpec {
   return Object.hasOwn(HIDDEN, name) ? HIDDEN[name as keyof typeof HIDDEN] : OUTPUTS[name as ArrayName];
 }
 
-/** The element type of an output, in a batch of an element type. */
-export function typeOfOutput({ type }: ArraySpec, dtype: Dtype): ElementType {
-  return type === "float" ? dtype : type;
-}
-
-/** The element type of an output as the kernel writes it: results by row are not rounded before the mean is taken of them. */
+/** The element type of an output as the kernel writes it: results by row are not rounded, as values are computed from them. */
 export function typeInMemory({ type, extent }: ArraySpec, dtype: Dtype): ElementType {
-  return typeOfOutput({ type, extent }, extent === "rows" ? "float64" : dtype);
+  if (type !== "float") return type;
+  return extent === "rows" ? "float64" : dtype;
 }
 
 export function isKernelOutput(name: string): name is KernelOutput {
-  return Object.hasOwn(HIDDEN, name) || (Object.hasOwn(OUTPUTS, name) && OUTPUTS[name as Output].type !== "number");
+  return Object.hasOwn(HIDDEN, name) || (Object.hasOwn(OUTPUTS, name) && OUTPUTS[name as Output].type !== "value");
 }
 
 const ONLY_LOSSES: readonly KernelOutput[] = ["losses"];
@@ -126,11 +155,17 @@ export function kernelOutputsOf(outputs: readonly Output[], labelGradient: boole
   if (outputs.length === 0 && !labelGradient) return ONLY_LOSSES;
   const names = new Set<KernelOutput>(labelGradient ? ["losses", "labelGradient"] : ["losses"]);
   for (const name of outputs) {
-    const spec: ArraySpec | NumberSpec = OUTPUTS[name];
-    if (spec.type !== "number") names.add(name as ArrayName);
-    else if (spec.from) names.add(spec.from);
+    const spec: ArraySpec | ValueSpec = OUTPUTS[name];
+    if (spec.type !== "value") names.add(name as ArrayName);
+    else for (const from of spec.from) names.add(from);
   }
   return [...names];
+}
+
+/** Says if an output is an array of the kernel, or a value that is computed from it. */
+export function isFrom(name: Output, array: KernelOutput): boolean {
+  const spec: ArraySpec | ValueSpec = OUTPUTS[name];
+  return spec.type === "value" ? (spec.from as readonly string[]).includes(array) : name === array;
 }
 
 /** The names of all outputs. */
@@ -142,4 +177,21 @@ export function checkOutputs(outputs: unknown = NONE): readonly Output[] {
   if (outputs === NONE) return NONE;
   if (!isArray(outputs)) throw typeError("outputs", "an array of names", outputs);
   return Array.from(outputs, (name, i) => checkOneOf(`outputs[${i}]`, name, OUTPUT_NAMES));
+}
+
+/** The most classes of a confusion matrix. */
+const MAX_CONFUSION = 4096;
+
+/** Checks that there are not too many classes for the outputs. */
+export function checkOutputClasses(outputs: readonly Output[], { classes }: Extent, shape: readonly number[]): void {
+  if (classes > MAX_CONFUSION && outputs.includes("confusion")) {
+    throw rangeError("shape", `at most ${MAX_CONFUSION} classes for the output confusion`, shape);
+  }
+}
+
+/** Checks that the output `groups` comes with the option of that name. */
+export function checkHasGroups(outputs: readonly Output[], groups: unknown): void {
+  if (groups !== undefined && !outputs.includes("groups")) throw rangeError("groups", 'the output "groups", which it is for', groups);
+  if (groups === undefined && outputs.includes("groups"))
+    throw rangeError("groups", "the group of each row, for the output of that name", groups);
 }

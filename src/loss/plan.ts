@@ -157,6 +157,7 @@ export class LossPlan {
       targetsAreShared: Number(isShared),
       allTargetsPositive: Number(isShared && targets.arePositive),
       maskIsShared: Number(mask?.isShared ?? false),
+      readsIgnored: Number(terms.ignoredLogProbs === "value" && outputs.includes("logProbs")),
       targets: targets ? buffers.ptr("targets") : isIndices ? 0 : labelsPtr,
       indices: isIndices ? labelsPtr : 0,
       targetClasses: !outputs.includes("ranks") ? 0 : isIndices ? labelsPtr : buffers.ptr("targetClasses"),

@@ -87,7 +87,7 @@ export function weighRows(
 }
 
 /** A sum that keeps what its additions lose (Neumaier). */
-class CompensatedSum {
+export class CompensatedSum {
   private sum = 0;
   private lost = 0;
 
@@ -100,6 +100,12 @@ class CompensatedSum {
   get value(): number {
     return Number.isFinite(this.sum) ? this.sum + this.lost : this.sum;
   }
+}
+
+export function sumOf(values: Float64Array): number {
+  const sum = new CompensatedSum();
+  for (let i = 0; i < values.length; i++) sum.add(values[i]);
+  return sum.value;
 }
 
 function weighingOf(

@@ -9,6 +9,13 @@ import type { NumberArray } from "../tensor/typed-array.js";
 export type Reduction = "mean" | "sum" | "none";
 const REDUCTIONS: readonly Reduction[] = ["mean", "sum", "none"];
 
+/** What the log-probabilities of ignored rows are. */
+export type IgnoredLogProbs = "none" | "value";
+const IGNORED_LOG_PROBS: readonly IgnoredLogProbs[] = ["none", "value"];
+
+/** The most bins of a calibration. */
+const MAX_BINS = 2 ** 16;
+
 /**
  * A name among `Names`, or any string where its type tells no more: the value of an options object that was kept in a variable, which is checked
  * when it is read. A misspelt literal is an error of types.
@@ -33,8 +40,12 @@ export interface LossTerms<R extends string = Reduction> {
   zLoss?: number;
   /** Multiplies the logits before anything else, the inverse of a temperature; 1 by default. */
   scale?: number;
-  /** The k of the output `topK`; 5 by default. */
+  /** The k of the outputs `topK` and `topKAccuracy`; 5 by default. */
   topK?: number;
+  /** The number of bins of the output `calibration`; 15 by default. */
+  bins?: number;
+  /** The output `logProbs` of rows with `ignoreIndex`: "none", −∞ (default), or "value", the log-probabilities of their logits. */
+  ignoredLogProbs?: IgnoredLogProbs | (string & {});
 }
 
 const isFinitePositive = (value: number): boolean => value > 0 && value < Number.POSITIVE_INFINITY;
@@ -53,6 +64,8 @@ const READERS = {
   zLoss: (value: unknown): number => checkNumber("zLoss", value, "a finite number of at least 0", isFiniteNonNegative),
   scale: (value: unknown): number => checkNumber("scale", value, "a finite number above 0", isFinitePositive),
   topK: (value: unknown): number => checkInteger("topK", value, 1, Number.MAX_SAFE_INTEGER),
+  bins: (value: unknown): number => checkInteger("bins", value, 1, MAX_BINS),
+  ignoredLogProbs: (value: unknown): IgnoredLogProbs => checkOneOf("ignoredLogProbs", value, IGNORED_LOG_PROBS),
 };
 
 /** The terms of a loss as they were read and checked. */
@@ -69,6 +82,8 @@ const DEFAULTS: Terms = {
   zLoss: 0,
   scale: 1,
   topK: 5,
+  bins: 15,
+  ignoredLogProbs: "none",
 };
 
 /** The names of the terms, as options. */

@@ -7,7 +7,7 @@ import type { Extent, Layout } from "../tensor/shape.js";
 import { type NumberArray, typedArrayLength } from "../tensor/typed-array.js";
 import type { Kernels } from "../wasm/abi.js";
 import { type BufferSpec, Buffers } from "./buffers.js";
-import { Instance } from "./instance.js";
+import { alignUp, Instance } from "./instance.js";
 
 /** Elements of a tensor in a chunk: 256 KiB of doubles, so that two tensors stay in a second-level cache. */
 const CHUNK_ELEMENTS = 32768;
@@ -172,6 +172,12 @@ export function forEachChunk(
     run(instance.kernels, buffers, chunk);
     for (const buffer of chunkBuffers) if (buffer.to) copyOut(buffer, partOf(buffers, buffer, chunk), buffer.to, chunk);
   }
+}
+
+/** exp(x), with the same bits on every engine. */
+export function exp(x: number): number {
+  instance ??= new Instance();
+  return instance.kernels.exp(x, alignUp(instance.kernels.heapBase()));
 }
 
 /** The part of a buffer that a chunk fills. */

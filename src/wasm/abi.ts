@@ -22,6 +22,8 @@ export interface Kernels {
   accumulate(valuesPtr: number, count: number, sumPtr: number): void;
   /** The sum at sumPtr over `divisor`. */
   mean(sumPtr: number, divisor: number): number;
+  /** exp(x); at scratchPtr 16 bytes are free. */
+  exp(x: number, scratchPtr: number): number;
   /** The first of `count` class indices that is not less than `classes`, or `count`. */
   firstBadIndex(labelsPtr: number, count: number, classes: number): number;
   scratchBytes(classes: number, inner: number, planes: number, elementBytes: number): number;
