@@ -10,6 +10,7 @@ import { accumulate as accumulateLosses, mean as meanOf } from "./loss/mean";
 import { isPlain as isPlainPlan, Plan } from "./loss/plan";
 import { firstBad } from "./loss/targets";
 import { exp as expOf } from "./number/exp";
+import { cap, timesSlope } from "./number/tanh";
 import { backward, jacobian } from "./softmax/backward";
 import { forward } from "./softmax/forward";
 import { scratchBytesOf } from "./softmax/scratch";
@@ -93,6 +94,16 @@ export function accumulate(valuesPtr: usize, count: usize, sumPtr: usize): void 
 /** The sum at sumPtr over `divisor`. */
 export function mean(sumPtr: usize, divisor: f64): f64 {
   return meanOf(sumPtr, divisor);
+}
+
+/** x becomes cap tanh(x / cap), `count` doubles; at scratchPtr 32 bytes are free. */
+export function softcap(xPtr: usize, count: usize, c: f64, scratchPtr: usize): void {
+  cap(xPtr, count, c, scratchPtr);
+}
+
+/** out becomes out (1 − tanh²(x / cap)), `count` doubles; at scratchPtr 32 bytes are free. */
+export function softcapBackward(xPtr: usize, outPtr: usize, count: usize, c: f64, scratchPtr: usize): void {
+  timesSlope(xPtr, outPtr, count, c, scratchPtr);
 }
 
 /** exp(x); at scratchPtr 16 bytes are free. */

@@ -12,6 +12,8 @@ export interface TermsOfRow {
   readonly weights: readonly number[];
   readonly labelSmoothing: number;
   readonly zLoss: number;
+  /** 0 by default. */
+  readonly entropyWeight?: number;
   readonly sampleWeight: number;
   readonly scale: number;
 }
@@ -70,11 +72,13 @@ export function exactTerms(given: TermsOfRow): ExactTerms {
   const crossEntropy = sum(losses);
   const zTerm = z.times(row.lse).times(row.lse);
   const { scale } = given;
+  const beta = exact(given.entropyWeight ?? 0);
+  const entropy = row.probs.reduce((sum, p, j) => (p.isZero() ? sum : sum.plus(p.times(surprise[j]))), ZERO);
   const gaps = row.logProbs.map((logProb) => (logProb ? row.logSum.plus(logProb).neg() : undefined));
   const meanOf = (weights: readonly Exact[], values: readonly (Exact | undefined)[]): Exact =>
     sum(weights.map((w, j) => (w.isZero() ? ZERO : w.times(values[j] ?? INFINITE))));
   const gap = meanOf(row.probs, gaps);
-  const squares = gaps.map((value) => value && value.minus(gap).times(value.minus(gap)));
+  const squares = gaps.map((value) => value?.minus(gap).pow(2));
   const variance = meanOf(row.probs, squares);
   const center = row.max.minus(gap);
   const centerSize = row.max.abs().plus(gap);
@@ -84,38 +88,64 @@ export function exactTerms(given: TermsOfRow): ExactTerms {
   const curvatureSize = massSize.plus(zSize);
   const sSize = s.abs();
   const [firstSize, secondSize] = [first.abs(), second.abs()];
+  /** The gradient of −β H: β p (log p + H). */
+  const plusEntropyTerm = ({ value, size }: Conditioned, p: Exact, j: number): Conditioned => {
+    const gapAt = gaps[j];
+    if (beta.isZero() || gapAt === undefined) return { value, size };
+    const factor = first.times(beta).times(p);
+    return { value: value.plus(factor.times(gap.minus(gapAt))), size: size.plus(factor.abs().times(gap.plus(gapAt))) };
+  };
+  const gradientAt = (p: Exact, j: number): Conditioned => {
+    if (!open[j]) return { value: ZERO, size: ZERO };
+    const others = row.others[j];
+    if (typeof label === "number" && j === label) {
+      const value = own[j].times(others).neg().plus(spreadMass.times(p)).minus(spread[j]).plus(zGradient.times(p));
+      const size = own[j].abs().times(others).plus(spreadSize.times(p)).plus(spread[j].abs()).plus(zSize.times(p));
+      return { value: first.times(value), size: firstSize.times(size) };
+    }
+    const rest = mass.minus(target[j]);
+    const value = rest.times(p).minus(target[j].times(others)).plus(zGradient.times(p));
+    // A distribution with one class is like an index: nothing cancels.
+    const isOnly = typeof label !== "number" && massSize.eq(target[j].abs());
+    const size = isOnly ? target[j].abs().times(others) : massSize.times(p).plus(target[j].abs());
+    return { value: first.times(value), size: firstSize.times(size.plus(zSize.times(p))) };
+  };
   return {
     row,
     loss: s.isZero()
       ? { value: ZERO, size: ZERO }
-      : { value: s.times(crossEntropy.plus(zTerm)), size: sSize.times(sizes(losses).plus(zSize.times(row.lse.abs()))) },
-    entropy: row.probs.reduce((sum, p, j) => (p.isZero() ? sum : sum.plus(p.times(surprise[j]))), ZERO),
+      : {
+          value: s.times(crossEntropy.plus(zTerm).minus(beta.times(entropy))),
+          size: sSize.times(sizes(losses).plus(zSize.times(row.lse.abs())).plus(beta.abs().times(entropy))),
+        },
+    entropy,
     confidence: row.probs.reduce((a, b) => (b.gt(a) ? b : a), ZERO),
     scaleGradient: {
       first: {
         value: s.times(meanOf(target, gaps).minus(mass.times(gap)).plus(zGradient.times(center))).div(exact(scale)),
-        size: sSize.times(meanOf(target.map((t) => t.abs()), gaps).plus(massSize.times(gap)).plus(zSize.times(centerSize))).div(exact(scale)),
+        size: sSize
+          .times(
+            meanOf(
+              target.map((t) => t.abs()),
+              gaps,
+            )
+              .plus(massSize.times(gap))
+              .plus(zSize.times(centerSize)),
+          )
+          .div(exact(scale)),
       },
       second: {
-        value: s.times(curvature.times(variance).plus(z.times(2).times(center).times(center))).div(exact(scale)).div(exact(scale)),
-        size: sSize.times(curvatureSize.times(variance).plus(z.times(2).times(centerSize).times(centerSize))).div(exact(scale)).div(exact(scale)),
+        value: s
+          .times(curvature.times(variance).plus(z.times(2).times(center).times(center)))
+          .div(exact(scale))
+          .div(exact(scale)),
+        size: sSize
+          .times(curvatureSize.times(variance).plus(z.times(2).times(centerSize).times(centerSize)))
+          .div(exact(scale))
+          .div(exact(scale)),
       },
     },
-    gradient: row.probs.map((p, j) => {
-      if (!open[j]) return { value: ZERO, size: ZERO };
-      const others = row.others[j];
-      if (typeof label === "number" && j === label) {
-        const value = own[j].times(others).neg().plus(spreadMass.times(p)).minus(spread[j]).plus(zGradient.times(p));
-        const size = own[j].abs().times(others).plus(spreadSize.times(p)).plus(spread[j].abs()).plus(zSize.times(p));
-        return { value: first.times(value), size: firstSize.times(size) };
-      }
-      const rest = mass.minus(target[j]);
-      const value = rest.times(p).minus(target[j].times(others)).plus(zGradient.times(p));
-      // A distribution with one class is like an index: nothing cancels.
-      const isOnly = typeof label !== "number" && massSize.eq(target[j].abs());
-      const size = isOnly ? target[j].abs().times(others) : massSize.times(p).plus(target[j].abs());
-      return { value: first.times(value), size: firstSize.times(size.plus(zSize.times(p))) };
-    }),
+    gradient: row.probs.map((p, j) => plusEntropyTerm(gradientAt(p, j), p, j)),
     labelGradient: weights.map((w, j) => (w.times(keep).times(s).isZero() ? ZERO : s.times(keep).times(w).times(surprise[j]))),
     diagonal: row.probs.map((p, j) => ({
       value: second.times(p).times(curvature.times(row.others[j]).plus(z.times(2).times(p))),

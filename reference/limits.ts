@@ -26,6 +26,10 @@ export const LIMITS = {
   secondOrder: 8,
   /** the mean over rows, in addition to the losses */
   mean: 1,
+  /** tanh of a quotient of doubles, which is rounded before */
+  tanh: 2.5,
+  /** the slope of tanh, 1 − tanh² y, times 1 + |y| */
+  slope: 4,
   /** softmax backward, times (|g| + Σ|g p|) / |g − Σ g p|, and log-softmax backward, times (|g| + p |Σ g|) / |g − p Σ g| */
   backward: 4,
 } as const;

@@ -38,6 +38,14 @@ function log1p(r: Exact): Exact {
   return sum;
 }
 
+/** tanh(a / b), and its slope there. */
+export function exactTanh(a: number, b: number): { tanh: Exact; slope: Exact } {
+  const y = exact(a).abs().div(exact(b));
+  const f = D.exp(y.times(-2));
+  const tanh = y.lt(1e-20) ? y.minus(y.pow(3).div(3)) : new D(1).minus(f).div(f.plus(1));
+  return { tanh: a < 0 ? tanh.neg() : tanh, slope: f.times(4).div(f.plus(1).pow(2)) };
+}
+
 /** The number of times that each value occurs, so that equal values are computed once, however long a row is. */
 function counts<T>(values: Iterable<T>): Map<T, number> {
   const result = new Map<T, number>();

@@ -12,7 +12,9 @@ export {
   type LossResult,
   type LossWithGradientOptions,
 } from "./functions/cross-entropy.js";
+export { type ElementwiseOptions, softcap, softcapBackward } from "./functions/softcap.js";
 export {
+  type BackwardOptions,
   logSoftmax,
   logSoftmaxBackward,
   logSumExp,

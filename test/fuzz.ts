@@ -534,6 +534,7 @@ function fuzzLoss(call: Call, drawn: LossCase<Floats>): void {
   const inputs = (name === "crossEntropyHvp" ? [logits, vector] : [logits]).map((values) => call.container(values, shape));
   const options = optionsFor(call, inputs, shape, axis, { ...termsFor(call, drawn), reduction: "none" });
   options.mask = maskFor(call, drawn.options.mask);
+  if (name.startsWith("crossEntropyH")) delete options.entropyWeight;
   const hasOutputs = name === "crossEntropy" || name === "crossEntropyWithGradient";
   if (hasOutputs) options.outputs = OUTPUTS.filter((output) => output === "losses" || call.chance(0.4));
   if (name === "crossEntropyWithGradient") options.labelGradient = isDistribution && call.chance(0.5);

@@ -6,6 +6,9 @@ import { positionIn } from "../reference/layout.js";
 
 type Floats = Float64Array | Float32Array;
 
+/** The options of a case for second derivatives, which have fewer. */
+export const secondOrder = <O extends { entropyWeight?: number }>({ entropyWeight: _, ...options }: O): Omit<O, "entropyWeight"> => options;
+
 export interface LossCase<A extends Floats = Float64Array> {
   readonly outer: number;
   readonly classes: number;
@@ -20,6 +23,7 @@ export interface LossCase<A extends Floats = Float64Array> {
     ignoreIndex?: number;
     labelSmoothing?: number;
     zLoss?: number;
+    entropyWeight?: number;
     scale?: number;
     mask?: number[];
   };
@@ -80,6 +84,7 @@ export function lossCase(
   const ignoreIndex = isDistribution ? undefined : maybe(() => [-100, 0, classes - 1][below(3)]);
   const labelSmoothing = maybe(() => [random(), 0.1, 1, 1e-9][below(4)]);
   const zLoss = maybe(() => 10 ** (-4 * random()));
+  const entropyWeight = random() < 0.3 ? 4 * random() - 2 : undefined;
   const scale = maybe(() => 10 ** (2 * random() - 1));
   const isShared = random() < 0.5;
   const mask = maybe(() => Array.from({ length: isShared ? classes : rows * classes }, () => Number(random() < 0.7)));
@@ -109,6 +114,7 @@ export function lossCase(
       weights: weights ?? new Array(classes).fill(1),
       labelSmoothing: labelSmoothing ?? 0,
       zLoss: zLoss ?? 0,
+      entropyWeight,
       sampleWeight: sampleWeights?.[r] ?? 1,
       scale: scale ?? 1,
     });
@@ -123,7 +129,7 @@ export function lossCase(
     logits,
     labels: isDistribution ? distributions : indices,
     vector,
-    options: { weights, sampleWeights, ignoreIndex, labelSmoothing, zLoss, scale, mask },
+    options: { weights, sampleWeights, ignoreIndex, labelSmoothing, zLoss, entropyWeight, scale, mask },
     exact,
   };
 }

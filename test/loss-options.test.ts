@@ -17,7 +17,7 @@ import {
   SoftmaxCrossEntropy,
   softmax,
 } from "../src/index.js";
-import { type LossCase, lossCase } from "./loss-cases.js";
+import { type LossCase, lossCase, secondOrder } from "./loss-cases.js";
 import { expectSameBits, type Floats, near, verifyLoss } from "./verify.js";
 
 const OUTPUTS = [
@@ -40,8 +40,8 @@ function verify(lossCase: LossCase<Floats>): void {
   const labelGradient = !(labels instanceof Int32Array);
   const given = { ...options, shape: [outer, classes, inner], axis: 1, reduction: "none" } as const;
   const got = crossEntropyWithGradient(logits, labels, { ...given, outputs: OUTPUTS, labelGradient: labelGradient as true });
-  const hessianProduct = crossEntropyHvp(logits, labels, vector, given);
-  const hessianDiagonal = crossEntropyHessianDiagonal(logits, labels, given);
+  const hessianProduct = crossEntropyHvp(logits, labels, vector, secondOrder(given));
+  const hessianDiagonal = crossEntropyHessianDiagonal(logits, labels, secondOrder(given));
   verifyLoss(lossCase, { ...got, hessianProduct, hessianDiagonal });
   expect(got.validCount).toBe(rows.filter((row) => row !== undefined).length);
 }

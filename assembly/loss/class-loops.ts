@@ -87,6 +87,24 @@ export function sumSquares(isPair: bool, ePtr: usize, xPtr: usize, count: usize,
   return reducePair(isPair, hi, lo);
 }
 
+/** x becomes e (mean − (max − x)), and 0 where e is that of −∞ or as small. */
+export function takeEntropyProducts(xPtr: usize, ePtr: usize, count: usize, max: v128, mean: v128): void {
+  const floor = expFloor(max);
+  for (let n = <isize>count; n > 0; n -= 2, ePtr += bytesOf<f64>(2), xPtr += bytesOf<f64>(2)) {
+    const x = loadTail<f64>(xPtr, n, 0);
+    const product = f64x2.mul(loadTail<f64>(ePtr, n, 0), f64x2.sub(mean, f64x2.sub(max, x)));
+    // A comparison with NaN keeps it.
+    storeTail<f64>(xPtr, n, v128.andnot(product, f64x2.le(x, floor)));
+  }
+}
+
+/** out += a scale. */
+export function addScaled(aPtr: usize, outPtr: usize, count: usize, scale: v128): void {
+  for (let n = <isize>count; n > 0; n -= 2, aPtr += bytesOf<f64>(2), outPtr += bytesOf<f64>(2)) {
+    storeTail<f64>(outPtr, n, f64x2.add(loadTail<f64>(outPtr, n, 0), f64x2.mul(loadTail<f64>(aPtr, n, 0), scale)));
+  }
+}
+
 /** Σ e v · scale; scale is a power of 2. */
 export function sumProducts(isPair: bool, ePtr: usize, vPtr: usize, count: usize, scale: v128): v128 {
   let hi = f64x2.splat(0);

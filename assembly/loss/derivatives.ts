@@ -9,7 +9,7 @@ import { clamped, excessOf, exponentOf, lesser, ORDINARY, powerOfTwo, timesPower
 import { highHalf, productLow, remainder, twoSumError } from "../number/two-sum";
 import { scaleRow, scaleRowLessLabels } from "../softmax/finish";
 import { dropFloor, factorLow, labelGradient, Normalizer, scaledLess } from "../softmax/normalizer";
-import { maskLanes, sumProducts, writeDiagonal, writeGradient, writeProduct } from "./class-loops";
+import { addScaled, maskLanes, sumProducts, takeEntropyProducts, writeDiagonal, writeGradient, writeProduct } from "./class-loops";
 import { GRADIENT, HESSIAN_DIAGONAL, HESSIAN_PRODUCT, Plan } from "./plan";
 import { counts, loadAt, Rows, rowWeights } from "./rows";
 import { Targets } from "./targets";
@@ -123,8 +123,29 @@ const C_ORDINARY: i64 = 16;
 const MOST_POWER: i64 = 380;
 const MOST_POWER_OF_G: i64 = 900;
 
+/**
+ * Adds the gradient of − β H: β p_j (log p_j + H), where log p_j + H = Σ p (max − x) − (max − x_j). `products` are e_j times that, as
+ * takeEntropyProducts leaves them.
+ */
+function addEntropyGradient(plan: Plan, at: Rows, n: Normalizer, products: usize): void {
+  const s = rowWeights(plan, at);
+  const g = f64x2.mul(f64x2.mul(at.gHi, s), f64x2.splat(plan.entropyWeight));
+  const factor = f64x2.mul(f64x2.div(g, n.hi), powerOfTwo(clamped(at.gExponent, -1000, 1000)));
+  addScaled(products, at.e, at.count, factor);
+}
+
 /** Writes the derivative that the plan asks for. */
 export function writeDerivative(plan: Plan, at: Rows, n: Targets): void {
+  if (plan.entropyWeight != 0) takeEntropyProducts(at.x, at.e, at.count, n.max, at.meanGap);
+  writeLossDerivative(plan, at, n);
+  if (plan.entropyWeight != 0) addEntropyGradient(plan, at, n, at.x);
+  // Rows that weigh 0 may hold NaN, like those that are ignored: their derivative is 0.
+  const isCounted = counts(rowWeights(plan, at));
+  if (!i64x2.all_true(isCounted)) maskLanes(at.e, at.count, isCounted);
+}
+
+/** Writes the derivative of everything but the entropy. */
+function writeLossDerivative(plan: Plan, at: Rows, n: Targets): void {
   const zero = f64x2.splat(0), one = f64x2.splat(1);
   const e = at.e, count = at.count;
   if (plan.upstreamByRow) {
@@ -196,7 +217,4 @@ export function writeDerivative(plan: Plan, at: Rows, n: Targets): void {
     }
   }
   timesPowers(e, count, k);
-  // Rows that weigh 0 may hold NaN, like those that are ignored: their derivative is 0.
-  const isCounted = counts(s);
-  if (!i64x2.all_true(isCounted)) maskLanes(e, count, isCounted);
 }

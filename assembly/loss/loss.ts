@@ -9,6 +9,8 @@
 //       make the loss; write the outputs by row        (outputs.ts)
 //       write the derivative in the place of e_j       (derivatives.ts)
 
+import { expFloor } from "../number/exp";
+import { cap, timesSlope } from "../number/tanh";
 import { bytesOf, load1, narrow, splat, widen } from "../number/storage";
 import { collapse, productLow, twoSumError } from "../number/two-sum";
 import { splitGroup } from "../softmax/by-lane";
@@ -19,7 +21,7 @@ import { firstState, isByRow, nextState, rowCopyIn, rowsIn, TILE } from "../soft
 import { LOSS, LOSS_AND_GRADIENT } from "../softmax/task";
 import { groupEnd, pairsOfGroup, rowOffset, tileBytes } from "../softmax/tile";
 import { gatherOf, scatterOf } from "../softmax/transpose";
-import { maskLanes, scaleTo, scaleWhereOf } from "./class-loops";
+import { maskLanes, scaleTo, scaleWhereOf, sumGapsLightly } from "./class-loops";
 import { areOrdinary, setFactor, writeDerivative } from "./derivatives";
 import { skipRow, writeClassOutputs, writeIgnoredLogProbs, writeRowOutputs } from "./outputs";
 import { isPlain, Plan } from "./plan";
@@ -29,6 +31,9 @@ import { readTargets, sumTargets, Targets } from "./targets";
 /** Everything by row, and the derivative, of one row or of a pair of which e_j and the state are known. Without labels there is no loss. */
 function finishRows(plan: Plan, at: Rows, n: Targets): void {
   const zero = f64x2.splat(0);
+  if (plan.entropy || plan.scaleGradients || plan.entropyWeight != 0) {
+    at.meanGap = f64x2.div(sumGapsLightly(true, at.isPair != 0, at.e, at.x, at.count, n.max, expFloor(n.max)), n.hi);
+  }
   if (!plan.indices && !plan.targets) {
     writeRowOutputs(plan, at, n, zero);
     return;
@@ -50,6 +55,12 @@ function finishRows(plan: Plan, at: Rows, n: Targets): void {
     z = f64x2.add(z, z);
   }
   at.z = z;
+  if (plan.entropyWeight != 0) {
+    const term = f64x2.mul(f64x2.splat(-plan.entropyWeight), f64x2.add(at.meanGap, n.logSum));
+    const sum = f64x2.add(loss, term);
+    lo = f64x2.add(lo, twoSumError(loss, term, sum));
+    loss = sum;
+  }
   const s = rowWeights(plan, at);
   const product = f64x2.mul(s, loss);
   writeRowOutputs(plan, at, n, collapse(product, productLow(product, s, zero, loss, lo)));
@@ -69,11 +80,11 @@ function nextReadRow(plan: Plan, row: usize, end: usize): usize {
   return row;
 }
 
-/** True if the loss is not that of the logits as they are given: they are scaled, or classes are masked. */
+/** True if the loss is not that of the logits as they are given: they are capped or scaled, or classes are masked. */
 // @ts-ignore: decorator
 @inline
 function changesLogits(plan: Plan): bool {
-  return plan.scale != 1 || plan.mask != 0;
+  return plan.scale != 1 || plan.mask != 0 || plan.softcap != 0;
 }
 
 /** e_j and the state of the row at x, for results of the plan's element type; its e_j go to `out`, or with float32 to the first copy of a row. */
@@ -89,7 +100,7 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
   const n = firstState(scratchPtr);
   const widens = elementBytes < sizeof<f64>();
   const changes = changesLogits(plan);
-  const copies = widens || changes || plan.exps == plan.logits;
+  const copies = widens || changes || plan.exps == plan.logits || plan.entropyWeight != 0;
   // e_j come from the logits as they are given, or from a copy of the row.
   const fromCopy = copies && (changes || !widens);
   const copy = rowCopyIn(scratchPtr, classes, widens ? 1 : 0);
@@ -123,7 +134,16 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
         at.t = at.tPlane;
       }
     }
-    if (copies) scaleWhereOf(elementBytes, logits, copy, maskOfRow(plan, r), classes, plan.scale, -Infinity);
+    if (copies) {
+      let from = logits, fromBytes = elementBytes;
+      if (plan.softcap != 0) {
+        widen(elementBytes, logits, copy, classes);
+        cap(copy, classes, plan.softcap, scratchPtr);
+        from = copy;
+        fromBytes = sizeof<f64>();
+      }
+      scaleWhereOf(fromBytes, from, copy, maskOfRow(plan, r), classes, plan.scale, -Infinity);
+    }
     // After the last row, the row itself once more.
     const following = next == end ? logits : plan.logits + next * bytes;
     if (fromCopy) {
@@ -148,6 +168,10 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
     }
     finishRows(plan, at, n);
     if (plan.derivative) {
+      if (plan.softcap != 0) {
+        if (widens) widen(elementBytes, logits, at.outPlane, classes);
+        timesSlope(widens ? at.outPlane : logits, at.e, classes, plan.softcap, scratchPtr);
+      }
       fillMasked(plan, at, at.e, 0);
       if (widens) narrow(elementBytes, at.e, plan.exps + offset, classes);
     }
@@ -183,6 +207,7 @@ function visitPairs(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: 
     at.group = group;
     at.end = next;
     gatherOf(elementBytes, plan.logits + offset, xPlane, rows, classes, inner);
+    if (plan.softcap != 0) cap(xPlane, pairs * at.count, plan.softcap, scratchPtr);
     if (changesLogits(plan)) {
       scaleTo<f64>(false, xPlane, xPlane, pairs * at.count, plan.scale);
       fillMasked(plan, at, xPlane, -Infinity);
@@ -199,6 +224,10 @@ function visitPairs(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: 
     let n = firstState(scratchPtr);
     for (toFirstPair(at); at.row < next; toNextPair(at), n = nextState(n)) finishRows(plan, at, n);
     if (plan.derivative) {
+      if (plan.softcap != 0) {
+        gatherOf(elementBytes, plan.logits + offset, outPlane, rows, classes, inner);
+        timesSlope(outPlane, ePlane, pairs * at.count, plan.softcap, scratchPtr);
+      }
       fillMasked(plan, at, ePlane, 0);
       scatterOf(elementBytes, ePlane, plan.exps + offset, rows, classes, inner);
     }

@@ -1,7 +1,6 @@
 // Outputs of a loss with options, by row and by class. A new output is a field of the plan, a line in writeRowOutputs or in writeClasses and
 // writeClassOutputs, and a line in skipRow.
 
-import { expFloor } from "../number/exp";
 import { clamped, exponentOf, ORDINARY, powerOfTwo, withoutPower } from "../number/range";
 import { bytesOf, isRounded, loadByRow, narrow, store1, storeByRow } from "../number/storage";
 import { collapse } from "../number/two-sum";
@@ -10,7 +9,7 @@ import { lseOf, Normalizer } from "../softmax/normalizer";
 import { firstState, nextState } from "../softmax/scratch";
 import { rowOffset } from "../softmax/tile";
 import { scatterOf } from "../softmax/transpose";
-import { countBefore, findFirst, maskLanes, sumGapsLightly, sumSquares, writeLabelGradient } from "./class-loops";
+import { countBefore, findFirst, maskLanes, sumSquares, writeLabelGradient } from "./class-loops";
 import { Plan } from "./plan";
 import { counts, fillMasked, isOpen, loadAt, loadIndex, placeOf, readRows, Rows, rowWeights, secondPlaceOf, toFirstPair, toNextPair } from "./rows";
 
@@ -24,7 +23,8 @@ function storeCounts(ptr: usize, isAlone: bool, counts: v128): void {
  * The derivatives of the loss with respect to the scale k of logits, where x is scaled already, m = Σ p x = max − gap, T = Σ t and z = 2 zLoss lse:
  *   (Σ t (max − x) − T gap + z m) / k,  ((T + z) Σ p (x − m)² + 2 zLoss m²) / k²
  */
-function writeScaleDerivatives(plan: Plan, at: Rows, n: Normalizer, gap: v128): void {
+function writeScaleDerivatives(plan: Plan, at: Rows, n: Normalizer): void {
+  const gap = at.meanGap;
   const isAlone = at.isAlone != 0;
   const byRow = bytesOf<f64>(at.row);
   const scale = f64x2.splat(plan.scale);
@@ -57,12 +57,8 @@ export function writeRowOutputs(plan: Plan, at: Rows, n: Normalizer, loss: v128)
   if (plan.lse) {
     storeByRow(plan.lse + byRow, isAlone, v128.bitselect(lseOf<f64>(isPair, x, count, max, n.logSum), f64x2.splat(-Infinity), isRead));
   }
-  if (plan.entropy || plan.scaleGradients) {
-    // Σ p (max − x).
-    const gap = f64x2.div(sumGapsLightly(true, isPair, at.e, x, count, max, expFloor(max)), sumHi);
-    if (plan.entropy) storeByRow(plan.entropy + byRow, isAlone, v128.and(f64x2.add(gap, n.logSum), isRead));
-    if (plan.scaleGradients) writeScaleDerivatives(plan, at, n, gap);
-  }
+  if (plan.entropy) storeByRow(plan.entropy + byRow, isAlone, v128.and(f64x2.add(at.meanGap, n.logSum), isRead));
+  if (plan.scaleGradients) writeScaleDerivatives(plan, at, n);
   if (plan.confidence) storeByRow(plan.confidence + byRow, isAlone, v128.and(f64x2.div(n.eMax, sumHi), isRead));
   const none = f64x2.splat(-1);
   const isKnown = v128.and(isRead, f64x2.eq(sumHi, sumHi));

@@ -3,7 +3,7 @@
 /**
  * The address of a tensor that is not there is 0. Tensors have the shape (outer, classes, inner), results by row (outer, inner).
  *   target t_j = w_y (1 − ε) [j = y] for an index y, + targets_j;   T = Σ t
- *   loss = s (−Σ t log p + zLoss lse²), where p = softmax(scale · logits) over the classes of the mask
+ *   loss = s (−Σ t log p + zLoss lse² − β H), where p = softmax(scale · logits) over the classes of the mask, H = −Σ p log p
  * 64-bit fields come first, so that no field needs padding.
  */
 @unmanaged
@@ -16,8 +16,12 @@ export class Plan {
   /** Derivatives of the loss are multiplied by g = upstream / divisor. */
   upstream: f64;
   divisor: f64;
-  /** Logits are multiplied by this before anything else. */
+  /** Logits x become c tanh(x / c) with this c before anything else, unless it is 0; then a derivative must not take the place of the logits. */
+  softcap: f64;
+  /** Logits are multiplied by this after that. */
   scale: f64;
+  /** The factor β of the entropy in the loss, − β H. */
+  entropyWeight: f64;
 
   classes: usize;
   inner: usize;
@@ -93,6 +97,7 @@ export function isPlain(plan: Plan): bool {
   if (plan.rowWeights || plan.weights || plan.mask || plan.vector || plan.targetClasses) return false;
   if (plan.probs || plan.logProbs || plan.labelGradient || plan.lse || plan.entropy || plan.confidence || plan.scaleGradients) return false;
   if (plan.argmax || plan.ranks) return false;
+  if (plan.softcap != 0 || plan.entropyWeight != 0) return false;
   if (plan.zLoss != 0 || plan.scale != 1 || plan.keepHi != 1 || plan.derivative > GRADIENT) return false;
   return plan.indices ? !plan.targets : !plan.targetsAreShared && plan.targetBytes == plan.elementBytes;
 }

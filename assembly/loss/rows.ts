@@ -46,6 +46,8 @@ export class Rows {
   /** Σ t (max − x) as (hi, lo). */
   gapHi: v128;
   gapLo: v128;
+  /** Σ p (max − x), where the plan needs it. */
+  meanGap: v128;
   /** The mass by which zLoss adds to T in a derivative: 2 zLoss lse. */
   z: v128;
   /** upstream scale / divisor, or for a Hessian upstream scale² / divisor: (gHi + gLo) 2^gExponent. */

@@ -187,6 +187,8 @@ function multiplySubtract(a: v128, b: v128, c: v128): v128 {
  * s = v B/ln 2 − k, |s| <= 1/2, the last factor is d (s + c) ((s + A)² + b), which takes six operations in the place of seven; A is an integer, so
  * that s + A takes none. d is left out too: it is the same for all e_j. Without `relative` no x may be less than floor.
  *
+ * With a powerPtr the result is a pair: its high part, a power of 2 times an element of T, goes there, and its low part is returned.
+ *
  * Max error  LIMITS.exp ulp at EXP_WITNESS; rounded, LIMITS.roundedExp (all in reference/limits.ts). Found by walking the whole domain, to both
  *            sides of each step.
  * Constants  scripts/constants.ts, 265-bit arithmetic. The factors: D. E. Knuth, TAOCP 2 (1997), 4.6.4.
@@ -195,7 +197,7 @@ function multiplySubtract(a: v128, b: v128, c: v128): v128 {
 @inline
 export function shiftedExp<T>(
   relative: bool, indices: usize, x: v128, base: v128, round: v128, floor: v128,
-  scale: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128,
+  scale: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, powerPtr: usize = 0,
 ): v128 {
   // pmax keeps its first operand if that is NaN.
   const difference = relative ? f64x2.sub(x, base) : x;
@@ -225,5 +227,10 @@ export function shiftedExp<T>(
   if (relative) r = f64x2.add(r, v128.and(twoDifferenceError(x, base, difference), f64x2.gt(difference, floor)));
   const r2 = f64x2.mul(r, r);
   const poly = multiplyAdd(r2, c4, multiplyAdd(r, c3, c2));
-  return multiplyAdd(power, multiplyAdd(r2, poly, f64x2.add(r, remainder)), power);
+  const tail = multiplyAdd(r2, poly, f64x2.add(r, remainder));
+  if (powerPtr) {
+    v128.store(powerPtr, power);
+    return f64x2.mul(power, tail);
+  }
+  return multiplyAdd(power, tail, power);
 }

@@ -113,11 +113,13 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   const needsTargetClasses = kind === "distribution" && results.ranks !== undefined;
   const sources = { sum, rowWeights, targetClasses: needsTargetClasses ? targetClassesOf(labels.values, layout) : undefined };
   const buffers = buffersOf({ dtype, terms, kinds: [kind], mask, hasRowWeights, outputs: kernelOutputs }, sources, results);
-  const tensor = (name: string, from: TensorData, to?: FloatArray): void => {
+  const tensor = (name: string, from?: TensorData, to?: FloatArray): void => {
     buffers.push({ name, type: dtype, extent: "tensor", from, to });
   };
-  // The derivative takes the place of the logits.
-  tensor("logits", logits.data, wanted?.result);
+  // The derivative takes the place of the logits, unless that of their cap needs them.
+  const exps = wanted && terms.softcap !== undefined ? "gradient" : "logits";
+  tensor("logits", logits.data, exps === "logits" ? wanted?.result : undefined);
+  if (exps !== "logits") tensor(exps, undefined, wanted?.result);
   if (kind === "indices") buffers.push({ name: "labels", type: "int32", extent: "rows", from: labels.values });
   else buffers.push({ name: "labels", type: distributionType(labels.values, dtype), extent: "tensor", from: labels.values });
   if (wanted?.accumulate) tensor("before", wanted.result);
@@ -136,12 +138,12 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
       outputs: kernelOutputs,
       derivative: wanted?.derivative,
       labels: "labels",
-      exps: "logits",
+      exps,
     });
     plan.run(kernels, chunk, weighing);
     if (wanted?.accumulate) {
       const size = lengthOf("tensor", chunk);
-      kernels.add(chunkBuffers.ptr("before"), chunkBuffers.ptr("logits"), bytesOf(dtype, 1), 0, size, chunkBuffers.ptr("scratch"));
+      kernels.add(chunkBuffers.ptr("before"), chunkBuffers.ptr(exps), bytesOf(dtype, 1), 0, size, chunkBuffers.ptr("scratch"));
     }
     loss = addLosses(kernels, chunkBuffers, chunk.rows, weighing);
   });
@@ -294,20 +296,19 @@ function derivativeArray({ logits, labels, layout }: Batch, out: unknown, vector
 }
 
 /** The options of a second derivative. */
-export interface HessianOptions<R extends string = Reduction>
-  extends Omit<LossOptions<R>, "outputs" | "topK" | "bins" | "ignoredLogProbs" | "groups"> {
+export interface HessianOptions<R extends string = Reduction> extends Omit<LossOptions<R>, FirstOrderOption> {
   /** Receives the result, and is returned; may be the logits themselves. For typed arrays, of their element type. */
   out?: Float64Array | Float32Array;
 }
 
-/** The options of outputs, of which second derivatives have none. */
-const OPTIONS_OF_OUTPUTS = ["outputs", "topK", "bins", "ignoredLogProbs", "groups"] as const;
-type OptionOfOutputs = (typeof OPTIONS_OF_OUTPUTS)[number];
+/** The options that second derivatives do not have: those of outputs, and terms that are not made for them. */
+const FIRST_ORDER_OPTIONS = ["outputs", "topK", "bins", "ignoredLogProbs", "groups", "softcap", "entropyWeight"] as const;
+type FirstOrderOption = (typeof FIRST_ORDER_OPTIONS)[number];
 
 const HESSIAN_OPTIONS = /* @__PURE__ */ (() =>
   [
     ...LOSS_OPTIONS.filter(
-      (name): name is Exclude<typeof name, OptionOfOutputs> => !(OPTIONS_OF_OUTPUTS as readonly string[]).includes(name),
+      (name): name is Exclude<typeof name, FirstOrderOption> => !(FIRST_ORDER_OPTIONS as readonly string[]).includes(name),
     ),
     "out",
   ] as const)();

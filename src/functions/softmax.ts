@@ -33,16 +33,20 @@ export interface OutOptions extends ShapeOptions {
 /** The options of a function of logits. */
 export interface SoftmaxFunctionOptions extends OutOptions, LogitsOptions {}
 
-const FORWARD_OPTIONS = ["shape", "axis", "out", "scale", "mask"] as const;
+/** The options of a product with the Jacobian of such a function; `softcapBackward` comes after it where the logits had a cap. */
+export interface BackwardOptions extends Omit<SoftmaxFunctionOptions, "softcap"> {}
+
+const BACKWARD_OPTIONS = ["shape", "axis", "out", "scale", "mask"] as const;
+const FORWARD_OPTIONS = [...BACKWARD_OPTIONS, "softcap"] as const;
 
 /** The kernels of functions of logits, and the output that the kernel `loss` has of the same values. */
 const OUTPUT_OF = { softmax: "probs", logSoftmax: "logProbs", logSumExp: "lse" } as const satisfies Record<string, KernelOutput>;
 
 /** Scale and mask of logits, if there are any. */
 function readChanges(options: LogitsOptions, shape: readonly number[], layout: Layout): Changes | undefined {
-  const { scale = 1, mask } = options;
-  const terms = readTerms({ scale });
-  if (terms.scale === 1 && mask === undefined) return undefined;
+  const { softcap, scale, mask } = options;
+  const terms = readTerms({ softcap, scale });
+  if (terms.scale === 1 && terms.softcap === undefined && mask === undefined) return undefined;
   return { terms, mask: mask === undefined ? undefined : readMask(mask, shape, layout) };
 }
 
@@ -101,9 +105,9 @@ function backward(
   name: keyof typeof VALUE_OF_NONE,
   [firstName, first]: readonly [string, unknown],
   [secondName, second]: readonly [string, unknown],
-  options: SoftmaxFunctionOptions | undefined,
+  options: BackwardOptions | undefined,
 ): unknown {
-  const checked = checkOptions(options, FORWARD_OPTIONS);
+  const checked = checkOptions(options, BACKWARD_OPTIONS);
   const { shape: given, axis, out } = checked;
   const upstream: Elements = readTensor(firstName, first, given);
   const at: Elements = readTensor(secondName, second, given);
@@ -180,7 +184,7 @@ export function logSoftmax<T extends Tensor>(x: T, options?: SoftmaxFunctionOpti
  * logSumExp([[0, 0], [1000, 1000]]); // → [0.69315, 1000.69315]
  */
 export function logSumExp<T extends Tensor>(x: T, options?: Omit<SoftmaxFunctionOptions, "out">): ByRow<T> {
-  const checked = checkOptions(options, ["shape", "axis", "scale", "mask"]);
+  const checked = checkOptions(options, ["shape", "axis", "softcap", "scale", "mask"]);
   const { shape: given, axis } = checked;
   const input = readTensor("x", x, given);
   const layout = layoutOf(input.shape, axis);
@@ -201,7 +205,7 @@ export function logSumExp<T extends Tensor>(x: T, options?: Omit<SoftmaxFunction
  * @example
  * softmaxBackward([1, 0, 0], [0.2, 0.3, 0.5]); // → [0.16, -0.06, -0.1]
  */
-export function softmaxBackward<T extends Tensor>(upstream: T, probs: Tensor, options?: SoftmaxFunctionOptions): SameAxes<T> {
+export function softmaxBackward<T extends Tensor>(upstream: T, probs: Tensor, options?: BackwardOptions): SameAxes<T> {
   return backward("softmaxBackward", ["upstream", upstream], ["probs", probs], options) as SameAxes<T>;
 }
 
@@ -216,7 +220,7 @@ export function softmaxBackward<T extends Tensor>(upstream: T, probs: Tensor, op
  * @example
  * softmaxJvp([1, 0, 0], [0.2, 0.3, 0.5]); // → [0.16, -0.06, -0.1]
  */
-export function softmaxJvp<T extends Tensor>(tangent: T, probs: Tensor, options?: SoftmaxFunctionOptions): SameAxes<T> {
+export function softmaxJvp<T extends Tensor>(tangent: T, probs: Tensor, options?: BackwardOptions): SameAxes<T> {
   return backward("softmaxBackward", ["tangent", tangent], ["probs", probs], options) as SameAxes<T>;
 }
 
@@ -230,7 +234,7 @@ export function softmaxJvp<T extends Tensor>(tangent: T, probs: Tensor, options?
  * @example
  * logSoftmaxBackward([1, 0], [Math.log(0.25), Math.log(0.75)]); // → [0.75, -0.75]
  */
-export function logSoftmaxBackward<T extends Tensor>(upstream: T, logProbs: Tensor, options?: SoftmaxFunctionOptions): SameAxes<T> {
+export function logSoftmaxBackward<T extends Tensor>(upstream: T, logProbs: Tensor, options?: BackwardOptions): SameAxes<T> {
   return backward("logSoftmaxBackward", ["upstream", upstream], ["logProbs", logProbs], options) as SameAxes<T>;
 }
 

@@ -12,7 +12,9 @@ export type NestedBooleans = Nested<boolean>;
 
 /** What is done to the logits before anything else. */
 export interface LogitsOptions {
-  /** Multiplies the logits, the inverse of a temperature; 1 by default. */
+  /** A cap c above 0, none by default: logits x become c tanh(x / c). */
+  softcap?: number;
+  /** Multiplies the logits after that, the inverse of a temperature; 1 by default. */
   scale?: number;
   /** The classes that take part, 1 or true, and those that are excluded, 0 or false: (C) for all rows, or laid out like the logits. */
   mask?: Values<NumberArray> | NestedBooleans;

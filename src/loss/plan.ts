@@ -144,6 +144,8 @@ export class LossPlan {
       keepHi: keep,
       keepLo: 1 - keep - terms.labelSmoothing,
       zLoss: terms.zLoss,
+      entropyWeight: terms.entropyWeight,
+      softcap: terms.softcap ?? 0,
       scale: terms.scale,
     };
     const labelsPtr = labels === undefined ? 0 : buffers.ptr(labels);

@@ -38,7 +38,11 @@ export interface LossTerms<R extends string = Reduction> {
   labelSmoothing?: number;
   /** Adds zLoss lse² to each row's loss; at least 0, the default (as in PaLM, Chowdhery et al., 2022). */
   zLoss?: number;
-  /** Multiplies the logits before anything else, the inverse of a temperature; 1 by default. */
+  /** β, of either sign, by default 0: adds −β H to each row's loss, H the entropy of p (the bonus of Williams and Peng, 1991). */
+  entropyWeight?: number;
+  /** A cap c above 0, none by default: logits x become c tanh(x / c) before anything else (as in Gemma 2, 2024). */
+  softcap?: number;
+  /** Multiplies the logits before anything but `softcap`, the inverse of a temperature; 1 by default. */
   scale?: number;
   /** The k of the outputs `topK` and `topKAccuracy`; 5 by default. */
   topK?: number;
@@ -62,6 +66,8 @@ const READERS = {
   ignoreIndex: (value: unknown): number | undefined => checkInteger("ignoreIndex", value, -(2 ** 31), 2 ** 31 - 1),
   labelSmoothing: (value: unknown): number => checkNumber("labelSmoothing", value, "a number from 0 to 1", isUpToOne),
   zLoss: (value: unknown): number => checkNumber("zLoss", value, "a finite number of at least 0", isFiniteNonNegative),
+  entropyWeight: (value: unknown): number => checkNumber("entropyWeight", value, "a finite number", Number.isFinite),
+  softcap: (value: unknown): number | undefined => checkNumber("softcap", value, "a finite number above 0", isFinitePositive),
   scale: (value: unknown): number => checkNumber("scale", value, "a finite number above 0", isFinitePositive),
   topK: (value: unknown): number => checkInteger("topK", value, 1, Number.MAX_SAFE_INTEGER),
   bins: (value: unknown): number => checkInteger("bins", value, 1, MAX_BINS),
@@ -80,6 +86,8 @@ const DEFAULTS: Terms = {
   ignoreIndex: undefined,
   labelSmoothing: 0,
   zLoss: 0,
+  entropyWeight: 0,
+  softcap: undefined,
   scale: 1,
   topK: 5,
   bins: 15,
