@@ -123,7 +123,9 @@ describe("the option softcap", () => {
       const doubles = crossEntropyWithGradient(Float64Array.from(x32), labels, { ...options, softcap: cap });
       const close = (got: Floats, want: Floats) => {
         expect(precisionOf(got)).toBe("float32");
-        got.forEach((value, i) => expect(ulpError(value, exact(want[i]), undefined, "float32")).toBeLessThanOrEqual(0.5001));
+        got.forEach((value, i) => {
+          expect(ulpError(value, exact(want[i]), undefined, "float32")).toBeLessThanOrEqual(0.5001);
+        });
       };
       for (const name of [...outputs, "gradient"] as const) close(rounded[name], doubles[name]);
     }

@@ -4,6 +4,7 @@
 
 import { C0, C1, C2, C3, C4, EXP_UNBIAS, expFloor, expRound, SCALE, shiftedExp } from "./exp";
 import { bytesOf, loadTail, storeTail } from "./storage";
+import { fastTwoSumError } from "./two-sum";
 
 /** Below this |y|, y − y³/3 + 2 y⁵/15 − 17 y⁷/315 + 62 y⁹/2835 is within 2^-57 of tanh y. */
 const SMALL: f64 = 0.03125;
@@ -22,12 +23,15 @@ function tanh2(isSlope: bool, y: v128, indices: usize): v128 {
     unbias,
   );
   const high = f64x2.mul(v128.load(powerPtr), unbias);
-  const divisor = f64x2.add(f64x2.add(one, high), low);
+  const sum = f64x2.add(one, high);
+  const divisor = f64x2.add(sum, f64x2.add(fastTwoSumError(one, high, sum), low));
   if (isSlope) {
     const quotient = f64x2.div(f64x2.add(high, low), divisor);
     return f64x2.div(f64x2.mul(quotient, f64x2.splat(4)), divisor);
   }
-  const tanh = f64x2.div(f64x2.sub(f64x2.sub(one, high), low), divisor);
+  const difference = f64x2.sub(one, high);
+  const dividend = f64x2.add(difference, f64x2.sub(fastTwoSumError(one, f64x2.neg(high), difference), low));
+  const tanh = f64x2.div(dividend, divisor);
   const z = f64x2.mul(size, size);
   const tail = f64x2.mul(z, f64x2.add(f64x2.splat(-1.0 / 3), f64x2.mul(z, f64x2.add(f64x2.splat(2.0 / 15),
     f64x2.mul(z, f64x2.add(f64x2.splat(-17.0 / 315), f64x2.mul(z, f64x2.splat(62.0 / 2835))))))));
