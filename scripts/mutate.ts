@@ -12,7 +12,10 @@ import { embedded } from "./embed.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** In the order in which they are likely to kill soon. */
-const SUITES = ["digests", "special-values", "functions", "cross-entropy", "loss-options", "plan", "kernels", "accuracy"];
+const SUITES = [
+  ...["digests", "special-values", "functions", "axes", "softcap", "scale-and-mask", "summaries"],
+  ...["cross-entropy", "loss-options", "plan", "kernels", "accuracy"],
+];
 /** A mutant that loops for ever is dead too. */
 const TIMEOUT_MS = 300_000;
 

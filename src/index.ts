@@ -15,10 +15,13 @@ export {
 export { type ElementwiseOptions, softcap, softcapBackward } from "./functions/softcap.js";
 export {
   type BackwardOptions,
+  type LogSumExpOptions,
+  type LogSumExpResult,
   logSoftmax,
   logSoftmaxBackward,
   logSumExp,
   type OutOptions,
+  type SignedLogSumExp,
   type SoftmaxFunctionOptions,
   softmax,
   softmaxBackward,

@@ -317,16 +317,22 @@ describe("shapes and axes", () => {
 });
 
 const LOSS_NAMES =
-  "shape, axis, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, scale, topK, sampleWeights, mask, outputs";
+  "shape, axis, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, entropyWeight, softcap, scale, topK, bins, ignoredLogProbs, " +
+  "sampleWeights, mask, groups, outputs";
 
 describe("options", () => {
   check([
-    ["a typo", () => softmax(x, { axes: 0 } as Wrong), TypeError, '"options" expected only the names shape, axis, out, got "axes"'],
+    [
+      "a typo",
+      () => softmax(x, { axes: 0 } as Wrong),
+      TypeError,
+      '"options" expected only the names shape, axis, out, scale, mask, softcap, got "axes"',
+    ],
     [
       "a loss option for softmax",
       () => softmax(x, { reduction: "mean" } as Wrong),
       TypeError,
-      '"options" expected only the names shape, axis, out, got "reduction"',
+      '"options" expected only the names shape, axis, out, scale, mask, softcap, got "reduction"',
     ],
     [
       "an axis for the Jacobian",
@@ -334,7 +340,12 @@ describe("options", () => {
       TypeError,
       '"options" expected only the names shape, out, got "axis"',
     ],
-    ["out for log-sum-exp", () => logSumExp(x, { out } as Wrong), TypeError, '"options" expected only the names shape, axis, got "out"'],
+    [
+      "out for log-sum-exp",
+      () => logSumExp(x, { out } as Wrong),
+      TypeError,
+      '"options" expected only the names shape, axis, softcap, scale, mask, b, returnSign, keepDims, got "out"',
+    ],
     [
       "out for the loss",
       () => crossEntropy(x, labels, { shape, out } as Wrong),
@@ -345,8 +356,8 @@ describe("options", () => {
       "a typo in a layer",
       () => new SoftmaxCrossEntropy({ shapes: [1] } as Wrong),
       TypeError,
-      '"options" expected only the names shape, axis, dtype, threads, createWorker, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, scale, ' +
-        'topK, labels, sampleWeights, mask, accumulate, labelGradient, outputs, got "shapes"',
+      '"options" expected only the names shape, axis, dtype, threads, createWorker, reduction, divisor, emptyMean, weights, ignoreIndex, labelSmoothing, zLoss, ' +
+        'entropyWeight, softcap, scale, topK, bins, ignoredLogProbs, labels, sampleWeights, mask, accumulate, labelGradient, groups, outputs, got "shapes"',
     ],
     ["a number", () => softmax(x, 1 as Wrong), TypeError, '"options" expected a plain object, got 1'],
     ["null", () => softmax(x, null as Wrong), TypeError, '"options" expected a plain object, got null'],
@@ -366,7 +377,7 @@ describe("options", () => {
       "a dimension",
       () => softmax(x, { dim: 0 } as Wrong),
       TypeError,
-      '"options" expected only the names shape, axis, out, got "dim"; here it is axis',
+      '"options" expected only the names shape, axis, out, scale, mask, softcap, got "dim"; here it is axis',
     ],
     ...["ignore_index", "ignoreindex"].map(
       (name): Case => [
@@ -477,6 +488,17 @@ describe("options of the loss", () => {
     ...both("negative smoothing", { labelSmoothing: -0.1 }, RangeError, '"labelSmoothing" expected a number from 0 to 1, got -0.1'),
     ...both("smoothing of NaN", { labelSmoothing: Number.NaN }, RangeError, '"labelSmoothing" expected a number from 0 to 1, got NaN'),
     ...both("smoothing that is not a number", { labelSmoothing: "0" }, TypeError, '"labelSmoothing" expected a number, got "0"'),
+    ...both("no bins", { bins: 0 }, RangeError, '"bins" expected an integer from 1 to 65536, got 0'),
+    ...both("too many bins", { bins: 2 ** 17 }, RangeError, '"bins" expected an integer from 1 to 65536, got 131072'),
+    ...both(
+      "unknown log-probabilities of ignored rows",
+      { ignoredLogProbs: "zero" },
+      RangeError,
+      '"ignoredLogProbs" expected one of "none", "value", got "zero"',
+    ),
+    ...both("an infinite weight of the entropy", { entropyWeight: Infinity }, RangeError, `"entropyWeight" ${anyFinite} Infinity`),
+    ...both("a cap of 0", { softcap: 0 }, RangeError, '"softcap" expected a finite number above 0, got 0'),
+    ...both("a cap that is not a number", { softcap: "30" }, TypeError, '"softcap" expected a number, got "30"'),
     ...both("a scale of 0", { scale: 0 }, RangeError, '"scale" expected a finite number above 0, got 0'),
     ...both("a negative scale", { scale: -1 }, RangeError, '"scale" expected a finite number above 0, got -1'),
     ...both("an infinite scale", { scale: Infinity }, RangeError, '"scale" expected a finite number above 0, got Infinity'),
@@ -533,7 +555,8 @@ describe("options of the loss", () => {
       "an unknown output",
       { outputs: ["probabilities"] },
       RangeError,
-      '"outputs[0]" expected one of "losses", "probs", "logProbs", "lse", "entropy", "argmax", "correct", "topK", "validCount", ' +
+      '"outputs[0]" expected one of "losses", "probs", "logProbs", "lse", "entropy", "argmax", "correct", "topK", "accuracy", "topKAccuracy", ' +
+        '"perplexity", "meanEntropy", "confidence", "calibration", "confusion", "scaleGradient", "groups", "validCount", ' +
         '"totalWeight", "firstBadRow", got "probabilities"',
     ),
     ...both("outputs that are not an array", { outputs: "probs" }, TypeError, '"outputs" expected an array of names, got "probs"'),

@@ -105,7 +105,7 @@ describe("examples", () => {
   it("are found", () => {
     expect(inDocuments.filter(([path]) => path === "README.md").length).toBe(3);
     expect(inDocuments.length).toBe(14);
-    expect(inDocblocks.length).toBe(13);
+    expect(inDocblocks.length).toBe(15);
   });
 
   it.each(inDocuments)("of %s are true: %s", async (_, example) => {

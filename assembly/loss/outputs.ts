@@ -1,6 +1,7 @@
 // Outputs of a loss with options, by row and by class. A new output is a field of the plan, a line in writeRowOutputs or in writeClasses and
 // writeClassOutputs, and a line in skipRow.
 
+import { logRatio } from "../number/log";
 import { clamped, exponentOf, ORDINARY, powerOfTwo, withoutPower } from "../number/range";
 import { bytesOf, isRounded, loadByRow, narrow, store1, storeByRow } from "../number/storage";
 import { collapse } from "../number/two-sum";
@@ -9,7 +10,7 @@ import { lseOf, Normalizer } from "../softmax/normalizer";
 import { firstState, nextState } from "../softmax/scratch";
 import { rowOffset } from "../softmax/tile";
 import { scatterOf } from "../softmax/transpose";
-import { countBefore, findFirst, maskLanes, sumSquares, writeLabelGradient } from "./class-loops";
+import { countBefore, findFirst, maskLanes, sumProducts, sumSquares, writeLabelGradient } from "./class-loops";
 import { Plan } from "./plan";
 import { counts, fillMasked, isOpen, loadAt, loadIndex, placeOf, readRows, Rows, rowWeights, secondPlaceOf, toFirstPair, toNextPair } from "./rows";
 
@@ -44,6 +45,40 @@ function writeScaleDerivatives(plan: Plan, at: Rows, n: Normalizer): void {
   storeByRow(plan.scaleCurvatures + byRow, isAlone, v128.and(second, counts(s)));
 }
 
+/** log |Σ t exp x| and the sign of that sum. */
+function writeWeightedLse(plan: Plan, at: Rows, n: Normalizer): void {
+  const isAlone = at.isAlone != 0, isPair = at.isPair != 0;
+  const byRow = bytesOf<f64>(at.row);
+  const zero = f64x2.splat(0), one = f64x2.splat(1);
+  const isRead = readRows(plan, at);
+  // Where the sum is beyond the range of doubles, it is made with a small factor, which the logarithm gets back.
+  let sum = sumProducts(isPair, at.e, at.t, at.count, one);
+  const isHuge = f64x2.eq(f64x2.abs(sum), f64x2.splat(Infinity));
+  if (v128.any_true(isHuge)) sum = v128.bitselect(sumProducts(isPair, at.e, at.t, at.count, f64x2.splat(SMALL_SCALE)), sum, isHuge);
+  const size = f64x2.abs(sum);
+  // size = 2^k s, eMax <= s < 2 eMax.
+  const exponents = i64x2.splat(0x7ff0000000000000);
+  const difference = i64x2.sub(v128.and(size, exponents), v128.and(n.eMax, exponents));
+  let s = i64x2.sub(size, difference);
+  const isLess = f64x2.lt(s, n.eMax);
+  s = v128.bitselect(f64x2.add(s, s), s, isLess);
+  let k = i64x2.add(i64x2.shr_s(difference, 52), isLess);
+  k = i64x2.add(k, v128.and(isHuge, i64x2.splat(448)));
+  const kPart = f64x2.mul(f64x2(<f64>i64x2.extract_lane(k, 0), <f64>i64x2.extract_lane(k, 1)), f64x2.splat(LN2));
+  const log = f64x2.add(kPart, logRatio<f64>(n.eMax, f64x2.sub(s, n.eMax), zero, s, zero));
+  // A sum of 0, and NaN, which comparisons keep.
+  const lse = v128.bitselect(f64x2.add(n.max, log), f64x2.add(size, f64x2.splat(-Infinity)), f64x2.gt(size, zero));
+  const sign = v128.or(v128.and(f64x2.gt(size, zero), one), v128.and(sum, f64x2.splat(-0.0)));
+  const isNumber = f64x2.eq(size, size);
+  storeByRow(plan.lse + byRow, isAlone, v128.bitselect(lse, f64x2.splat(-Infinity), isRead));
+  storeByRow(plan.signs + byRow, isAlone, v128.and(v128.bitselect(sign, sum, isNumber), isRead));
+}
+
+const LN2: f64 = 0.6931471805599453;
+
+/** 2^-448: of 2^64 e_j, times factors of any size, a sum that is finite. */
+const SMALL_SCALE: f64 = reinterpret<f64>(0x23f0000000000000);
+
 /** Outputs by row, of one row or of a pair. `loss` is s times the loss, if there are labels. */
 export function writeRowOutputs(plan: Plan, at: Rows, n: Normalizer, loss: v128): void {
   const zero = f64x2.splat(0);
@@ -54,7 +89,9 @@ export function writeRowOutputs(plan: Plan, at: Rows, n: Normalizer, loss: v128)
   const isRead = f64x2.eq(weights, weights);
 
   if (plan.losses) storeByRow(plan.losses + byRow, isAlone, v128.and(loss, counts(weights)));
-  if (plan.lse) {
+  if (plan.signs) {
+    writeWeightedLse(plan, at, n);
+  } else if (plan.lse) {
     storeByRow(plan.lse + byRow, isAlone, v128.bitselect(lseOf<f64>(isPair, x, count, max, n.logSum), f64x2.splat(-Infinity), isRead));
   }
   if (plan.entropy) storeByRow(plan.entropy + byRow, isAlone, v128.and(f64x2.add(at.meanGap, n.logSum), isRead));
@@ -175,6 +212,7 @@ export function skipRow(plan: Plan, row: usize): void {
   const byRow = bytesOf<f64>(row), counts = bytesOf<i32>(row);
   if (plan.losses) store1<f64>(plan.losses + byRow, 0);
   if (plan.lse) store1<f64>(plan.lse + byRow, -Infinity);
+  if (plan.signs) store1<f64>(plan.signs + byRow, 0);
   if (plan.entropy) store1<f64>(plan.entropy + byRow, 0);
   if (plan.confidence) store1<f64>(plan.confidence + byRow, 0);
   if (plan.scaleGradients) {

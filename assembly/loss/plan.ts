@@ -72,6 +72,8 @@ export class Plan {
   losses: usize;
   /** Output by row: log Σ exp; −∞ for ignored rows. */
   lse: usize;
+  /** Output by row: the sign of Σ t exp, 1, −1 or 0. With it, lse is log |Σ t exp|. */
+  signs: usize;
   /** Output by row: −Σ p log p; 0 for ignored rows. */
   entropy: usize;
   /** Output by row: p of the maximum; 0 for ignored rows. */
@@ -95,7 +97,7 @@ export const HESSIAN_DIAGONAL: i32 = 3;
 /** True if the specialised walks (softmax/forward.ts) serve for a plan: loss and gradient of indices or of distributions, and no option. */
 export function isPlain(plan: Plan): bool {
   if (plan.rowWeights || plan.weights || plan.mask || plan.vector || plan.targetClasses) return false;
-  if (plan.probs || plan.logProbs || plan.labelGradient || plan.lse || plan.entropy || plan.confidence || plan.scaleGradients) return false;
+  if (plan.probs || plan.logProbs || plan.labelGradient || plan.lse || plan.signs || plan.entropy || plan.confidence || plan.scaleGradients) return false;
   if (plan.argmax || plan.ranks) return false;
   if (plan.softcap != 0 || plan.entropyWeight != 0) return false;
   if (plan.zLoss != 0 || plan.scale != 1 || plan.keepHi != 1 || plan.derivative > GRADIENT) return false;

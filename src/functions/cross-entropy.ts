@@ -1,6 +1,7 @@
 // crossEntropy() and its like: functions without state. Each checks its arguments and streams the batch through the kernel `loss`.
 
 import { checkBoolean, checkOptions, rangeError } from "../errors.js";
+import { KERNEL_OUTPUTS, type KernelOutput, typeInMemory } from "../loss/kernel-outputs.js";
 import { type CheckedLabels, distributionType, type Labels, readLabels } from "../loss/labels.js";
 import { LOSS_OPTIONS, type LossOptions, type Mask, readGroups, readMask, readSampleWeights } from "../loss/options.js";
 import {
@@ -8,14 +9,11 @@ import {
   checkOutputClasses,
   checkOutputs,
   isFrom,
-  type KernelOutput,
-  kernelOutput,
   kernelOutputsOf,
   type Loss,
   OUTPUTS,
   type Output,
   type Outputs,
-  typeInMemory,
 } from "../loss/outputs.js";
 import { addLosses, type ByName, buffersOf, type Derivative, planOf } from "../loss/plan.js";
 import { haveWeights, weighRows } from "../loss/rows.js";
@@ -37,7 +35,7 @@ import {
   toForm,
 } from "../tensor/containers.js";
 import { bytesOf, type ElementArray, type FloatArray, zeros } from "../tensor/element.js";
-import { type Layout, layoutOf, rowShape } from "../tensor/shape.js";
+import { type Layout, layoutOf, readAxis, rowShape } from "../tensor/shape.js";
 import { LOSS_PLANES, SUM_LENGTH } from "../wasm/abi.js";
 
 /** A batch as it was read and checked. */
@@ -54,7 +52,8 @@ interface Batch {
 }
 
 function readBatch(x: unknown, y: unknown, options: Partial<LossOptions<string, string>>): Batch {
-  const { shape, axis = -1, sampleWeights, mask, groups } = options;
+  const { shape, sampleWeights, mask, groups } = options;
+  const axis = readAxis(options.axis);
   const outputs = checkOutputs(options.outputs);
   checkHasGroups(outputs, groups);
   const terms = readTerms(options);
@@ -107,7 +106,7 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   const results: ByName<ElementArray> = { sum };
   for (const name of kernelOutputs) {
     if (name === "losses" && !needsLosses) continue;
-    const spec = kernelOutput(name);
+    const spec = KERNEL_OUTPUTS[name];
     results[name] = allocate("shape", typeInMemory(spec, dtype), lengthOf(spec.extent, layout));
   }
   const needsTargetClasses = kind === "distribution" && results.ranks !== undefined;
@@ -151,7 +150,7 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
   const { form, shape } = logits;
   const inForm = (name: KernelOutput): unknown => {
     const values = results[name] as FloatArray | Int32Array;
-    const spec = kernelOutput(name);
+    const spec = KERNEL_OUTPUTS[name];
     if (spec.extent === "tensor") return toForm(form, values, shape);
     const isRounded = spec.type === "float" && dtype === "float32";
     return toForm(form, isRounded ? Float32Array.from(values) : values, batch.rowShape);

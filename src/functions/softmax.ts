@@ -1,11 +1,11 @@
 // softmax() and its like: functions without state. Each checks its arguments and streams the batch through a kernel.
 
-import { checkOptions } from "../errors.js";
-import { fillClosed, type LogitsOptions, type Mask, readMask } from "../loss/options.js";
-import type { KernelOutput } from "../loss/outputs.js";
+import { checkBoolean, checkOptions } from "../errors.js";
+import type { KernelOutput } from "../loss/kernel-outputs.js";
+import { type ByClass, fillClosed, type LogitsOptions, type Mask, readByClass, readMask } from "../loss/options.js";
 import { buffersOf, outputsCall, planOf } from "../loss/plan.js";
 import { weighRows } from "../loss/rows.js";
-import { readTerms, type Terms } from "../loss/terms.js";
+import { checkWeights, readTerms, type Terms } from "../loss/terms.js";
 import { type ChunkBuffer, checkLength, forEachChunk, put } from "../memory/chunks.js";
 import {
   allocate,
@@ -19,9 +19,11 @@ import {
   type SameAxes,
   type Tensor,
   toForm,
+  type Values,
 } from "../tensor/containers.js";
 import { bytesOf, type FloatArray } from "../tensor/element.js";
-import { type Layout, layoutOf, rowShape, type ShapeOptions } from "../tensor/shape.js";
+import { type Extent, type Layout, layoutOf, readAxis, rowShape, type ShapeOptions, withOneClass } from "../tensor/shape.js";
+import type { NumberArray } from "../tensor/typed-array.js";
 import { LOSS_PLANES, PLANES } from "../wasm/abi.js";
 
 /** The shape and class axis of a tensor, and the array for its result. */
@@ -42,53 +44,75 @@ const FORWARD_OPTIONS = [...BACKWARD_OPTIONS, "softcap"] as const;
 /** The kernels of functions of logits, and the output that the kernel `loss` has of the same values. */
 const OUTPUT_OF = { softmax: "probs", logSoftmax: "logProbs", logSumExp: "lse" } as const satisfies Record<string, KernelOutput>;
 
-/** Scale and mask of logits, if there are any. */
-function readChanges(options: LogitsOptions, shape: readonly number[], layout: Layout): Changes | undefined {
-  const { softcap, scale, mask } = options;
-  const terms = readTerms({ softcap, scale });
-  if (terms.scale === 1 && terms.softcap === undefined && mask === undefined) return undefined;
-  return { terms, mask: mask === undefined ? undefined : readMask(mask, shape, layout) };
-}
-
+/** What is done to logits before anything else: the terms softcap and scale, and the mask. */
 interface Changes {
   readonly terms: Terms;
   readonly mask: Mask | undefined;
 }
 
-/** Streams logits through a kernel, or with scale or mask through `loss`, which has the same values as an output. */
-function forward(
-  name: keyof typeof OUTPUT_OF,
+/** Reads the changes among options, which checkOptions has read. */
+function readChanges(options: LogitsOptions, shape: readonly number[], layout: Layout): Changes {
+  const { mask } = options;
+  return { terms: readTerms(options), mask: mask === undefined ? undefined : readMask(mask, shape, layout) };
+}
+
+/** Streams logits through the kernel `loss` for some of its outputs, with factors of exp(x) for the output `signs`. */
+function streamOutputs(
   { data, dtype }: Elements,
   layout: Layout,
-  changes: Changes | undefined,
-  to: FloatArray,
+  { terms, mask }: Changes,
+  results: { readonly [name in KernelOutput]?: FloatArray },
+  factors?: ByClass,
 ): void {
-  checkLength("x", data, layout.size);
-  const output = OUTPUT_OF[name];
-  const isByRow = output === "lse";
-  const logits: ChunkBuffer = { name: "logits", type: dtype, extent: "tensor", from: data };
-  if (!changes) {
-    const buffers: ChunkBuffer[] = isByRow ? [logits, { name: output, type: "float64", extent: "rows", to }] : [{ ...logits, to }];
-    forEachChunk(layout, dtype, PLANES, buffers, (kernels, buffers, { outer, classes, inner }) => {
-      const xPtr = buffers.ptr("logits");
-      const outPtr = isByRow ? buffers.ptr(output) : xPtr;
-      kernels[name](xPtr, outPtr, classes, inner, bytesOf(dtype, 1), 0, outer * inner, buffers.ptr("scratch"));
-    });
-    return;
-  }
-  const { terms, mask } = changes;
   const rowWeights = mask && allocate("shape", "float64", layout.rows);
   const weighing = weighRows(terms, undefined, layout, undefined, mask, rowWeights);
-  const inputs = { dtype, terms, kinds: [], mask, hasRowWeights: mask !== undefined, outputs: [output] };
-  const buffers = [...buffersOf(inputs, { rowWeights }, { [output]: to }), logits];
-  forEachChunk(layout, dtype, LOSS_PLANES, buffers, (kernels, buffers, chunk) => {
-    planOf(buffers, outputsCall({ dtype, terms, mask, outputs: inputs.outputs }, chunk, "logits")).run(kernels, chunk, weighing);
+  const outputs = Object.keys(results) as KernelOutput[];
+  const inputs = { dtype, terms, kinds: [], mask, hasRowWeights: mask !== undefined, outputs };
+  const buffers: ChunkBuffer[] = [
+    ...buffersOf(inputs, { rowWeights }, results),
+    { name: "logits", type: dtype, extent: "tensor", from: data },
+  ];
+  // The kernel finds factors in the place of label distributions.
+  const labels = factors && "factors";
+  if (labels) buffers.push({ name: labels, type: "float64", extent: "tensor", from: factors.isShared ? undefined : factors.numbers });
+  forEachChunk(layout, dtype, LOSS_PLANES, buffers, (kernels, chunkBuffers, chunk) => {
+    if (labels && factors.isShared) repeat(chunkBuffers.float64(labels), factors.numbers, chunk);
+    const call = outputsCall({ dtype, terms, mask, outputs }, chunk, "logits");
+    planOf(chunkBuffers, labels ? { ...call, kind: "distribution", labels } : call).run(kernels, chunk, weighing);
+  });
+}
+
+/** Repeats numbers of classes for all rows. */
+function repeat(to: Float64Array, numbers: Float64Array, { outer, classes, inner }: Extent): void {
+  for (let o = 0, k = 0; o < outer; o++) {
+    for (let j = 0; j < classes; j++) for (let i = 0; i < inner; i++) to[k++] = numbers[j];
+  }
+}
+
+/** Streams logits through a kernel, or if they are changed through `loss`, which has the same values as an output. */
+function forward(name: keyof typeof OUTPUT_OF, input: Elements, layout: Layout, changes: Changes, to: FloatArray): void {
+  const { data, dtype } = input;
+  checkLength("x", data, layout.size);
+  const output = OUTPUT_OF[name];
+  const { scale, softcap } = changes.terms;
+  if (scale !== 1 || softcap !== undefined || changes.mask) {
+    streamOutputs(input, layout, changes, { [output]: to });
+    return;
+  }
+  const isByRow = output === "lse";
+  const logits: ChunkBuffer = { name: "logits", type: dtype, extent: "tensor", from: data };
+  const buffers: ChunkBuffer[] = isByRow ? [logits, { name: output, type: "float64", extent: "rows", to }] : [{ ...logits, to }];
+  forEachChunk(layout, dtype, PLANES, buffers, (kernels, buffers, { outer, classes, inner }) => {
+    const xPtr = buffers.ptr("logits");
+    const outPtr = isByRow ? buffers.ptr(output) : xPtr;
+    kernels[name](xPtr, outPtr, classes, inner, bytesOf(dtype, 1), 0, outer * inner, buffers.ptr("scratch"));
   });
 }
 
 function softmaxLike(name: "softmax" | "logSoftmax", x: unknown, options: SoftmaxFunctionOptions | undefined): unknown {
   const checked = checkOptions(options, FORWARD_OPTIONS);
-  const { shape: given, axis, out } = checked;
+  const { shape: given, out } = checked;
+  const axis = readAxis(checked.axis);
   const input = readTensor("x", x, given);
   const layout = layoutOf(input.shape, axis);
   const changes = readChanges(checked, input.shape, layout);
@@ -108,14 +132,15 @@ function backward(
   options: BackwardOptions | undefined,
 ): unknown {
   const checked = checkOptions(options, BACKWARD_OPTIONS);
-  const { shape: given, axis, out } = checked;
+  const { shape: given, out } = checked;
+  const axis = readAxis(checked.axis);
   const upstream: Elements = readTensor(firstName, first, given);
   const at: Elements = readTensor(secondName, second, given);
   const { dtype } = upstream;
   checkSameType(secondName, at, firstName, dtype);
   checkSameShape(secondName, at, firstName, upstream);
   const layout = layoutOf(upstream.shape, axis);
-  const { terms, mask } = readChanges(checked, upstream.shape, layout) ?? {};
+  const { terms, mask } = readChanges(checked, upstream.shape, layout);
   const result = resultArray(out, layout.size, [upstream, at]);
   const tensors: ChunkBuffer[] = [
     { name: firstName, type: dtype, extent: "tensor", from: upstream.data, to: result },
@@ -137,7 +162,7 @@ function backward(
       classes,
       inner,
       bytesOf(dtype, 1),
-      terms?.scale ?? 1,
+      terms.scale,
       0,
       outer * inner,
       buffers.ptr("scratch"),
@@ -174,25 +199,87 @@ export function logSoftmax<T extends Tensor>(x: T, options?: SoftmaxFunctionOpti
   return softmaxLike("logSoftmax", x, options) as SameAxes<T>;
 }
 
+/** The options of {@link logSumExp}. */
+export interface LogSumExpOptions<S extends boolean = boolean, K extends boolean = boolean> extends ShapeOptions, LogitsOptions {
+  /** A factor b of each exp(x), of either sign: (C) for all rows, or laid out like the logits. Where it is 0, the logit does not count. */
+  b?: Values<NumberArray>;
+  /** True for the sign of Σ b exp(x) beside the logarithm of its size; without, a negative sum gives NaN. */
+  returnSign?: S;
+  /** True to keep the class axis, with the length 1. */
+  keepDims?: K;
+}
+
+const LOG_SUM_EXP_OPTIONS = ["shape", "axis", "softcap", "scale", "mask", "b", "returnSign", "keepDims"] as const;
+
+/** The container of log Σ exp. */
+export type LogSumExpResult<T extends Tensor, K extends boolean> = K extends true ? SameAxes<T> : ByRow<T>;
+
+/** log |Σ b exp(x)|, and the sign of that sum: 1, −1, or 0. */
+export interface SignedLogSumExp<R> {
+  /** The logarithm. */
+  readonly lse: R;
+  /** The sign. */
+  readonly sign: R;
+}
+
+/** log |Σ b exp(x)| and the signs of the sums. */
+function weightedLogSumExp(input: Elements, layout: Layout, b: unknown, { terms, mask }: Changes): SignedLogSumExp<FloatArray> {
+  const { dtype, shape } = input;
+  const factors = readByClass("b", b, shape, layout);
+  const { isShared } = factors;
+  checkWeights("b", factors.numbers);
+  checkLength("x", input.data, layout.size);
+  // Logits without a factor count as excluded.
+  const open = allocate("shape", "uint8", layout.size).fill(1);
+  fillClosed(open, { values: Uint8Array.from(factors.numbers, (factor) => Number(factor !== 0)), isShared }, layout, 0);
+  if (mask) fillClosed(open, mask, layout, 0);
+  const [lse, signs] = [0, 1].map(() => allocate("shape", dtype, layout.rows));
+  // The results of no classes.
+  lse.fill(Number.NEGATIVE_INFINITY);
+  streamOutputs(input, layout, { terms, mask: { values: open, isShared: false } }, { lse, signs }, factors);
+  return { lse, sign: signs };
+}
+
 /**
- * log Σ exp(x) along the class axis, one number a row.
+ * log Σ exp(x) along the class axis, one number a row; with `b`, log Σ b exp(x).
  *
  * @param x Logits, as for {@link softmax}.
- * @returns lse, without the class axis: a typed array, nested arrays one level shallower (a number for one row), or { data, shape }.
- * @throws As {@link softmax}.
+ * @returns lse, without the class axis: a typed array, nested arrays one level shallower (a number for one row), or { data, shape }. With
+ *   `returnSign` { lse, sign }.
+ * @throws As {@link softmax}; RangeError for factors that are not finite.
  * @example
  * logSumExp([[0, 0], [1000, 1000]]); // → [0.69315, 1000.69315]
+ * logSumExp([[1000, 1001]], { b: [1, -1], returnSign: true }); // → { lse: [1000.541325], sign: [-1] }
  */
-export function logSumExp<T extends Tensor>(x: T, options?: Omit<SoftmaxFunctionOptions, "out">): ByRow<T> {
-  const checked = checkOptions(options, ["shape", "axis", "softcap", "scale", "mask"]);
-  const { shape: given, axis } = checked;
+export function logSumExp<T extends Tensor, const K extends boolean = false>(
+  x: T,
+  options?: LogSumExpOptions<false, K>,
+): LogSumExpResult<T, K>;
+export function logSumExp<T extends Tensor, const K extends boolean = false>(
+  x: T,
+  options: LogSumExpOptions<true, K>,
+): SignedLogSumExp<LogSumExpResult<T, K>>;
+export function logSumExp(x: Tensor, options?: LogSumExpOptions): unknown {
+  const checked = checkOptions(options, LOG_SUM_EXP_OPTIONS);
+  const { shape: given, b } = checked;
+  const axis = readAxis(checked.axis);
+  const returnSign = checkBoolean("returnSign", checked.returnSign);
+  const keepDims = checkBoolean("keepDims", checked.keepDims);
   const input = readTensor("x", x, given);
   const layout = layoutOf(input.shape, axis);
   const changes = readChanges(checked, input.shape, layout);
+  const shape = (keepDims ? withOneClass : rowShape)(input.shape, axis);
+  const inForm = (values: FloatArray): unknown => toForm(input.form, values, shape);
+  if (b !== undefined) {
+    const { lse, sign } = weightedLogSumExp(input, layout, b, changes);
+    if (returnSign) return { lse: inForm(lse), sign: inForm(sign) };
+    return inForm(lse.map((value, row) => (sign[row] < 0 ? Number.NaN : value)));
+  }
   // log Σ exp of no classes.
   const result = allocate("shape", input.dtype, layout.rows).fill(Number.NEGATIVE_INFINITY);
   forward("logSumExp", input, layout, changes, result);
-  return toForm(input.form, result, rowShape(input.shape, axis)) as ByRow<T>;
+  if (!returnSign) return inForm(result);
+  return { lse: inForm(result), sign: inForm(result.map((value) => (value > Number.NEGATIVE_INFINITY ? 1 : value < 0 ? 0 : value))) };
 }
 
 /**

@@ -2,13 +2,23 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { checkInteger, checkOneOf, rangeError, typeError, Verbatim } from "../errors.js";
+import { checkOneOf, rangeError, typeError, Verbatim } from "../errors.js";
 import { type BufferSpec, Buffers, endOf } from "../memory/buffers.js";
 import { Instance } from "../memory/instance.js";
 import { type Elements, isFlat, readTensor } from "../tensor/containers.js";
 import { bytesOf, DTYPES, type Dtype, elementsOf, type FloatArrayOf } from "../tensor/element.js";
 import { Float16Bits } from "../tensor/float16.js";
-import { checkShape, type Layout, layoutOf, MAX_AXES, type ShapeOptions, showShape, sizeOf } from "../tensor/shape.js";
+import {
+  type Axis,
+  checkAxes,
+  checkShape,
+  type Layout,
+  layoutOf,
+  readAxis,
+  type ShapeOptions,
+  showShape,
+  sizeOf,
+} from "../tensor/shape.js";
 import { typedArrayLength } from "../tensor/typed-array.js";
 import { mostThreadsOf } from "../threads/grain.js";
 import { readThreads, type ThreadOptions, type Threads } from "../threads/options.js";
@@ -37,13 +47,13 @@ export abstract class Layer<D extends string = "float64"> {
   #buffers: Buffers | undefined;
   #hasRun = false;
   /** @internal */
-  protected readonly axis: number;
+  protected readonly axis: Axis;
   readonly #dtype: Dtype;
 
   constructor(options: LayerOptions<string>) {
-    const { axis = -1, dtype = "float64", shape } = options;
+    const { axis, dtype = "float64", shape } = options;
     this.#dtype = checkOneOf("dtype", dtype, DTYPES);
-    this.axis = checkInteger("axis", axis, -MAX_AXES, MAX_AXES - 1);
+    this.axis = checkAxes(readAxis(axis));
     this.#threads = readThreads(options);
     this.#instance = this.#newInstance(shape === undefined ? 0 : bytesOf(this.#dtype, 2 * sizeOf(checkShape("shape", shape))));
     // Engines without explicit resource management have no such symbol. A static block would keep the class in bundles that do not use it.

@@ -1,14 +1,13 @@
 // Softmax cross-entropy as a layer.
 
 import { checkBoolean, checkOneOf, checkOptions, counted, rangeError, typeError } from "../errors.js";
+import { isKernelOutput, type KernelOutput } from "../loss/kernel-outputs.js";
 import { type CheckedLabels, checkIndices, checkNoIgnored, type LabelKind, type Labels, readLabels } from "../loss/labels.js";
 import { checkGroups, type LossOptions } from "../loss/options.js";
 import {
   checkHasGroups,
   checkOutputClasses,
   checkOutputs,
-  isKernelOutput,
-  type KernelOutput,
   kernelOutputsOf,
   type Loss,
   type LossOutputs,
@@ -233,9 +232,8 @@ export class SoftmaxCrossEntropy<
 
   /** An output by row. The kernel writes doubles; a view of another type gets them here. */
   #byRow(name: string): FloatArrayOf<D> {
-    const rounded = roundedOf(name);
-    if (!this.buffers.has(rounded)) return this.float(name);
-    const view = this.float(rounded);
+    if (this.dtype === "float64") return this.float(name);
+    const view = this.float(roundedOf(name));
     view.set(this.float64(name));
     return view;
   }

@@ -52,7 +52,7 @@ export class Softmax<const D extends string = "float64"> extends Layer<D> {
     const checked = checkOptions(options, SOFTMAX_LAYER_OPTIONS);
     super(checked);
     const { shape, scale, mask } = checked;
-    this.#terms = readTerms({ scale });
+    this.#terms = readTerms(checked);
     this.#mask = new LayerMask(mask);
     this.#canChange = scale !== undefined || this.#mask.isGiven;
     this.planes = this.#canChange ? LOSS_PLANES : PLANES;

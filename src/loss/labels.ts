@@ -3,7 +3,7 @@
 import { counted, rangeError, typeError } from "../errors.js";
 import { type Elements, type Nested, readValues, type ToNumber, type Values } from "../tensor/containers.js";
 import type { Dtype } from "../tensor/element.js";
-import { type Layout, rowShape, sameShape, showShape, withOneClass } from "../tensor/shape.js";
+import { type Axis, type Layout, rowShape, sameShape, showShape, withOneClass } from "../tensor/shape.js";
 import { type NumberArray, type NumericArray, typedArrayName } from "../tensor/typed-array.js";
 
 /** Class indices by row, or distributions laid out like the logits. */
@@ -69,7 +69,7 @@ function fittingRows(count: number, { shape, form }: Elements, size: number): st
 }
 
 /** Reads the labels for logits. An index may be ignoreIndex. */
-export function readLabels(labels: unknown, logits: Elements, axis: number, layout: Layout, ignoreIndex?: number): CheckedLabels {
+export function readLabels(labels: unknown, logits: Elements, axis: Axis, layout: Layout, ignoreIndex?: number): CheckedLabels {
   const isOne = typeof labels === "number" || typeof labels === "bigint";
   const read = isOne ? { values: Float64Array.of(Number(labels)) } : readValues("labels", labels, numberOfBigInt);
   if (read === undefined) throw typeError("labels", "class indices or distributions, in a typed array or nested arrays", labels);

@@ -3,7 +3,7 @@
 import { checkInteger, counted, rangeError } from "../errors.js";
 import { allocate, type Nested, type ToNumber, type Values } from "../tensor/containers.js";
 import { type FloatArray, zeros } from "../tensor/element.js";
-import { type Extent, type Layout, rowShape, type ShapeOptions, sameShape, showShape } from "../tensor/shape.js";
+import { type Axis, type Extent, type Layout, rowShape, type ShapeOptions, sameShape, showShape } from "../tensor/shape.js";
 import type { NumberArray } from "../tensor/typed-array.js";
 import { checkWeights, type LossTerms, type Reduction, readNumbers, TERMS } from "./terms.js";
 
@@ -41,13 +41,13 @@ function readByRow(argument: string, noun: string, value: unknown, rows: number,
 }
 
 /** Reads the weights of the rows. */
-export function readSampleWeights(value: unknown, shape: readonly number[], axis: number, { rows }: Layout): Float64Array {
+export function readSampleWeights(value: unknown, shape: readonly number[], axis: Axis, { rows }: Layout): Float64Array {
   if (typeof value === "number") return allocate("shape", "float64", rows).fill(checkWeights("sampleWeights", Float64Array.of(value))[0]);
   return checkWeights("sampleWeights", readByRow("sampleWeights", "number", value, rows, rowShape(shape, axis)));
 }
 
 /** Reads the groups of the rows. */
-export function readGroups(value: unknown, shape: readonly number[], axis: number, { rows }: Layout): Int32Array {
+export function readGroups(value: unknown, shape: readonly number[], axis: Axis, { rows }: Layout): Int32Array {
   return checkGroups(readByRow("groups", "integer", value, rows, rowShape(shape, axis)));
 }
 
@@ -86,20 +86,43 @@ export function readClassMask(value: unknown): Uint8Array {
   return maskOf(readNumbers("mask", value, numberOfBoolean).numbers);
 }
 
-/** Reads a mask that all rows share, or one that is laid out like the logits. */
-export function readMask(value: unknown, shape: readonly number[], { classes, size }: Layout): Mask {
-  const { numbers, shape: given } = readNumbers("mask", value, numberOfBoolean);
+/** Numbers by class: (C) for all rows, or laid out like the logits. */
+export interface ByClass {
+  readonly numbers: Float64Array;
+  readonly isShared: boolean;
+}
+
+/** Reads numbers for classes that all rows share, or that are laid out like the logits. */
+export function readByClass(
+  argument: string,
+  value: unknown,
+  shape: readonly number[],
+  { classes, size }: Layout,
+  toNumber?: ToNumber,
+): ByClass {
+  const { numbers, shape: given } = readNumbers(argument, value, toNumber);
   // The nesting of arrays tells which of the two it is; without nesting their number does.
   const isNested = given !== undefined && given.length > 1;
   const isShared = numbers.length === classes && !isNested;
   if (!isShared && (isNested ? !sameShape(given, shape) : numbers.length !== size)) {
-    throw rangeError("mask", `the shape [${classes}], or that of the logits, ${showShape(shape)}`, given ?? value);
+    throw rangeError(argument, `the shape [${classes}], or that of the logits, ${showShape(shape)}`, given ?? value);
   }
+  return { numbers, isShared };
+}
+
+/** Reads a mask that all rows share, or one that is laid out like the logits. */
+export function readMask(value: unknown, shape: readonly number[], layout: Layout): Mask {
+  const { numbers, isShared } = readByClass("mask", value, shape, layout, numberOfBoolean);
   return { values: maskOf(numbers), isShared };
 }
 
 /** Fills the places of excluded classes. */
-export function fillClosed(to: FloatArray, { values, isShared }: Mask, { outer, classes, inner }: Extent, value: number): void {
+export function fillClosed(
+  to: FloatArray | Uint8Array,
+  { values, isShared }: Mask,
+  { outer, classes, inner }: Extent,
+  value: number,
+): void {
   if (!isShared) {
     for (let k = 0; k < values.length; k++) if (values[k] === 0) to[k] = value;
     return;

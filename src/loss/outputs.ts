@@ -2,8 +2,8 @@
 
 import { checkOneOf, isArray, rangeError, typeError } from "../errors.js";
 import type { ByRow, IndexByRow, SameAxes, Tensor } from "../tensor/containers.js";
-import type { Dtype, ElementType } from "../tensor/element.js";
 import type { Extent } from "../tensor/shape.js";
+import { type ArraySpec, KERNEL_OUTPUTS, type KernelOutput } from "./kernel-outputs.js";
 import {
   accuracy,
   type Calibration,
@@ -80,13 +80,6 @@ export type Loss<T extends Tensor, R extends string | undefined> = string extend
 /** The outputs of the names `O`; perhaps any of them where the type of the names tells no more. */
 export type Outputs<T extends Tensor, O extends string> = string extends O ? Partial<LossOutputs<T>> : Pick<LossOutputs<T>, O & Output>;
 
-/** An array that the kernel writes, to the plan's field of the same name. */
-interface ArraySpec {
-  /** "float" is the element type of the logits. */
-  readonly type: "float" | "int32";
-  readonly extent: "tensor" | "rows";
-}
-
 /** A value that is computed after the kernel, from arrays by row that the kernel writes. */
 interface ValueSpec {
   readonly type: "value";
@@ -96,19 +89,19 @@ interface ValueSpec {
 
 /** All outputs. */
 export const OUTPUTS = {
-  losses: { type: "float", extent: "rows" },
-  probs: { type: "float", extent: "tensor" },
-  logProbs: { type: "float", extent: "tensor" },
-  lse: { type: "float", extent: "rows" },
-  entropy: { type: "float", extent: "rows" },
-  argmax: { type: "int32", extent: "rows" },
+  losses: KERNEL_OUTPUTS.losses,
+  probs: KERNEL_OUTPUTS.probs,
+  logProbs: KERNEL_OUTPUTS.logProbs,
+  lse: KERNEL_OUTPUTS.lse,
+  entropy: KERNEL_OUTPUTS.entropy,
+  argmax: KERNEL_OUTPUTS.argmax,
   correct: { type: "value", from: ["ranks"], compute: correct },
   topK: { type: "value", from: ["ranks"], compute: topK },
   accuracy: { type: "value", from: ["ranks"], compute: accuracy },
   topKAccuracy: { type: "value", from: ["ranks"], compute: topKAccuracy },
   perplexity: { type: "value", from: ["losses"], compute: perplexity },
   meanEntropy: { type: "value", from: ["entropy"], compute: meanEntropy },
-  confidence: { type: "float", extent: "rows" },
+  confidence: KERNEL_OUTPUTS.confidence,
   calibration: { type: "value", from: ["confidence", "argmax", "ranks"], compute: calibration },
   confusion: { type: "value", from: ["argmax"], compute: confusion },
   scaleGradient: { type: "value", from: ["scaleGradients", "scaleCurvatures"], compute: scaleGradient },
@@ -118,36 +111,6 @@ export const OUTPUTS = {
   firstBadRow: { type: "value", from: ["losses"], compute: firstBadRow },
 } as const satisfies Record<Output, ArraySpec | ValueSpec>;
 
-/** Arrays that the kernel writes, but that have no name in the option `outputs`. */
-const HIDDEN = {
-  /** The gradient of label distributions, which has an option of its own. */
-  labelGradient: { type: "float", extent: "tensor" },
-  /** The number of classes before the label's class in the order of p; −1 where p is NaN or the row is ignored. */
-  ranks: { type: "int32", extent: "rows" },
-  /** ∂loss/∂scale and ∂²loss/∂scale² of each row, times its weight. */
-  scaleGradients: { type: "float", extent: "rows" },
-  scaleCurvatures: { type: "float", extent: "rows" },
-} as const satisfies Record<string, ArraySpec>;
-
-type ArrayName = { [Name in Output]: (typeof OUTPUTS)[Name] extends ArraySpec ? Name : never }[Output];
-
-/** The name of an array that the kernel writes. */
-export type KernelOutput = ArrayName | keyof typeof HIDDEN;
-
-export function kernelOutput(name: KernelOutput): ArraySpec {
-  return Object.hasOwn(HIDDEN, name) ? HIDDEN[name as keyof typeof HIDDEN] : OUTPUTS[name as ArrayName];
-}
-
-/** The element type of an output as the kernel writes it: results by row are not rounded, as values are computed from them. */
-export function typeInMemory({ type, extent }: ArraySpec, dtype: Dtype): ElementType {
-  if (type !== "float") return type;
-  return extent === "rows" ? "float64" : dtype;
-}
-
-export function isKernelOutput(name: string): name is KernelOutput {
-  return Object.hasOwn(HIDDEN, name) || (Object.hasOwn(OUTPUTS, name) && OUTPUTS[name as Output].type !== "value");
-}
-
 const ONLY_LOSSES: readonly KernelOutput[] = ["losses"];
 
 /** The arrays that the kernel must write for these outputs, the losses among them. */
@@ -156,7 +119,7 @@ export function kernelOutputsOf(outputs: readonly Output[], labelGradient: boole
   const names = new Set<KernelOutput>(labelGradient ? ["losses", "labelGradient"] : ["losses"]);
   for (const name of outputs) {
     const spec: ArraySpec | ValueSpec = OUTPUTS[name];
-    if (spec.type !== "value") names.add(name as ArrayName);
+    if (spec.type !== "value") names.add(name as KernelOutput);
     else for (const from of spec.from) names.add(from);
   }
   return [...names];

@@ -8,9 +8,9 @@ import { bytesOf, type Dtype, type ElementArray, type ElementType } from "../ten
 import type { Extent } from "../tensor/shape.js";
 import type { NumberArray } from "../tensor/typed-array.js";
 import { type Kernels, SUM_LENGTH } from "../wasm/abi.js";
+import { isKernelOutput, KERNEL_OUTPUTS, type KernelOutput, typeInMemory } from "./kernel-outputs.js";
 import type { LabelKind } from "./labels.js";
 import type { Mask } from "./options.js";
-import { isKernelOutput, type KernelOutput, kernelOutput, typeInMemory } from "./outputs.js";
 import { DERIVATIVES, PLAN_INTEGERS, PLAN_NUMBERS } from "./plan.generated.js";
 import { IGNORED, type Weighing } from "./rows.js";
 import { areShared, type ClassTargets, fillTargets, needTargets } from "./targets.js";
@@ -70,7 +70,7 @@ export function buffersOf(
   }
   if (outputs.includes("ranks") && kinds.includes("distribution")) add("targetClasses", "int32", "rows");
   for (const name of outputs) {
-    const spec = kernelOutput(name);
+    const spec = KERNEL_OUTPUTS[name];
     add(name, typeInMemory(spec, dtype), spec.extent);
   }
   return buffers;

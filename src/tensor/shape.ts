@@ -7,8 +7,8 @@ import { plainView } from "./typed-array.js";
 export interface ShapeOptions {
   /** Axis lengths of a typed array, row-major; by default it is one vector. */
   shape?: readonly number[];
-  /** The class axis; negative counts from the end. Default −1. */
-  axis?: number;
+  /** The class axis; negative counts from the end. Default −1. Or several neighbouring axes, whose elements together are the classes. */
+  axis?: number | readonly number[];
 }
 
 /** Rows of `classes` elements, `inner` apart, one for each (outer, inner). */
@@ -57,6 +57,42 @@ export function checkShape(argument: string, shape: unknown): readonly number[] 
 
 const checkLength = (argument: string, length: unknown): number => checkInteger(argument, length, 0, Number.MAX_SAFE_INTEGER);
 
+/** The class axis, or several axes. */
+export type Axis = number | readonly number[];
+
+const checkAxis = (argument: string, axis: unknown, axes = MAX_AXES): number => checkInteger(argument, axis, -axes, axes - 1);
+
+/** Reads the option `axis`, which is checked where a shape is known. Several axes are copied, so that they stay what they were. */
+export function readAxis(axis: unknown = -1): Axis {
+  const given = isArray(axis) ? axis : plainView(axis);
+  if (given === undefined) return axis as number;
+  if (given.length === 0 || given.length > MAX_AXES) throw rangeError("axis", `from 1 to ${MAX_AXES} axes`, axis);
+  return Array.from(given as ArrayLike<number>);
+}
+
+/** Checks what can be checked of the option `axis` without a shape. */
+export function checkAxes(axis: Axis): Axis {
+  if (typeof axis === "object") axis.forEach((entry, i) => void checkAxis(`axis[${i}]`, entry));
+  else checkAxis("axis", axis);
+  return axis;
+}
+
+/** The class axes of a shape are [first, end). A shape without axes has one all the same. */
+function spanOf(shape: readonly number[], axis: Axis): readonly [first: number, end: number] {
+  const axes = Math.max(1, shape.length);
+  if (typeof axis !== "object") {
+    const at = checkAxis("axis", axis, axes);
+    const first = at < 0 ? at + axes : at;
+    return [first, first + 1];
+  }
+  const places = axis.map((entry, i) => checkAxis(`axis[${i}]`, entry, axes)).map((at) => (at < 0 ? at + axes : at));
+  const first = Math.min(...places);
+  if (new Set(places).size !== places.length || Math.max(...places) !== first + places.length - 1) {
+    throw rangeError("axis", "one axis, or several that are neighbours", axis);
+  }
+  return [first, first + places.length];
+}
+
 /** More classes than these have no addresses, whatever the number of rows. */
 const MAX_CLASSES = 2 ** 32;
 
@@ -64,31 +100,26 @@ const MAX_CLASSES = 2 ** 32;
  * Finds the class axis in a shape; the number of elements must be a safe integer. A shape without axes is one row of one class. Without rows, outer is
  * 0 and inner 1.
  */
-export function layoutOf(shape: readonly number[], axis: unknown = -1): Layout {
-  const axes = Math.max(1, shape.length);
-  const given = checkInteger("axis", axis, -axes, axes - 1);
-  const at = given < 0 ? given + axes : given;
-  const classes = shape[at] ?? 1;
-  const outer = sizeOf(shape.slice(0, at));
-  const inner = sizeOf(shape.slice(at + 1));
+export function layoutOf(shape: readonly number[], axis: Axis = -1): Layout {
+  const [first, end] = spanOf(shape, axis);
+  const classes = sizeOf(shape.slice(first, end));
+  const outer = sizeOf(shape.slice(0, first));
+  const inner = sizeOf(shape.slice(end));
   const rows = outer * inner;
   const size = rows * classes;
   if (!Number.isSafeInteger(size) || !Number.isSafeInteger(rows)) throw rangeError("shape", "a countable number of elements", shape);
-  if (classes > MAX_CLASSES) throw rangeError("shape", `at most ${MAX_CLASSES} classes on axis ${at}`, shape);
+  if (classes > MAX_CLASSES) throw rangeError("shape", `at most ${MAX_CLASSES} classes on axis ${first}`, shape);
   return rows === 0 ? { outer: 0, classes, inner: 1, rows, size } : { outer, classes, inner, rows, size };
 }
 
-/** The position of the class axis in a shape. */
-const positionOf = (shape: readonly number[], axis: number): number => (axis < 0 ? axis + shape.length : axis);
-
-/** The shape of results by row: without the class axis. */
-export function rowShape(shape: readonly number[], axis = -1): readonly number[] {
-  const at = positionOf(shape, axis);
-  return shape.filter((_, i) => i !== at);
+/** The shape of results by row: without the class axes. */
+export function rowShape(shape: readonly number[], axis: Axis = -1): readonly number[] {
+  const [first, end] = spanOf(shape, axis);
+  return shape.filter((_, i) => i < first || i >= end);
 }
 
-/** The shape with a class axis of length 1. */
-export function withOneClass(shape: readonly number[], axis: number): readonly number[] {
-  const at = positionOf(shape, axis);
-  return shape.map((length, i) => (i === at ? 1 : length));
+/** The shape with class axes of length 1. */
+export function withOneClass(shape: readonly number[], axis: Axis): readonly number[] {
+  const [first, end] = spanOf(shape, axis);
+  return shape.map((length, i) => (i >= first && i < end ? 1 : length));
 }
