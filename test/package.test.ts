@@ -243,7 +243,7 @@ describe("what npm shows of README", () => {
 });
 
 describe("a bundle of softmax alone", () => {
-  const LIMIT_BYTES = 38_000;
+  const LIMIT_BYTES = 41_500;
   const USE = 'export { softmax } from "softmax-wasm";';
 
   const bundlers = {
@@ -261,7 +261,7 @@ describe("a bundle of softmax alone", () => {
     },
   };
 
-  it.each(Object.entries(bundlers))("by %s has no layer and no threads, and at most 38 kB", async (_, bundled) => {
+  it.each(Object.entries(bundlers))("by %s has no layer and no threads, and at most 41.5 kB", async (_, bundled) => {
     const code = await bundled(USE);
     expect(code).not.toMatch(/worker\.js|Atomics|calibration|static\s*\{/);
     expect(gzipSync(code, { level: 9 }).length).toBeLessThan(LIMIT_BYTES);

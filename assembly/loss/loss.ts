@@ -87,22 +87,13 @@ function changesLogits(plan: Plan): bool {
   return plan.scale != 1 || plan.mask != 0 || plan.softcap != 0;
 }
 
-/** e_j and the state of the row at x, for results of the plan's element type; its e_j go to `out`, or with float32 to the first copy of a row. */
-function splitDoubles(elementBytes: usize, x: usize, out: usize, following: usize, scratchPtr: usize): void {
-  if (elementBytes < sizeof<f64>()) splitRow<f64, f32>(x, out, following, scratchPtr);
-  else splitRow<f64, f64>(x, out, following, scratchPtr);
-}
-
 /** Rows [first, end), contiguous, one at a time. */
 function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: usize): void {
   const classes = plan.classes, elementBytes = plan.elementBytes;
   const bytes = elementBytes * classes;
   const n = firstState(scratchPtr);
   const widens = elementBytes < sizeof<f64>();
-  const changes = changesLogits(plan);
-  const copies = widens || changes || plan.exps == plan.logits || plan.entropyWeight != 0;
-  // e_j come from the logits as they are given, or from a copy of the row.
-  const fromCopy = copies && (changes || !widens);
+  const copies = widens || changesLogits(plan) || plan.exps == plan.logits || plan.entropyWeight != 0;
   const copy = rowCopyIn(scratchPtr, classes, widens ? 1 : 0);
   const targets = plan.targets;
   at.isAlone = 1;
@@ -111,10 +102,7 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
   at.tPlane = rowCopyIn(scratchPtr, classes, 2);
   at.outPlane = rowCopyIn(scratchPtr, classes, 3);
   let next = nextReadRow(plan, first, end);
-  if (next < end && !fromCopy) {
-    if (widens) beginRows<f32, f32>(plan.logits + next * bytes, classes, scratchPtr);
-    else beginRows<f64, f64>(plan.logits + next * bytes, classes, scratchPtr);
-  }
+  if (next < end && !copies) beginRows<f64, f64>(plan.logits + next * bytes, classes, scratchPtr);
   for (let r = first; r < end; r++) {
     if (r < next) {
       skipRow(plan, r);
@@ -144,16 +132,14 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
       }
       scaleWhereOf(fromBytes, from, copy, maskOfRow(plan, r), classes, plan.scale, -Infinity);
     }
-    // After the last row, the row itself once more.
-    const following = next == end ? logits : plan.logits + next * bytes;
-    if (fromCopy) {
-      if (widens) beginRows<f64, f32>(copy, classes, scratchPtr);
-      else beginRows<f64, f64>(copy, classes, scratchPtr);
-      splitDoubles(elementBytes, copy, at.e, copy, scratchPtr);
-    } else if (widens) {
-      splitRow<f32, f32>(logits, at.e, following, scratchPtr);
+    if (widens) {
+      beginRows<f64, f32>(copy, classes, scratchPtr);
+      splitRow<f64, f32>(copy, at.e, copy, scratchPtr);
     } else {
-      splitDoubles(elementBytes, logits, at.e, following, scratchPtr);
+      if (copies) beginRows<f64, f64>(copy, classes, scratchPtr);
+      // After the last row, and after a copy, the row itself once more.
+      const following = copies || next == end ? at.x : plan.logits + next * bytes;
+      splitRow<f64, f64>(at.x, at.e, following, scratchPtr);
     }
     if (plan.readsIgnored && isIgnored(plan, r)) {
       writeIgnoredLogProbs(plan, at, scratchPtr);

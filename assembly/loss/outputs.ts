@@ -119,7 +119,7 @@ const PROBS: i32 = 0;
 const LOG_PROBS: i32 = 1;
 const LABEL_GRADIENT: i32 = 2;
 
-/** Writes one output by class, of one row or of a pair, to `out`; LABEL_GRADIENT as doubles only. */
+/** Writes p or log p of one row or of a pair. */
 function writeClasses<O>(output: i32, plan: Plan, at: Rows, n: Normalizer, out: usize): void {
   const count = at.count;
   // An infinite sum in the place of an ignored row's makes p = 0 and log p = −∞.
@@ -129,24 +129,30 @@ function writeClasses<O>(output: i32, plan: Plan, at: Rows, n: Normalizer, out: 
     divideRow<O>(at.e, out, count, v128.bitselect(n.hi, ignored, isRead));
     // Logits of ignored rows that are read may be NaN.
     if (plan.readsIgnored && !isRounded<O>() && !i64x2.all_true(isRead)) maskLanes(out, count, isRead);
-  }
-  if (output == LOG_PROBS) {
+  } else {
     const hasLogProbs = plan.readsIgnored ? i64x2.splat(-1) : isRead;
     subtractRow<f64, O>(at.x, out, count, n.max, v128.bitselect(n.logSum, ignored, hasLogProbs));
   }
-  if (output == LABEL_GRADIENT) {
-    // The gradient with respect to distributions has no factor of the scale of logits.
-    const s = rowWeights(plan, at);
-    const byRow = plan.upstreamByRow;
-    const upstream = byRow ? loadByRow(byRow + bytesOf<f64>(at.row), at.isAlone != 0) : f64x2.splat(plan.upstream);
-    const divisor = f64x2.splat(byRow ? 1 : plan.divisor);
-    const kUpstream = exponentOf(upstream, ORDINARY), kDivisor = exponentOf(divisor, ORDINARY), kWeight = exponentOf(s, ORDINARY);
-    const g = f64x2.div(withoutPower(kUpstream, upstream), withoutPower(kDivisor, divisor));
-    const product = f64x2.mul(f64x2.mul(g, withoutPower(kWeight, s)), f64x2.splat(plan.keepHi));
-    const k = clamped(i64x2.add(i64x2.sub(kUpstream, kDivisor), kWeight), -1000, 1000);
-    const weighted = v128.and(f64x2.mul(product, powerOfTwo(k)), counts(s));
-    writeLabelGradient(at.isPair != 0, plan.weights, at.x, out, count, n.max, n.logSum, weighted);
-  }
+}
+
+/** Writes the gradient with respect to the distributions of one row or of a pair. It has no factor of the scale of logits. */
+function writeLabelGradients(plan: Plan, at: Rows, n: Normalizer, out: usize): void {
+  const s = rowWeights(plan, at);
+  const byRow = plan.upstreamByRow;
+  const upstream = byRow ? loadByRow(byRow + bytesOf<f64>(at.row), at.isAlone != 0) : f64x2.splat(plan.upstream);
+  const divisor = f64x2.splat(byRow ? 1 : plan.divisor);
+  const kUpstream = exponentOf(upstream, ORDINARY), kDivisor = exponentOf(divisor, ORDINARY), kWeight = exponentOf(s, ORDINARY);
+  const g = f64x2.div(withoutPower(kUpstream, upstream), withoutPower(kDivisor, divisor));
+  const product = f64x2.mul(f64x2.mul(g, withoutPower(kWeight, s)), f64x2.splat(plan.keepHi));
+  const k = clamped(i64x2.add(i64x2.sub(kUpstream, kDivisor), kWeight), -1000, 1000);
+  const weighted = v128.and(f64x2.mul(product, powerOfTwo(k)), counts(s));
+  writeLabelGradient(at.isPair != 0, plan.weights, at.x, out, at.count, n.max, n.logSum, weighted);
+}
+
+/** Writes one output by class, of one row or of a pair, as doubles. */
+function writeDoubles(output: i32, plan: Plan, at: Rows, n: Normalizer, out: usize): void {
+  if (output == LABEL_GRADIENT) writeLabelGradients(plan, at, n, out);
+  else writeClasses<f64>(output, plan, at, n, out);
 }
 
 /** The value of an output by class where there is no probability. */
@@ -171,14 +177,14 @@ function writeTensor(output: i32, plan: Plan, at: Rows, tensor: usize, scratchPt
       return;
     }
     const out = bytes == sizeof<f64>() ? to : at.outPlane;
-    writeClasses<f64>(output, plan, at, n, out);
+    writeDoubles(output, plan, at, n, out);
     if (output != LABEL_GRADIENT && !isNumber) fillMasked(plan, at, out, valueOfNone(output));
     if (out != to) narrow(bytes, out, to, classes);
     return;
   }
   let areNumbers = i64x2.splat(-1);
   for (toFirstPair(at); at.row < at.end; toNextPair(at), n = nextState(n)) {
-    writeClasses<f64>(output, plan, at, n, at.v);
+    writeDoubles(output, plan, at, n, at.v);
     areNumbers = v128.and(areNumbers, f64x2.eq(n.hi, n.hi));
   }
   if (output != LABEL_GRADIENT && !i64x2.all_true(areNumbers)) fillMasked(plan, at, at.outPlane, valueOfNone(output));

@@ -9,9 +9,7 @@ import { fastTwoSumError } from "./two-sum";
 /** Below this |y|, y − y³/3 + 2 y⁵/15 − 17 y⁷/315 + 62 y⁹/2835 is within 2^-57 of tanh y. */
 const SMALL: f64 = 0.03125;
 
-/** For |x / c| at y: tanh y, or with `isSlope`, a constant, 1 − tanh² y. Within 2 ulp of tanh, and 4 of the slope. Writes to 32 bytes at indices. */
-// @ts-ignore: decorator
-@inline
+/** tanh y, or with `isSlope` 1 − tanh² y. Within 2 ulp of tanh, and 4 of the slope. Writes to 32 bytes at indices. */
 function tanh2(isSlope: bool, y: v128, indices: usize): v128 {
   const zero = f64x2.splat(0), one = f64x2.splat(1), unbias = f64x2.splat(EXP_UNBIAS);
   const size = f64x2.abs(y);

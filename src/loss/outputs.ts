@@ -88,28 +88,29 @@ interface ValueSpec {
 }
 
 /** All outputs. */
-export const OUTPUTS = {
-  losses: KERNEL_OUTPUTS.losses,
-  probs: KERNEL_OUTPUTS.probs,
-  logProbs: KERNEL_OUTPUTS.logProbs,
-  lse: KERNEL_OUTPUTS.lse,
-  entropy: KERNEL_OUTPUTS.entropy,
-  argmax: KERNEL_OUTPUTS.argmax,
-  correct: { type: "value", from: ["ranks"], compute: correct },
-  topK: { type: "value", from: ["ranks"], compute: topK },
-  accuracy: { type: "value", from: ["ranks"], compute: accuracy },
-  topKAccuracy: { type: "value", from: ["ranks"], compute: topKAccuracy },
-  perplexity: { type: "value", from: ["losses"], compute: perplexity },
-  meanEntropy: { type: "value", from: ["entropy"], compute: meanEntropy },
-  confidence: KERNEL_OUTPUTS.confidence,
-  calibration: { type: "value", from: ["confidence", "argmax", "ranks"], compute: calibration },
-  confusion: { type: "value", from: ["argmax"], compute: confusion },
-  scaleGradient: { type: "value", from: ["scaleGradients", "scaleCurvatures"], compute: scaleGradient },
-  groups: { type: "value", from: ["losses"], compute: groupLosses },
-  validCount: { type: "value", from: [], compute: ({ weighing }) => weighing.validCount },
-  totalWeight: { type: "value", from: [], compute: ({ weighing }) => weighing.totalWeight },
-  firstBadRow: { type: "value", from: ["losses"], compute: firstBadRow },
-} as const satisfies Record<Output, ArraySpec | ValueSpec>;
+export const OUTPUTS = /* @__PURE__ */ (() =>
+  ({
+    losses: KERNEL_OUTPUTS.losses,
+    probs: KERNEL_OUTPUTS.probs,
+    logProbs: KERNEL_OUTPUTS.logProbs,
+    lse: KERNEL_OUTPUTS.lse,
+    entropy: KERNEL_OUTPUTS.entropy,
+    argmax: KERNEL_OUTPUTS.argmax,
+    correct: { type: "value", from: ["ranks"], compute: correct },
+    topK: { type: "value", from: ["ranks"], compute: topK },
+    accuracy: { type: "value", from: ["ranks"], compute: accuracy },
+    topKAccuracy: { type: "value", from: ["ranks"], compute: topKAccuracy },
+    perplexity: { type: "value", from: ["losses"], compute: perplexity },
+    meanEntropy: { type: "value", from: ["entropy"], compute: meanEntropy },
+    confidence: KERNEL_OUTPUTS.confidence,
+    calibration: { type: "value", from: ["confidence", "argmax", "ranks"], compute: calibration },
+    confusion: { type: "value", from: ["argmax"], compute: confusion },
+    scaleGradient: { type: "value", from: ["scaleGradients", "scaleCurvatures"], compute: scaleGradient },
+    groups: { type: "value", from: ["losses"], compute: groupLosses },
+    validCount: { type: "value", from: [], compute: ({ weighing }) => weighing.validCount },
+    totalWeight: { type: "value", from: [], compute: ({ weighing }) => weighing.totalWeight },
+    firstBadRow: { type: "value", from: ["losses"], compute: firstBadRow },
+  }) as const satisfies Record<Output, ArraySpec | ValueSpec>)();
 
 const ONLY_LOSSES: readonly KernelOutput[] = ["losses"];
 
