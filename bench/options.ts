@@ -37,18 +37,28 @@ function variantsOf(rows: number, classes: number): Record<string, Options> {
     sampleWeights: { sampleWeights: new Array(rows).fill(0.5) },
     labelSmoothing: { labelSmoothing: 0.1 },
     zLoss: { zLoss: 1e-4 },
+    entropyWeight: { entropyWeight: 0.01 },
     scale: { scale: 0.5 },
     "mask of all rows": { mask: weights.map((_, j) => Number(j % 5 !== 1)) },
     accumulate: { accumulate: true },
     probs: { outputs: ["probs"] },
     "lse, entropy": { outputs: ["lse", "entropy"] },
     "argmax, correct": { outputs: ["argmax", "correct"] },
+    "confidence, scaleGradient": { outputs: ["confidence", "scaleGradient"] },
   };
 }
 
 /** Holds a variant's loss and gradient of the first row against the exact ones. */
 function verify(name: string, options: Options, classes: number, logits: Float64Array, labels: Int32Array): void {
-  const { weights = new Array(classes).fill(1), labelSmoothing = 0, zLoss = 0, scale = 1, mask, sampleWeights } = options;
+  const {
+    weights = new Array(classes).fill(1),
+    labelSmoothing = 0,
+    zLoss = 0,
+    entropyWeight = 0,
+    scale = 1,
+    mask,
+    sampleWeights,
+  } = options;
   const given = Array.from(weights as ArrayLike<number>);
   const want = exactTerms({
     logits: Array.from(logits.subarray(0, classes), (x) => x * scale),
@@ -57,6 +67,7 @@ function verify(name: string, options: Options, classes: number, logits: Float64
     weights: given,
     labelSmoothing,
     zLoss,
+    entropyWeight,
     sampleWeight: sampleWeights ? 0.5 : 1,
     scale,
   });

@@ -104,7 +104,7 @@ const inDocblocks = sources.flatMap((path) =>
 describe("examples", () => {
   it("are found", () => {
     expect(inDocuments.filter(([path]) => path === "README.md").length).toBe(3);
-    expect(inDocuments.length).toBe(14);
+    expect(inDocuments.length).toBe(20);
     expect(inDocblocks.length).toBe(15);
   });
 

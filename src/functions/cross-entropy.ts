@@ -161,7 +161,9 @@ function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
     terms,
     weighing,
     classes: layout.classes,
-    targetClasses: kind === "indices" ? labels.values : targetClassesOf(labels.values, layout),
+    get targetClasses() {
+      return kind === "indices" ? labels.values : targetClassesOf(labels.values, layout);
+    },
     rowWeights,
     groups: batch.groups,
     exp,

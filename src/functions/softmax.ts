@@ -177,6 +177,8 @@ function backward(
  *
  * @param x Logits of any shape with at least one axis, in float64, float32 or float16. −∞ excludes a class; a row that holds NaN or +∞, or
  * only −∞, gives NaN.
+ * @param options Shape, axis and `out`; `softcap`, `scale` and `mask`, which change the logits first. A row without any class that takes part
+ * has p = 0.
  * @returns p, in the kind of container that x is: float64 within 4 ulp; of other logits float32, correctly rounded.
  * @throws TypeError for the wrong kind of argument or an unknown option, RangeError for shapes, axes and `out` that do not fit.
  * @example
@@ -190,6 +192,7 @@ export function softmax<T extends Tensor>(x: T, options?: SoftmaxFunctionOptions
  * Log-probabilities x − log Σ exp(x) along the class axis, without cancellation.
  *
  * @param x Logits, as for {@link softmax}.
+ * @param options Those of {@link softmax}; log p is −∞ for classes that do not take part.
  * @returns log p, in the kind of container that x is, as exact as {@link softmax}.
  * @throws As {@link softmax}.
  * @example
@@ -244,6 +247,7 @@ function weightedLogSumExp(input: Elements, layout: Layout, b: unknown, { terms,
  * log Σ exp(x) along the class axis, one number a row; with `b`, log Σ b exp(x).
  *
  * @param x Logits, as for {@link softmax}.
+ * @param options Those of {@link softmax}, without `out`; `b`, `returnSign` and `keepDims`.
  * @returns lse, without the class axis: a typed array, nested arrays one level shallower (a number for one row), or { data, shape }. With
  *   `returnSign` { lse, sign }.
  * @throws As {@link softmax}; RangeError for factors that are not finite.
@@ -287,6 +291,7 @@ export function logSumExp(x: Tensor, options?: LogSumExpOptions): unknown {
  *
  * @param upstream g, the gradient with respect to p.
  * @param probs p, a result of {@link softmax}, of the same shape.
+ * @param options Shape, axis and `out`; the `scale` and `mask` that p was computed with.
  * @returns The gradient with respect to the logits, in the kind of container that `upstream` is.
  * @throws As {@link softmax}.
  * @example
@@ -316,6 +321,7 @@ export function softmaxJvp<T extends Tensor>(tangent: T, probs: Tensor, options?
  *
  * @param upstream g, the gradient with respect to log p.
  * @param logProbs log p, a result of {@link logSoftmax}, of the same shape; none is above 0.
+ * @param options Those of {@link softmaxBackward}.
  * @returns The gradient with respect to the logits, in the kind of container that `upstream` is.
  * @throws As {@link softmax}.
  * @example

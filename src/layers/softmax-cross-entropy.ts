@@ -385,7 +385,7 @@ export class SoftmaxCrossEntropy<
     this.requireForward(name);
     const output = OUTPUTS[name];
     if (output.type !== "value") return output.extent === "rows" && output.type === "float" ? this.#byRow(name) : this.buffers.view(name);
-    const labels = this.#givenLabels();
+    const layer = this;
     const resultsByRow = Object.fromEntries(output.from.map((from) => [from, this.buffers.view(from)])) as unknown as ResultsByRow;
     return output.compute({
       ...resultsByRow,
@@ -393,7 +393,10 @@ export class SoftmaxCrossEntropy<
       terms: this.#usedTerms,
       weighing: this.#weighing as Weighing,
       classes: this.layout.classes,
-      targetClasses: labels.kind === "indices" ? labels.values : targetClassesOf(labels.values, this.layout),
+      get targetClasses() {
+        const labels = layer.#givenLabels();
+        return labels.kind === "indices" ? labels.values : targetClassesOf(labels.values, layer.layout);
+      },
       rowWeights: this.#hasRowWeights ? this.float64("rowWeights") : undefined,
       groups: this.#groups,
       exp: (x) => this.kernels.exp(x, this.ptr("scratch")),
