@@ -90,6 +90,10 @@ describe("several class axes", () => {
     expect(() => softmax(x, { shape, axis: [] })).toThrow('"axis" expected from 1 to 32 axes, got []');
     expect(() => softmax(x, { shape, axis: [1, 4] })).toThrow('"axis[1]" expected an integer from -4 to 3, got 4');
     expect(() => softmax(x, { shape, axis: [1, "2"] as never })).toThrow('"axis[1]" expected a number, got "2"');
+    for (const axis of [{}, null, "1", new Map()] as never[]) {
+      expect(() => softmax(x, { shape, axis })).toThrow('"axis" expected a number, got');
+      expect(() => new Softmax({ axis })).toThrow('"axis" expected a number, got');
+    }
     expect(() => new Softmax({ axis: [40] })).toThrow('"axis[0]" expected an integer from -32 to 31, got 40');
   });
 });

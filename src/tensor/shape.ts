@@ -72,7 +72,7 @@ export function readAxis(axis: unknown = -1): Axis {
 
 /** Checks what can be checked of the option `axis` without a shape. */
 export function checkAxes(axis: Axis): Axis {
-  if (typeof axis === "object") axis.forEach((entry, i) => void checkAxis(`axis[${i}]`, entry));
+  if (isArray(axis)) axis.forEach((entry, i) => void checkAxis(`axis[${i}]`, entry));
   else checkAxis("axis", axis);
   return axis;
 }
@@ -80,7 +80,7 @@ export function checkAxes(axis: Axis): Axis {
 /** The class axes of a shape are [first, end). A shape without axes has one all the same. */
 function spanOf(shape: readonly number[], axis: Axis): readonly [first: number, end: number] {
   const axes = Math.max(1, shape.length);
-  if (typeof axis !== "object") {
+  if (!isArray(axis)) {
     const at = checkAxis("axis", axis, axes);
     const first = at < 0 ? at + axes : at;
     return [first, first + 1];
