@@ -96,12 +96,12 @@ export function mean(sumPtr: usize, divisor: f64): f64 {
   return meanOf(sumPtr, divisor);
 }
 
-/** x becomes cap tanh(x / cap), `count` doubles; at scratchPtr 32 bytes are free. */
+/** x becomes c tanh(x / c), `count` doubles; at scratchPtr 32 bytes are free. */
 export function softcap(xPtr: usize, count: usize, c: f64, scratchPtr: usize): void {
   cap(xPtr, count, c, scratchPtr);
 }
 
-/** out becomes out (1 − tanh²(x / cap)), `count` doubles; at scratchPtr 32 bytes are free. */
+/** out becomes out (1 − tanh²(x / c)), `count` doubles; at scratchPtr 32 bytes are free. */
 export function softcapBackward(xPtr: usize, outPtr: usize, count: usize, c: f64, scratchPtr: usize): void {
   timesSlope(xPtr, outPtr, count, c, scratchPtr);
 }

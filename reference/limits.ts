@@ -26,8 +26,8 @@ export const LIMITS = {
   secondOrder: 8,
   /** the mean over rows, in addition to the losses */
   mean: 1,
-  /** tanh of a quotient of doubles, which is rounded before */
-  tanh: 2.5,
+  /** tanh; c tanh(x / c) has one ulp more, of its quotient and its product */
+  tanh: 2,
   /** the slope of tanh, 1 − tanh² y, times 1 + |y| */
   slope: 4,
   /** softmax backward, times (|g| + Σ|g p|) / |g − Σ g p|, and log-softmax backward, times (|g| + p |Σ g|) / |g − p Σ g| */

@@ -39,6 +39,7 @@ const CLASSES = {
 const OPTION_NAMES = [
   ...["shape", "axis", "out", "reduction", "divisor", "emptyMean", "weights", "ignoreIndex", "labelSmoothing", "zLoss", "scale", "topK"],
   ...["sampleWeights", "mask", "outputs", "accumulate", "labelGradient", "dtype", "typo", "dim"],
+  ...["softcap", "entropyWeight", "bins", "ignoredLogProbs", "groups", "b", "returnSign", "keepDims"],
 ];
 
 const WRONG_NUMBERS: Readonly<Record<string, readonly number[]>> = {
@@ -50,6 +51,9 @@ const WRONG_NUMBERS: Readonly<Record<string, readonly number[]>> = {
   zLoss: [-1, Infinity],
   scale: [0, -1, Number.NaN],
   topK: [0, 1.5, Infinity],
+  softcap: [0, -1, Infinity],
+  entropyWeight: [Infinity, Number.NaN],
+  bins: [0, 1.5, 2 ** 17],
   sampleWeights: [Infinity, Number.NaN],
 };
 

@@ -456,11 +456,11 @@ describe("factors near the ends of the doubles", () => {
     expect(b).toBe(-a);
   });
 
-  it("have the right upstream gradients", () => {
-    const want = crossEntropyWithGradient(LOGITS, SOFT, { reduction: "none" }).gradient.flat();
-    for (const power of [-1000, -600, -100, 100, 600, 1000]) {
+  it.each([0, 0.3])("have the right upstream gradients, with entropyWeight %d", (entropyWeight) => {
+    const want = crossEntropyWithGradient(LOGITS, SOFT, { reduction: "none", entropyWeight }).gradient.flat();
+    for (const power of [-1000, -800, -600, -100, 100, 600, 1000]) {
       const factor = 2 ** power;
-      using layer = new SoftmaxCrossEntropy({ reduction: "none" });
+      using layer = new SoftmaxCrossEntropy({ reduction: "none", entropyWeight });
       layer.forward(LOGITS, SOFT);
       for (const upstream of [factor, [factor, factor, factor]]) {
         layer

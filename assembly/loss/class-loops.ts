@@ -98,10 +98,10 @@ export function takeEntropyProducts(xPtr: usize, ePtr: usize, count: usize, max:
   }
 }
 
-/** out += a scale. */
-export function addScaled(aPtr: usize, outPtr: usize, count: usize, scale: v128): void {
+/** out += (a factor) power. */
+export function addScaled(aPtr: usize, outPtr: usize, count: usize, factor: v128, power: v128): void {
   for (let n = <isize>count; n > 0; n -= 2, aPtr += bytesOf<f64>(2), outPtr += bytesOf<f64>(2)) {
-    storeTail<f64>(outPtr, n, f64x2.add(loadTail<f64>(outPtr, n, 0), f64x2.mul(loadTail<f64>(aPtr, n, 0), scale)));
+    storeTail<f64>(outPtr, n, f64x2.add(loadTail<f64>(outPtr, n, 0), f64x2.mul(f64x2.mul(loadTail<f64>(aPtr, n, 0), factor), power)));
   }
 }
 

@@ -130,8 +130,7 @@ const MOST_POWER_OF_G: i64 = 900;
 function addEntropyGradient(plan: Plan, at: Rows, n: Normalizer, products: usize): void {
   const s = rowWeights(plan, at);
   const g = f64x2.mul(f64x2.mul(at.gHi, s), f64x2.splat(plan.entropyWeight));
-  const factor = f64x2.mul(f64x2.div(g, n.hi), powerOfTwo(clamped(at.gExponent, -1000, 1000)));
-  addScaled(products, at.e, at.count, factor);
+  addScaled(products, at.e, at.count, f64x2.div(g, n.hi), powerOfTwo(clamped(at.gExponent, -1000, 1000)));
 }
 
 /** Writes the derivative that the plan asks for. */

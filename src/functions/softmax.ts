@@ -229,17 +229,19 @@ export interface SignedLogSumExp<R> {
 function weightedLogSumExp(input: Elements, layout: Layout, b: unknown, { terms, mask }: Changes): SignedLogSumExp<FloatArray> {
   const { dtype, shape } = input;
   const factors = readByClass("b", b, shape, layout);
-  const { isShared } = factors;
   checkWeights("b", factors.numbers);
   checkLength("x", input.data, layout.size);
-  // Logits without a factor count as excluded.
-  const open = allocate("shape", "uint8", layout.size).fill(1);
-  fillClosed(open, { values: Uint8Array.from(factors.numbers, (factor) => Number(factor !== 0)), isShared }, layout, 0);
-  if (mask) fillClosed(open, mask, layout, 0);
+  // Logits without a factor count as excluded. Where rows share factors and mask, they share this, too.
+  const closed = { values: Uint8Array.from(factors.numbers, (factor) => Number(factor !== 0)), isShared: factors.isShared };
+  const isShared = factors.isShared && mask?.isShared !== false;
+  const extent = isShared ? { outer: 1, classes: layout.classes, inner: 1 } : layout;
+  const open = allocate("shape", "uint8", isShared ? layout.classes : layout.size).fill(1);
+  fillClosed(open, closed, extent, 0);
+  if (mask) fillClosed(open, mask, extent, 0);
   const [lse, signs] = [0, 1].map(() => allocate("shape", dtype, layout.rows));
   // The results of no classes.
   lse.fill(Number.NEGATIVE_INFINITY);
-  streamOutputs(input, layout, { terms, mask: { values: open, isShared: false } }, { lse, signs }, factors);
+  streamOutputs(input, layout, { terms, mask: { values: open, isShared } }, { lse, signs }, factors);
   return { lse, sign: signs };
 }
 

@@ -22,10 +22,10 @@ export interface Kernels {
   accumulate(valuesPtr: number, count: number, sumPtr: number): void;
   /** The sum at sumPtr over `divisor`. */
   mean(sumPtr: number, divisor: number): number;
-  /** x becomes cap tanh(x / cap), `count` doubles; at scratchPtr 32 bytes are free. */
-  softcap(xPtr: number, count: number, cap: number, scratchPtr: number): void;
-  /** out becomes out (1 − tanh²(x / cap)), `count` doubles; at scratchPtr 32 bytes are free. */
-  softcapBackward(xPtr: number, outPtr: number, count: number, cap: number, scratchPtr: number): void;
+  /** x becomes c tanh(x / c), `count` doubles; at scratchPtr 32 bytes are free. */
+  softcap(xPtr: number, count: number, c: number, scratchPtr: number): void;
+  /** out becomes out (1 − tanh²(x / c)), `count` doubles; at scratchPtr 32 bytes are free. */
+  softcapBackward(xPtr: number, outPtr: number, count: number, c: number, scratchPtr: number): void;
   /** exp(x); at scratchPtr 16 bytes are free. */
   exp(x: number, scratchPtr: number): number;
   /** The first of `count` class indices that is not less than `classes`, or `count`. */
