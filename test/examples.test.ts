@@ -9,21 +9,20 @@ import * as library from "../src/index.js";
 const root = new URL("..", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
 
-/** The names and the module of an import, which must be of the form `import { a, b } from "module"`. */
-function importOf(statement: ts.ImportDeclaration): { readonly names: string; readonly from: string } {
-  const bindings = statement.importClause?.namedBindings;
-  if (!bindings || !ts.isNamedImports(bindings)) throw new Error(`expected an import of names: ${statement.getText()}`);
-  return { names: bindings.getText(), from: statement.moduleSpecifier.getText() };
+/** A call in place of an import, which must be of the form `import { a, b } from "module"` or `import "module"`. */
+function callOf(statement: ts.ImportDeclaration): string {
+  const call = `await $import(${statement.moduleSpecifier.getText()});`;
+  if (!statement.importClause) return call;
+  const { namedBindings } = statement.importClause;
+  if (!namedBindings || !ts.isNamedImports(namedBindings)) throw new Error(`expected an import of names: ${statement.getText()}`);
+  return `const ${namedBindings.getText()} = ${call}`;
 }
 
 /** The statements of an example, with calls in place of imports, and a call of $check after each statement that shows a value. */
 function instrument(example: string): string {
   const source = ts.createSourceFile("example.ts", example, ts.ScriptTarget.Latest, true);
   const statements = source.statements.map((statement) => {
-    if (ts.isImportDeclaration(statement)) {
-      const { names, from } = importOf(statement);
-      return `const ${names} = await $import(${from});`;
-    }
+    if (ts.isImportDeclaration(statement)) return callOf(statement);
     const text = statement.getText();
     const [comment] = ts.getTrailingCommentRanges(example, statement.end) ?? [];
     const [, value] = /^\/\/ → (.*)$/.exec(comment ? example.slice(comment.pos, comment.end) : "") ?? [];
@@ -37,7 +36,7 @@ function instrument(example: string): string {
   return statements.join("\n").replaceAll("import.meta.resolve", "$resolve");
 }
 
-/** The module of the package or of Node that an example imports. The main entry is the source, with the kernels of the build under test. */
+/** The module that an example imports. The main entry is the source, with the kernels of the build under test. */
 async function load(specifier: string): Promise<object> {
   if (specifier === "softmax-wasm") return library;
   return import(specifier.startsWith("softmax-wasm/") ? resolve(specifier) : specifier);
@@ -104,7 +103,7 @@ const inDocblocks = sources.flatMap((path) =>
 describe("examples", () => {
   it("are found", () => {
     expect(inDocuments.filter(([path]) => path === "README.md").length).toBe(3);
-    expect(inDocuments.length).toBe(20);
+    expect(inDocuments.length).toBe(22);
     expect(inDocblocks.length).toBe(15);
   });
 
