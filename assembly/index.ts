@@ -5,6 +5,7 @@
 // At scratchPtr, on a 16-byte boundary, scratchBytes(classes, inner, planes, elementBytes) bytes are free.
 
 import { scaleTo } from "./loss/class-loops";
+import { diverge } from "./loss/divergence";
 import { lossOf } from "./loss/loss";
 import { accumulate as accumulateLosses, mean as meanOf } from "./loss/mean";
 import { isPlain as isPlainPlan, Plan } from "./loss/plan";
@@ -72,6 +73,19 @@ export function softmaxJacobian(
 /** The loss of a plan (loss/plan.ts), its derivative and its outputs, with scratch memory of 4 planes. */
 export function loss(planPtr: usize, first: usize, end: usize, scratchPtr: usize): void {
   lossOf(changetype<Plan>(planPtr), first, end, scratchPtr);
+}
+
+/**
+ * KL(q ‖ p), or with isSymmetric JS(q, p), of doubles, by row times its weight, and with writesGradients the gradients times `factor` in the
+ * places of the logits (loss/divergence.ts). At rowsPtr are 4 doubles for each class, and 4 more for an odd number of them.
+ */
+export function divergence(
+  isSymmetric: bool, writesGradients: bool, teacherPtr: usize, studentPtr: usize, rowWeightsPtr: usize, lossesPtr: usize,
+  classes: usize, inner: usize, scale: f64, factor: f64, first: usize, end: usize, rowsPtr: usize, scratchPtr: usize,
+): void {
+  diverge(
+    isSymmetric, writesGradients, teacherPtr, studentPtr, rowWeightsPtr, lossesPtr, classes, inner, scale, factor, first, end, rowsPtr, scratchPtr,
+  );
 }
 
 /** True if a plan asks for the loss and its gradient only, without options. */

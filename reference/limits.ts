@@ -30,6 +30,12 @@ export const LIMITS = {
   tanh: 2,
   /** the slope of tanh, 1 − tanh² y, times 1 + |y| */
   slope: 4,
+  /** Kullback–Leibler divergence of a row */
+  kl: 4,
+  /** Jensen–Shannon divergence of a row */
+  js: 5,
+  /** gradients of divergences, times their condition (exactDivergences in oracle.ts) */
+  divergenceGradient: 6,
   /** softmax backward, times (|g| + Σ|g p|) / |g − Σ g p|, and log-softmax backward, times (|g| + p |Σ g|) / |g − p Σ g| */
   backward: 4,
 } as const;

@@ -135,6 +135,80 @@ export function exactLogBackward(logProbs: ArrayLike<number>, upstream: ArrayLik
   return Array.from(logProbs, (l, j) => exact(upstream[j]).minus(l === -Infinity ? ZERO : D.exp(exact(l)).times(sum)));
 }
 
+/** A gradient, and the condition of each of its elements. */
+export interface ExactGradient {
+  readonly values: Exact[];
+  readonly conditions: number[];
+}
+
+/** As many digits that differences of probabilities are exact down to 1e-60. */
+const Fine = D.clone({ precision: 150 });
+
+/** Divergences of softmax(scale s) from softmax(scale t), and their gradients with respect to t and s. */
+export interface ExactDivergences {
+  readonly kl: Exact;
+  readonly klTeacher: ExactGradient;
+  readonly klStudent: ExactGradient;
+  readonly js: Exact;
+  readonly jsTeacher: ExactGradient;
+  readonly jsStudent: ExactGradient;
+}
+
+export function exactDivergences(teacher: ArrayLike<number>, student: ArrayLike<number>, scale = 1): ExactDivergences {
+  const factor = new Fine(exact(scale));
+  const zero = new Fine(0);
+  const infinite = new Fine(-Infinity);
+  const sumOf = (terms: Exact[]) => terms.reduce((a, b) => a.plus(b), zero);
+  const meanOf = (p: Exact[], a: Exact[]) => sumOf(p.map((value, j) => (value.isZero() ? zero : value.times(a[j]))));
+  const distributionOf = (logits: ArrayLike<number>) => {
+    const row = Array.from(logits);
+    const max = exact(Math.max(...row));
+    const gaps = row.map((x) => (x === -Infinity ? infinite : new Fine(exact(x)).minus(max).times(factor)));
+    const exps = gaps.map((gap) => (gap.isFinite() ? Fine.exp(gap) : zero));
+    const sum = sumOf(exps);
+    return { probs: exps.map((e) => e.div(sum)), logs: gaps.map((gap) => gap.minus(Fine.ln(sum))) };
+  };
+  /** p_j (a_j − Σ p a) scale, and the condition of that difference: of `own`, a, or a from another origin. */
+  const centred = (probs: Exact[], a: Exact[], own: Exact[]): ExactGradient => {
+    const mean = meanOf(probs, a);
+    const size = meanOf(
+      probs,
+      own.map((value) => value.abs()),
+    );
+    const gaps = a.map((value) => value.minus(mean));
+    return {
+      values: gaps.map((gap, j) => (probs[j].isZero() ? zero : probs[j].times(gap).times(factor))),
+      conditions: gaps.map((gap, j) => (gap.isFinite() && !gap.isZero() ? own[j].abs().plus(size).div(gap.abs()).toNumber() : Infinity)),
+    };
+  };
+  const halved = ({ values, conditions }: ExactGradient): ExactGradient => ({ values: values.map((value) => value.div(2)), conditions });
+
+  const [q, p] = [distributionOf(teacher), distributionOf(student)];
+  const ratios = q.logs.map((log, j) => (log.isFinite() || p.logs[j].isFinite() ? log.minus(p.logs[j]) : zero));
+  const kl = meanOf(q.probs, ratios);
+  const gaps = ratios.map((ratio) => ratio.minus(kl));
+  const spread = meanOf(
+    q.probs,
+    gaps.map((gap) => gap.abs()),
+  );
+  const logM = q.probs.map((value, j) => (value.isZero() && p.probs[j].isZero() ? zero : Fine.ln(value.plus(p.probs[j]).div(2))));
+  const [qGaps, pGaps] = [q, p].map(({ logs }) => logs.map((log, j) => log.minus(logM[j])));
+  return {
+    kl,
+    klTeacher: centred(q.probs, ratios, gaps),
+    klStudent: {
+      values: p.probs.map((value, j) => value.minus(q.probs[j]).times(factor)),
+      conditions: ratios.map((ratio) => {
+        if (ratio.isZero()) return Infinity;
+        return spread.isFinite() && ratio.isFinite() ? ratio.abs().plus(spread).div(ratio.abs()).toNumber() : 1;
+      }),
+    },
+    js: meanOf(q.probs, qGaps).plus(meanOf(p.probs, pGaps)).div(2),
+    jsTeacher: halved(centred(q.probs, qGaps, qGaps)),
+    jsStudent: halved(centred(p.probs, pGaps, pGaps)),
+  };
+}
+
 export function exactSum(values: ArrayLike<number>): Exact {
   return Array.from(counts(Array.from(values))).reduce((sum: Exact, [value, n]) => sum.plus(exact(value).times(n)), ZERO);
 }

@@ -3,8 +3,9 @@
 //   exp   2^(2^k/B) as pairs of doubles, of which the kernels make the table; ln 2 / B cut for an exact product (Cody and Waite);
 //         exp(r) = 1 + r + r² P(r) on |r| <= ln 2 / (2B), and to 2^-43 d (s + c) ((s + A)² + b), s = r B/ln 2
 //   log   log(1 + f) = 2 atanh(s/2) = s + s z L(z), s = 2f / (2 + f), z = s², 2^-0.59 <= 1 + f <= 2^0.59
+//   cosh  log cosh(y/2) = z K(z), (y/2) tanh(y/2) − log cosh(y/2) = z H(z), z = y², |y| <= 1
 //
-// P and L interpolate at Chebyshev nodes, which costs less than half a bit against the minimax polynomial.
+// P, L, K and H interpolate at Chebyshev nodes, which costs less than half a bit against the minimax polynomial.
 
 import { writeFileSync } from "node:fs";
 import { Decimal } from "decimal.js";
@@ -142,6 +143,12 @@ const fMax = D.pow(2, 0.59);
 const sMax = fMax.minus(1).times(2).div(fMax.plus(1));
 const logPoly = interpolate(atanhTail, new D(0), sMax.times(sMax), 7).map(nearestDouble);
 
+/** log cosh(√z/2) / z. */
+const logCosh = (z: Decimal): Decimal => D.ln(D.cosh(z.sqrt().div(2))).div(z);
+/** ((√z/2) tanh(√z/2) − log cosh(√z/2)) / z. */
+const tanhExcess = (z: Decimal): Decimal => D.tanh(z.sqrt().div(2)).div(z.sqrt().times(2)).minus(logCosh(z));
+const [coshPoly, excessPoly] = [logCosh, tanhExcess].map((f) => interpolate(f, new D(0), new D(1), 10));
+
 const ln2Hi = roundToBits(step, LN2_HI_BITS);
 const expLines = [
   line(nearestDouble(new D(1).div(step)), "B/ln 2"),
@@ -161,6 +168,8 @@ const logLines = [
   line(nearestDouble(LN2.minus(logLn2Hi)), "LN2_LO"),
   ...logPoly.map((c, i) => line(c, `L${i}`)),
 ];
+
+const coshLines = coshPoly.flatMap((k, i) => [line(nearestDouble(k), `K${i}`), line(nearestDouble(excessPoly[i]), `H${i}`)]);
 
 const rootLines = Array.from({ length: TABLE_BITS }, (_, bit) => {
   const exact = D.pow(2, new D(2 ** bit).div(TABLE_SIZE));
@@ -183,6 +192,14 @@ ${expLines.join("\n")}
 export const LOG_CONSTANTS: usize = memory.data<u64>([
 ${logLines.join("\n")}
 ], 16);
+
+/** The coefficients of K and H for log cosh(y/2) = z K(z) and (y/2) tanh(y/2) − log cosh(y/2) = z H(z), z = y², in turn, the constant ones first. */
+export const COSH_CONSTANTS: usize = memory.data<u64>([
+${coshLines.join("\n")}
+], 16);
+
+/** The number of coefficients of each. */
+export const COSH_TERMS: usize = ${coshPoly.length};
 
 /** 2^(2^bit/B) as (hi, lo), bit = 0 … log2 B − 1. */
 export const EXP_ROOTS: usize = memory.data<u64>([

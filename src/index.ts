@@ -12,6 +12,14 @@ export {
   type LossResult,
   type LossWithGradientOptions,
 } from "./functions/cross-entropy.js";
+export {
+  type DivergenceOptions,
+  type DivergenceResult,
+  jsDivergence,
+  jsDivergenceWithGradient,
+  klDivergence,
+  klDivergenceWithGradient,
+} from "./functions/divergence.js";
 export { type ElementwiseOptions, softcap, softcapBackward } from "./functions/softcap.js";
 export {
   type BackwardOptions,

@@ -101,6 +101,17 @@ export function exp(x: f64, indices: usize): f64 {
   return f64x2.extract_lane(f64x2.mul(powers, powerOfTwo(i64x2.sub(k, half))), 0);
 }
 
+/** exp(x) for two lanes, −900 <= x < 700, as a pair: its high part, 2^k times an element of T, goes to highPtr, and its low part is returned. */
+export function pairExp(x: v128, highPtr: usize, indices: usize): v128 {
+  const zero = f64x2.splat(0), unbias = f64x2.splat(EXP_UNBIAS);
+  const round = expRound(zero);
+  const low = shiftedExp<f64>(
+    false, indices, x, zero, round, expFloor(zero), SCALE(), C0<f64>(round), C1<f64>(), C2<f64>(), C3(), C4(), highPtr,
+  );
+  v128.store(highPtr, f64x2.mul(v128.load(highPtr), unbias));
+  return f64x2.mul(low, unbias);
+}
+
 /** A logit, or the floor where shiftedExp needs it. */
 // @ts-ignore: decorator
 @inline

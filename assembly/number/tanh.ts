@@ -2,7 +2,7 @@
 //   tanh |y| = (1 − F) / (1 + F),  1 − tanh² y = 4 F / (1 + F)²
 // F comes as a pair, so that 1 − F loses no digit unless y is small; there the series of tanh takes its place.
 
-import { C0, C1, C2, C3, C4, EXP_UNBIAS, expFloor, expRound, SCALE, shiftedExp } from "./exp";
+import { pairExp } from "./exp";
 import { bytesOf, loadTail, storeTail } from "./storage";
 import { fastTwoSumError } from "./two-sum";
 
@@ -11,16 +11,11 @@ const SMALL: f64 = 0.03125;
 
 /** tanh y, or with `isSlope` 1 − tanh² y. Within 2 ulp of tanh, and 4 of the slope. Writes to 32 bytes at indices. */
 function tanh2(isSlope: bool, y: v128, indices: usize): v128 {
-  const zero = f64x2.splat(0), one = f64x2.splat(1), unbias = f64x2.splat(EXP_UNBIAS);
+  const one = f64x2.splat(1);
   const size = f64x2.abs(y);
-  const round = expRound(zero);
-  const powerPtr = indices + bytesOf<v128>(1);
-  const exponent = f64x2.mul(size, f64x2.splat(-2));
-  const low = f64x2.mul(
-    shiftedExp<f64>(false, indices, exponent, zero, round, expFloor(zero), SCALE(), C0<f64>(round), C1<f64>(), C2<f64>(), C3(), C4(), powerPtr),
-    unbias,
-  );
-  const high = f64x2.mul(v128.load(powerPtr), unbias);
+  const highPtr = indices + bytesOf<v128>(1);
+  const low = pairExp(f64x2.mul(size, f64x2.splat(-2)), highPtr, indices);
+  const high = v128.load(highPtr);
   const sum = f64x2.add(one, high);
   const divisor = f64x2.add(sum, f64x2.add(fastTwoSumError(one, high, sum), low));
   if (isSlope) {

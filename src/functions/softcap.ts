@@ -5,24 +5,19 @@ import { type ChunkBuffer, forEachChunk } from "../memory/chunks.js";
 import {
   checkSameShape,
   checkSameType,
-  type Elements,
+  numbersOf,
   readTensor,
   resultArray,
   type SameAxes,
   type Tensor,
   toForm,
 } from "../tensor/containers.js";
-import type { FloatArray } from "../tensor/element.js";
-import { Float16Bits } from "../tensor/float16.js";
 import { layoutOf } from "../tensor/shape.js";
 import { PLANES } from "../wasm/abi.js";
 import type { OutOptions } from "./softmax.js";
 
 /** The options of a function of each element by itself. */
 export interface ElementwiseOptions extends Omit<OutOptions, "axis"> {}
-
-/** The elements of a tensor as numbers. */
-const numbersOf = ({ data }: Elements): FloatArray => (data instanceof Float16Bits ? data.toFloat32() : data);
 
 const readCap = (cap: unknown): number =>
   checkNumber("cap", cap, "a finite number above 0", (value) => value > 0 && value < Number.POSITIVE_INFINITY);

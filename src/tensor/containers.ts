@@ -121,6 +121,9 @@ export interface Elements {
   readonly form: Form;
 }
 
+/** The elements of a tensor as numbers. */
+export const numbersOf = ({ data }: Elements): FloatArray => (data instanceof Float16Bits ? data.toFloat32() : data);
+
 /** A typed array that can hold the elements of a tensor, as it can be read; undefined for any other value. */
 function flatOf(value: unknown): TensorData | undefined {
   const view = plainView(value);

@@ -14,6 +14,26 @@ export interface Kernels {
   softmaxJacobian(probsPtr: number, jacobianPtr: number, classes: number, elementBytes: number, first: number, lines: number): void;
   /** The loss of a plan (loss/plan.ts), its derivative and its outputs; with scratch memory of LOSS_PLANES planes. */
   loss(planPtr: number, first: number, end: number, scratchPtr: number): void;
+  /**
+   * KL(q ‖ p) or JS(q, p) by row, and the gradients in the places of the logits, which are float64 whatever the tensors are. At rowPtr are 4 doubles
+   * for each class, and 4 more for an odd number of them.
+   */
+  divergence(
+    isSymmetric: number,
+    writesGradients: number,
+    teacherPtr: number,
+    studentPtr: number,
+    rowWeightsPtr: number,
+    lossesPtr: number,
+    classes: number,
+    inner: number,
+    scale: number,
+    factor: number,
+    first: number,
+    end: number,
+    rowPtr: number,
+    scratchPtr: number,
+  ): void;
   /** Says if a plan asks for loss and gradient only, without options: 1 or 0. */
   isPlain(planPtr: number): number;
   /** out += a for the elements [first, end). It ignores scratchPtr. */
