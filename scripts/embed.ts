@@ -2,7 +2,8 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { ALPHABET, type BinaryText, SINGLES } from "../src/wasm/text.js";
+import { compress } from "lzma1";
+import { BACKSLASH, DECODER_DIGIT_BITS, FIRST_DIGIT, type Packed, STREAM_DIGIT_BITS } from "../src/wasm/unpack.js";
 
 /** The builds of the kernels, and the names of their files in src/wasm/. */
 export const EMBEDDED = { release: "binary", relaxed: "binary-relaxed", debug: "binary-debug" } as const;
@@ -20,23 +21,27 @@ function difference(one: Buffer, other: Buffer): { start: number; end: number; b
 /** The most bytes that a memory import has. */
 const MOST_DIFFERENT_BYTES = 64;
 
-/** The text of a binary. */
-export function textOf(binary: Uint8Array): BinaryText {
-  const counts = new Array<number>(256).fill(0);
-  for (const byte of binary) counts[byte]++;
-  const order = counts.map((_, byte) => byte).sort((a, b) => counts[b] - counts[a]);
-  const codes = new Map(
-    order.map((byte, i) => {
-      const place = i - SINGLES;
-      const pair = ALPHABET[SINGLES + Math.floor(place / ALPHABET.length)] + ALPHABET[place % ALPHABET.length];
-      return [byte, place < 0 ? ALPHABET[i] : pair];
-    }),
-  );
-  return { text: Array.from(binary, (byte) => codes.get(byte)).join(""), order: Buffer.from(order).toString("hex") };
+/** What begins a file of LZMA: lc = 3, lp = 0 and pb = 2 in a byte, as the decoder has them, 4 bytes for the dictionary, and the size. */
+const PROPERTIES = 3 + 9 * (0 + 5 * 2);
+const HEADER_BYTES = 13;
+
+/** Bytes as digits of some bits each, which src/wasm/unpack.ts reads. */
+function digitsOf(bytes: Uint8Array, digitBits: number): string {
+  const bits = Array.from(bytes, (byte) => byte.toString(2).padStart(8, "0")).join("");
+  const digits = bits.match(new RegExp(`.{1,${digitBits}}`, "g")) ?? [];
+  const codes = digits.map((digit) => FIRST_DIGIT + Number.parseInt(digit.padEnd(digitBits, "0"), 2));
+  return codes.map((code) => String.fromCharCode(code < BACKSLASH ? code : code + 1)).join("");
+}
+
+/** A binary, packed for src/wasm/unpack.ts. */
+export function packed(binary: Uint8Array): Packed {
+  const file = compress(binary, 9);
+  if (file[0] !== PROPERTIES) throw new Error(`expected LZMA with the properties ${PROPERTIES}, got ${file[0]}`);
+  return { text: digitsOf(file.subarray(HEADER_BYTES), STREAM_DIGIT_BITS), size: binary.length };
 }
 
 /**
- * The module that holds a binary as text. `shared` is the binary for shared memory. It differs from the other in the memory import only, so the
+ * The module that holds a binary, packed. `shared` is the binary for shared memory. It differs from the other in the memory import only, so the
  * module holds that difference.
  */
 export function embedded(name: Build, binary: Buffer, shared = binary): string {
@@ -47,7 +52,7 @@ export function embedded(name: Build, binary: Buffer, shared = binary): string {
     "// Written by scripts/embed.ts; not in git.",
     "/** The feature that an engine needs to compile the module. */",
     `export const feature = "WebAssembly ${name === "relaxed" ? "relaxed " : ""}SIMD";`,
-    `export const wasm: { readonly text: string; readonly order: string } = ${JSON.stringify(textOf(binary))};`,
+    `export const wasm: { readonly text: string; readonly size: number } = ${JSON.stringify(packed(binary))};`,
     "/** The relative error that the self-test allows: machines that fuse multiplications give other last bits. */",
     `export const tolerance: number = ${name === "relaxed" ? 2 ** -51 : 0};`,
     "/** The module for shared memory has these bytes in the place of [start, end). */",
@@ -56,9 +61,19 @@ export function embedded(name: Build, binary: Buffer, shared = binary): string {
   ].join("\n");
 }
 
+/** The module that holds the decoder. */
+const decoder = (binary: Buffer) =>
+  [
+    "// Written by scripts/embed.ts; not in git.",
+    `export const decoder = ${JSON.stringify(digitsOf(binary, DECODER_DIGIT_BITS))};`,
+    "",
+  ].join("\n");
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [build, file] of Object.entries(EMBEDDED) as [Build, string][]) {
-    const [binary, shared] = [build, `${build}-threads`].map((target) => readFileSync(new URL(`../build/${target}.wasm`, import.meta.url)));
-    writeFileSync(new URL(`../src/wasm/${file}.generated.ts`, import.meta.url), embedded(build, binary, shared));
+  const binaryOf = (target: string) => readFileSync(new URL(`../build/${target}.wasm`, import.meta.url));
+  const write = (name: string, text: string) => writeFileSync(new URL(`../src/wasm/${name}.generated.ts`, import.meta.url), text);
+  for (const [build, name] of Object.entries(EMBEDDED) as [Build, string][]) {
+    write(name, embedded(build, binaryOf(build), binaryOf(`${build}-threads`)));
   }
+  write("decoder", decoder(binaryOf("unpack")));
 }

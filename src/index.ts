@@ -1,5 +1,8 @@
 // Public names.
 
+// gzip finds repetitions within 32 kB. So the packed kernels come first in the files of the package, where they do not part the program.
+import "./wasm/binary.generated.js";
+
 export {
   crossEntropy,
   crossEntropyHessianDiagonal,

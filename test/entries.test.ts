@@ -3,10 +3,10 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { textOf } from "../scripts/embed.js";
+import { packed } from "../scripts/embed.js";
 import { softmax } from "../src/index.js";
 import { PAGE_BYTES } from "../src/wasm/abi.js";
-import { binaryOf } from "../src/wasm/text.js";
+import { unpack } from "../src/wasm/unpack.js";
 import { untilHelped } from "./start-workers.js";
 
 const bytes = readFileSync(new URL("../dist/wasm/softmax.wasm", import.meta.url));
@@ -97,8 +97,8 @@ describe("kernels", () => {
   it("that compute something else are an Error, and no wrong number", async () => {
     const generated = await import("../src/wasm/binary.generated.js");
     // Every f64x2.mul is an f64x2.add.
-    const digits = Buffer.from(binaryOf(generated.wasm)).toString("hex");
-    const wasm = textOf(Buffer.from(digits.replaceAll("fdf201", "fdf001"), "hex"));
+    const digits = Buffer.from(unpack(generated.wasm)).toString("hex");
+    const wasm = packed(Buffer.from(digits.replaceAll("fdf201", "fdf001"), "hex"));
     expect(wasm.text).not.toBe(generated.wasm.text);
     vi.resetModules();
     vi.doMock("../src/wasm/binary.generated.js", () => ({ ...generated, wasm }));

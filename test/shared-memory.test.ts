@@ -5,11 +5,11 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { Softmax } from "../src/index.js";
 import { sharedMemory, wasm } from "../src/wasm/binary.generated.js";
 import { instantiateShared, type ModuleInstance } from "../src/wasm/instantiate.js";
-import { binaryOf } from "../src/wasm/text.js";
+import { unpack } from "../src/wasm/unpack.js";
 
 describe("the module for shared memory", () => {
   it("has the bytes of the target with threads", () => {
-    const own = Buffer.from(binaryOf(wasm));
+    const own = Buffer.from(unpack(wasm));
     const { start, end, bytes } = sharedMemory;
     const target = readFileSync(new URL(`../build/${process.env.BUILD}-threads.wasm`, import.meta.url));
     expect(Buffer.concat([own.subarray(0, start), Buffer.from(bytes), own.subarray(end)]).equals(target)).toBe(true);

@@ -3,8 +3,8 @@
 import { bytesOf, type Dtype, type ElementArray, type ElementType, viewOf } from "../tensor/element.js";
 import type { Extent } from "../tensor/shape.js";
 import type { SharedInstance, Team } from "../threads/team.js";
-import { type Kernels, PAGE_BYTES } from "../wasm/abi.js";
-import { growTo, instantiate, MAX_PAGES } from "../wasm/instantiate.js";
+import { type Kernels, MAX_PAGES, PAGE_BYTES } from "../wasm/abi.js";
+import { growTo, instantiate } from "../wasm/instantiate.js";
 
 const ALIGNMENT_BYTES = 64;
 

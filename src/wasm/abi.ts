@@ -57,6 +57,8 @@ export interface Kernels {
 
 /** The size of a page of WebAssembly memory. */
 export const PAGE_BYTES = 65536;
+/** The most pages of a memory. */
+export const MAX_PAGES = 65536;
 
 /** The doubles of a sum between `accumulate` and `mean`. */
 export const SUM_LENGTH = 4;

@@ -1,13 +1,13 @@
 // Instances of the kernels, each with a memory of its own. The module is compiled on first use.
 
-import { type Kernels, PAGE_BYTES } from "./abi.js";
+import { type Kernels, MAX_PAGES, PAGE_BYTES } from "./abi.js";
 import { freeAddresses } from "./addresses.js";
 import { bareInstance } from "./bare-instance.js";
 import { instantiateSync } from "./loader.js";
+import { plainMemory } from "./plain-memory.js";
 import { checkKernels } from "./self-test.js";
 import { moduleFor, tolerance } from "./source.js";
 
-export const MAX_PAGES = 65536;
 /** 64 MiB. A shared memory that can't grow to so many pages is of no use. */
 const LEAST_SHARED_PAGES = 1024;
 
@@ -43,19 +43,7 @@ let shared: WebAssembly.Module | undefined;
 /** The kernels on a fresh memory of the least size. */
 export function instantiate(): ModuleInstance {
   plain ??= moduleFor(false) as WebAssembly.Module;
-  return instantiateOn(plain, plainMemory());
-}
-
-function plainMemory(): WebAssembly.Memory {
-  // Under a limit an engine may give the first memory all addresses that it finds.
-  const free = freeAddresses();
-  const maximum = free < Number.POSITIVE_INFINITY ? Math.min(Math.ceil(free / 4 / PAGE_BYTES), MAX_PAGES) : undefined;
-  try {
-    return new WebAssembly.Memory({ initial: 1, maximum });
-  } catch (cause) {
-    const help = "raise the limit of addresses (ulimit -v), or start Node with --disable-wasm-trap-handler";
-    throw new Error(`softmax-wasm expected addresses for a WebAssembly memory, got: ${(cause as Error).message}; ${help}`, { cause });
-  }
+  return instantiateOn(plain, plainMemory(1));
 }
 
 /** The kernels on a fresh memory of at least `leastBytes` that threads can share, or the reason why there are none. */
