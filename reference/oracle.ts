@@ -200,7 +200,7 @@ export function exactDivergences(teacher: ArrayLike<number>, student: ArrayLike<
       values: p.probs.map((value, j) => value.minus(q.probs[j]).times(factor)),
       conditions: ratios.map((ratio) => {
         if (ratio.isZero()) return Infinity;
-        return spread.isFinite() && ratio.isFinite() ? ratio.abs().plus(spread).div(ratio.abs()).toNumber() : 1;
+        return spread.isFinite() && ratio.isFinite() ? ratio.abs().plus(spread).plus(kl).div(ratio.abs()).toNumber() : 1;
       }),
     },
     js: meanOf(q.probs, qGaps).plus(meanOf(p.probs, pGaps)).div(2),

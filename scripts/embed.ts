@@ -3,7 +3,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { compress } from "lzma1";
-import { BACKSLASH, DECODER_DIGIT_BITS, FIRST_DIGIT, type Packed, STREAM_DIGIT_BITS } from "../src/wasm/unpack.js";
+import { BACKSLASH, DECODER_DIGIT_BITS, FIRST_DIGIT, STREAM_DIGIT_BITS } from "../src/wasm/digits.js";
+import type { Packed } from "../src/wasm/unpack.js";
 
 /** The builds of the kernels, and the names of their files in src/wasm/. */
 export const EMBEDDED = { release: "binary", relaxed: "binary-relaxed", debug: "binary-debug" } as const;

@@ -187,15 +187,18 @@ function compare(row: Row, scale: f64, scratch: usize): v128 {
   // k + kLo = scale (max s − max t) − c: the student's exponentials times e^k are those of the teacher times e^D.
   const maxGap = f64x2.sub(maxS, maxT);
   const rise = f64x2.mul(maxGap, scales);
-  const k = f64x2.sub(rise, cHi);
-  const kLo = f64x2.add(twoDifferenceError(rise, cHi, k), f64x2.sub(differenceLow(isScaled, rise, maxS, maxT, maxGap, scales), cLo));
+  const top = f64x2.sub(rise, cHi);
+  const topLo = f64x2.add(twoDifferenceError(rise, cHi, top), f64x2.sub(differenceLow(isScaled, rise, maxS, maxT, maxGap, scales), cLo));
+  const k = f64x2.add(top, topLo);
+  const kLo = twoSumError(top, topLo, k);
   const cut = v128.any_true(isCut);
   const isFar = cut || !(f64x2.extract_lane(k, 0) <= FAR);
   let ek = zero;
   if (!isFar) {
     const highPtr = scratch + bytesOf<v128>(1);
-    const low = pairExp(f64x2.add(k, kLo), highPtr, scratch);
-    ek = f64x2.add(v128.load(highPtr), low);
+    const low = pairExp(k, highPtr, scratch);
+    const high = v128.load(highPtr);
+    ek = f64x2.add(high, f64x2.add(low, f64x2.mul(high, kLo)));
   }
 
   let etaHi = zero, etaLo = zero, sumHi = zero, sumLo = zero;
