@@ -11,6 +11,7 @@ import { accumulate as accumulateLosses, mean as meanOf } from "./loss/mean";
 import { isPlain as isPlainPlan, Plan } from "./loss/plan";
 import { firstBad } from "./loss/targets";
 import { exp as expOf } from "./number/exp";
+import { log as logOf } from "./number/log";
 import { cap, timesSlope } from "./number/tanh";
 import { backward, jacobian } from "./softmax/backward";
 import { forward } from "./softmax/forward";
@@ -123,6 +124,11 @@ export function softcapBackward(xPtr: usize, outPtr: usize, count: usize, c: f64
 /** exp(x); at scratchPtr 16 bytes are free. */
 export function exp(x: f64, scratchPtr: usize): f64 {
   return expOf(x, scratchPtr);
+}
+
+/** log x. */
+export function log(x: f64): f64 {
+  return logOf(x);
 }
 
 /** The number of the first of `count` class indices (i32) that is not less than `classes`, or `count`. */

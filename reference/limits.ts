@@ -26,6 +26,8 @@ export const LIMITS = {
   secondOrder: 8,
   /** the mean over rows, in addition to the losses */
   mean: 1,
+  /** log of a number */
+  log: 1,
   /** tanh; c tanh(x / c) has one ulp more, of its quotient and its product */
   tanh: 2,
   /** the slope of tanh, 1 − tanh² y, times 1 + |y| */

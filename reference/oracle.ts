@@ -38,6 +38,9 @@ function log1p(r: Exact): Exact {
   return sum;
 }
 
+/** log x. */
+export const exactLog = (x: Exact): Exact => D.ln(x);
+
 /** tanh(a / b), and its slope there. */
 export function exactTanh(a: number, b: number): { tanh: Exact; slope: Exact } {
   const y = exact(a).abs().div(exact(b));

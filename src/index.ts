@@ -23,6 +23,7 @@ export {
   klDivergence,
   klDivergenceWithGradient,
 } from "./functions/divergence.js";
+export { type NllLossOptions, nllLoss, nllLossWithGradient } from "./functions/nll-loss.js";
 export { type ElementwiseOptions, softcap, softcapBackward } from "./functions/softcap.js";
 export {
   type BackwardOptions,

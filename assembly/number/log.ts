@@ -1,4 +1,4 @@
-// The one logarithm of this library: of a sum relative to its largest term, two lanes at a time. log(1 + f) = 2 atanh(f / (2 + f)) after
+// The one logarithm of this library: of a sum relative to its largest term, two lanes at a time; and that of a number by it. log(1 + f) = 2 atanh(f / (2 + f)) after
 // Sun's fdlibm (e_log.c, 1993), where one quotient serves for the ratio and for the argument of atanh.
 
 import { LOG_CONSTANTS } from "./constants.generated";
@@ -54,4 +54,25 @@ export function logRatio<T>(max: v128, restHi: v128, restLo: v128, sumHi: v128, 
   const sLo = quotientLow(sHi, inverse, d, f64x2.sub(dLo, f64x2.mul(s, divisorLo)), divisor);
   const low = f64x2.add(f64x2.add(sLo, f64x2.mul(k, constant(1))), tail);
   return f64x2.add(f64x2.mul(k, constant(0)), f64x2.add(sHi, low));
+}
+
+/** The bits of 2^-0.5. */
+const ROOT_HALF: i64 = 0x3fe6a09e667f3bcd;
+
+/** log x, within LIMITS.log ulp. */
+export function log(x: f64): f64 {
+  if (!(x > 0)) return x == 0 ? -Infinity : NaN;
+  if (x == Infinity) return x;
+  // Subnormal numbers become normal ones.
+  const shift: i64 = x < reinterpret<f64>(1 << 52) ? 54 : 0;
+  const bits = reinterpret<i64>(shift ? x * 18014398509481984.0 : x);
+  // x = 2^k m
+  const k = (bits - ROOT_HALF) >> 52;
+  const m = f64x2.splat(reinterpret<f64>(bits - (k << 52)));
+  const one = f64x2.splat(1), zero = f64x2.splat(0);
+  const least = f64x2.pmin(m, one), most = f64x2.pmax(m, one);
+  const ratio = f64x2.extract_lane(logRatio<f64>(least, f64x2.sub(most, least), zero, most, zero), 0);
+  const logM = f64x2.extract_lane(m, 0) < 1 ? -ratio : ratio;
+  const exponent = <f64>(k - shift);
+  return exponent * f64x2.extract_lane(constant(0), 0) + (logM + exponent * f64x2.extract_lane(constant(1), 0));
 }

@@ -180,6 +180,12 @@ export function exp(x: number): number {
   return instance.kernels.exp(x, alignUp(instance.kernels.heapBase()));
 }
 
+/** log x, with the same bits on every engine. */
+export function log(x: number): number {
+  instance ??= new Instance();
+  return instance.kernels.log(x);
+}
+
 /** The part of a buffer that a chunk fills. */
 function partOf(buffers: Buffers, { name, extent }: ChunkBuffer, chunk: Chunk): ElementArray {
   const view = buffers.view(name);

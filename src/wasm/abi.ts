@@ -48,6 +48,7 @@ export interface Kernels {
   softcapBackward(xPtr: number, outPtr: number, count: number, c: number, scratchPtr: number): void;
   /** exp(x); at scratchPtr 16 bytes are free. */
   exp(x: number, scratchPtr: number): number;
+  log(x: number): number;
   /** The first of `count` class indices that is not less than `classes`, or `count`. */
   firstBadIndex(labelsPtr: number, count: number, classes: number): number;
   scratchBytes(classes: number, inner: number, planes: number, elementBytes: number): number;
