@@ -13,7 +13,7 @@ import { embedded } from "./embed.js";
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** In the order in which they are likely to kill soon. */
 const SUITES = [
-  ...["digests", "special-values", "functions", "axes", "softcap", "scale-and-mask", "summaries"],
+  ...["digests", "special-values", "functions", "axes", "softcap", "scale-and-mask", "summaries", "divergence", "nll-loss"],
   ...["cross-entropy", "loss-options", "plan", "kernels", "accuracy"],
 ];
 /** A mutant that loops for ever is dead too. */

@@ -8,6 +8,8 @@ import {
   crossEntropyHessianDiagonal,
   crossEntropyHvp,
   crossEntropyWithGradient,
+  jsDivergenceWithGradient,
+  klDivergenceWithGradient,
   logSoftmax,
   logSoftmaxBackward,
   logSumExp,
@@ -187,6 +189,26 @@ function optionsByFunctions(input: Input): Results {
   };
 }
 
+/** Divergences of near and far logits. Elements of float32 lie further apart than those of float64. */
+function divergencesByFunctions(input: Input): Results {
+  const { x, upstream } = input;
+  const options = { ...layoutOf(input), scale: 0.75, reduction: "none" } as const;
+  const kl = klDivergenceWithGradient(x, upstream, options);
+  const js = jsDivergenceWithGradient(
+    x.map((value, k) => value + upstream[k] / 16),
+    x,
+    options,
+  );
+  return {
+    kl: kl.loss,
+    "kl.teacherGradient": kl.teacherGradient,
+    "kl.studentGradient": kl.studentGradient,
+    js: js.loss,
+    "js.teacherGradient": js.teacherGradient,
+    "js.studentGradient": js.studentGradient,
+  };
+}
+
 /** The results of the loss with options by layers. */
 function optionsByLayers(input: Input, threads: number): Results {
   const { dtype, x, indices, distributions } = input;
@@ -247,6 +269,7 @@ function byFunctions(input: Input, outFor: (x: Floats) => Floats | undefined): R
     "changed.logProbs": logSoftmax(x, { ...layout, ...changesOf(input) }),
     "changed.lse": logSumExp(x, { ...layout, ...changesOf(input) }),
     ...optionsByFunctions(input),
+    ...divergencesByFunctions(input),
   };
 }
 

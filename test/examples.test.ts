@@ -103,8 +103,8 @@ const inDocblocks = sources.flatMap((path) =>
 describe("examples", () => {
   it("are found", () => {
     expect(inDocuments.filter(([path]) => path === "README.md").length).toBe(3);
-    expect(inDocuments.length).toBe(22);
-    expect(inDocblocks.length).toBe(15);
+    expect(inDocuments.length).toBe(25);
+    expect(inDocblocks.length).toBe(21);
   });
 
   it.each(inDocuments)("of %s are true: %s", async (_, example) => {
