@@ -288,6 +288,8 @@ function wholeByFunctions(input: Input): Results {
 }
 
 const BY_ROW = new Set([
+  "kl",
+  "js",
   "lse",
   "changed.lse",
   "losses",
