@@ -118,8 +118,11 @@ export function rowShape(shape: readonly number[], axis: Axis = -1): readonly nu
   return shape.filter((_, i) => i < first || i >= end);
 }
 
-/** The shape with class axes of length 1. */
-export function withOneClass(shape: readonly number[], axis: Axis): readonly number[] {
+/** The shape with so many classes: on the last class axis, where there are several; the others have the length 1. */
+export function withClasses(shape: readonly number[], axis: Axis, classes: number): readonly number[] {
   const [first, end] = spanOf(shape, axis);
-  return shape.map((length, i) => (i >= first && i < end ? 1 : length));
+  return shape.map((length, i) => (i === end - 1 ? classes : i >= first && i < end ? 1 : length));
 }
+
+/** The shape with class axes of length 1. */
+export const withOneClass = (shape: readonly number[], axis: Axis): readonly number[] => withClasses(shape, axis, 1);
