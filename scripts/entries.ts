@@ -1,6 +1,7 @@
 // Writes dist/: the entries of the package, each a file of its own with one build of the kernels, their declarations, and the binaries.
 //
-// Entries share no file: they differ in the source of their kernels (src/wasm/source*.ts), and each has a memory and threads of its own.
+// Entries with kernels share no file: they differ in the source of these (src/wasm/source*.ts), and each has a memory and threads of its own. decode
+// has none: it imports the main entry.
 
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -17,17 +18,25 @@ const LOADER = [
 
 async function writePrograms(): Promise<void> {
   const { version, license } = JSON.parse(readFileSync(path("package.json"), "utf8"));
-  const lines = [`softmax-wasm ${version}, ${license} licence.`, ...LOADER];
+  const name = `softmax-wasm ${version}, ${license} licence.`;
+  const lines = [name, ...LOADER];
   const options = { banner: { js: lines.map((line) => `// ${line}`).join("\n") } };
   for (const format of ["esm", "cjs"] as const) {
     const extension = format === "cjs" ? "cjs" : "js";
     await bundle("src/index.ts", `dist/index.${extension}`, "release", { ...options, format });
     await bundle("src/index.ts", `dist/relaxed.${extension}`, "relaxed", { ...options, format });
     await bundle("src/slim.ts", `dist/slim.${extension}`, "release", { ...options, format, source: "slim" });
+    await writeDecode(`decode.${extension}`, `./index.${extension}`, name, format);
   }
+  await writeDecode("decode-workerd.js", "./workerd.js", name);
   await bundle("src/index.ts", "dist/workerd.js", "release", { ...options, source: "workerd", external: ["*.wasm"] });
   // Pages load this file from a CDN, without a bundler of their own.
   await bundle("src/index.ts", "dist/softmax-wasm.min.js", "release", { minify: true, banner: { js: `/*! ${lines.join("\n *  ")} */` } });
+}
+
+/** decode has no kernels: it imports an entry that has. */
+async function writeDecode(file: string, index: string, name: string, format: "esm" | "cjs" = "esm"): Promise<void> {
+  await bundle("src/decode.ts", `dist/${file}`, "release", { format, index, banner: { js: `// ${name}` } });
 }
 
 /** References to libraries of types count at the top of a file only. */
@@ -39,19 +48,30 @@ const referencesFirst: Plugin = {
   },
 };
 
-/** slim.d.ts takes what it has in common with index.d.ts from there, so that the types of the entries are the same. */
-async function writeDeclarations(): Promise<void> {
+/** decode.d.ts takes the names that index.d.ts has from there. */
+const indexApart: Plugin = {
+  name: "index-apart",
+  resolveId: (id) => (id === "../index.js" ? { id: "./index.js", external: true } : undefined),
+};
+
+async function writeTypes(input: Record<string, string>, ...first: Plugin[]): Promise<void> {
   const declarations = await rollup({
-    input: { index: path("src/index.ts"), slim: path("src/slim.ts"), worker: path("src/threads/worker.ts") },
-    plugins: [dts({ tsconfig: path("tsconfig.json") }), referencesFirst],
+    input,
+    plugins: [...first, dts({ tsconfig: path("tsconfig.json") }), referencesFirst],
     onwarn: (warning) => {
       if (warning.code !== "EMPTY_BUNDLE") throw new Error(warning.message);
     },
   });
   await declarations.write({ dir: path("dist"), entryFileNames: "[name].d.ts" });
   await declarations.close();
+}
+
+/** slim.d.ts takes what it has in common with index.d.ts from there, too, so that the types of the entries are the same. */
+async function writeDeclarations(): Promise<void> {
+  await writeTypes({ index: path("src/index.ts"), slim: path("src/slim.ts"), worker: path("src/threads/worker.ts") });
+  await writeTypes({ decode: path("src/decode.ts") }, indexApart);
   // The declarations of what require() gives.
-  for (const name of ["index", "slim"]) {
+  for (const name of ["index", "slim", "decode"]) {
     writeFileSync(path(`dist/${name}.d.cts`), readFileSync(path(`dist/${name}.d.ts`), "utf8").replaceAll("./index.js", "./index.cjs"));
   }
 }

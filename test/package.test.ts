@@ -66,6 +66,9 @@ describe("the package", () => {
     expect([...names, "init"].sort()).toEqual(Object.keys(requiring("softmax-wasm/slim")).sort());
     for (const name of ["index.cjs", "relaxed.cjs", "slim.cjs"])
       expect(read(`dist/${name}`), name).not.toMatch(/import\.meta|\brequire\("/);
+    expect(Object.keys(requiring("softmax-wasm/decode")).sort()).toEqual(["sample", "topK"]);
+    const required = Array.from(read("dist/decode.cjs").matchAll(/\brequire\("([^"]+)"/g), ([, specifier]) => specifier);
+    expect(new Set(required)).toEqual(new Set(["./index.cjs"]));
   });
 
   it("has a worker in one file of at most 3 kB, which is part of every entry", async () => {
@@ -76,20 +79,25 @@ describe("the package", () => {
   });
 
   it("imports nothing of Node's", () => {
+    const others: Record<string, string[]> = {
+      "workerd.js": ["./wasm/softmax.wasm"],
+      "decode.js": ["./index.js"],
+      "decode-workerd.js": ["./workerd.js"],
+    };
     for (const name of dist.filter((name) => name.endsWith(".js"))) {
       const imports = Array.from(read(`dist/${name}`).matchAll(/\b(?:from|import)\s*\(?\s*"([^"]+)"/g), ([, specifier]) => specifier);
-      expect(imports, name).toEqual(name === "workerd.js" ? ["./wasm/softmax.wasm"] : []);
+      expect(Array.from(new Set(imports)), name).toEqual(others[name] ?? []);
     }
   });
 
   it("is one file an entry", () => {
-    const ofEntries = ["index", "slim"].flatMap((name) => [`${name}.cjs`, `${name}.d.cts`, `${name}.d.ts`, `${name}.js`]);
+    const ofEntries = ["index", "slim", "decode"].flatMap((name) => [`${name}.cjs`, `${name}.d.cts`, `${name}.d.ts`, `${name}.js`]);
     const ofRelaxed = ["relaxed.cjs", "relaxed.js"];
-    const others = ["softmax-wasm-worker.js", "softmax-wasm.min.js", "wasm", "worker.d.ts", "workerd.js"];
+    const others = ["softmax-wasm-worker.js", "softmax-wasm.min.js", "wasm", "worker.d.ts", "workerd.js", "decode-workerd.js"];
     expect(dist.sort()).toEqual([...ofEntries, ...ofRelaxed, ...others].sort());
   });
 
-  it("has the kernels once an entry, and none in slim and workerd", async () => {
+  it("has the kernels once an entry, and none in slim, workerd and decode", async () => {
     const { wasm: release } = await import("../src/wasm/binary.generated.js");
     const { wasm: relaxed } = await import("../src/wasm/binary-relaxed.generated.js");
     const texts = Object.fromEntries(
@@ -97,6 +105,9 @@ describe("the package", () => {
     );
     const releaseOf = process.env.BUILD === "release" ? [release.text] : [expect.any(String)];
     expect(texts).toEqual({
+      "decode-workerd.js": [],
+      "decode.cjs": [],
+      "decode.js": [],
       "index.cjs": releaseOf,
       "index.js": releaseOf,
       "relaxed.cjs": [relaxed.text],
@@ -109,9 +120,31 @@ describe("the package", () => {
     });
   });
 
+  it("has in decode only modules without state, beside its own", () => {
+    for (const name of ["decode.js", "decode.cjs", "decode-workerd.js"]) {
+      const modules = Array.from(read(`dist/${name}`).matchAll(/^\/\/ (src\/\S+)$/gm), ([, module]) => module);
+      expect(modules).toContain("src/decode/sample.ts");
+      const rest = modules.filter((module) => !/^src\/(tensor\/|decode\/|decode\.ts$|errors\.ts$)/.test(module));
+      expect(rest.sort(), name).toEqual(["src/loss/options.ts", "src/loss/terms.ts"]);
+    }
+  });
+
+  it("draws in decode what the sources draw, as a module and as CommonJS", async () => {
+    const { sample } = await import("../src/decode.js");
+    const requiring = createRequire(import.meta.url);
+    const row = Float32Array.from({ length: 10_000 }, (_, j) => ((7919 * j) % 10_007) / 1000);
+    const options = [{ seed: 1 }, { seed: 2, topP: 0.9, scale: 2 }, { seed: 3, topK: 50 }];
+    const modules: typeof import("../src/decode.js")[] = [
+      await import(new URL("dist/decode.js", root).href),
+      requiring("softmax-wasm/decode"),
+    ];
+    for (const entry of modules) for (const given of options) expect(entry.sample(row, given)).toEqual(sample(row, given));
+  });
+
   it("compiles nothing when it is imported", () => {
     const forbid = 'for (const name of ["Module", "Instance", "Memory"]) WebAssembly[name] = () => { throw new Error(name); };';
     expect(run(`${forbid} await import("softmax-wasm"); console.log("imported")`)).toBe("imported");
+    expect(run(`${forbid} await import("softmax-wasm/decode"); console.log("imported")`)).toBe("imported");
   });
 
   // It takes an eighth of it, 3 ms on a fast machine with Node 20; it took 11 ms when dist had 23 files.
@@ -123,14 +156,14 @@ describe("the package", () => {
 
   it("has the types first, and no type of another package or platform in them", () => {
     const { exports, dependencies } = JSON.parse(read("package.json"));
-    for (const entry of [exports["."], exports["./slim"], exports["./relaxed"], exports["./worker"]]) {
+    for (const entry of [exports["."], exports["./slim"], exports["./decode"], exports["./relaxed"], exports["./worker"]]) {
       for (const conditions of [entry, entry.require, entry.workerd].filter((conditions) => typeof conditions === "object")) {
         const names = Object.keys(conditions).filter((name) => name !== "require" && name !== "workerd");
         expect(names).toEqual(["types", "default"]);
       }
     }
     expect(Object.keys(dependencies)).toEqual(["@assemblyscript/loader"]);
-    for (const name of ["index.d.ts", "slim.d.ts", "worker.d.ts"]) {
+    for (const name of ["index.d.ts", "slim.d.ts", "decode.d.ts", "worker.d.ts"]) {
       expect(read(`dist/${name}`), name).not.toMatch(/(?:from |import\(|types=)['"][^.]/);
     }
     // Library references count before anything else only. slim asks for WebAssembly's types where there are some.
@@ -139,6 +172,8 @@ describe("the package", () => {
     // Docblocks are there, and the classes of both entries are the same.
     expect(read("dist/index.d.ts")).toMatch(/ \*\/\ndeclare function softmax</);
     expect(read("dist/slim.d.ts")).toMatch(/\bSoftmax\b.* from '.\/index.js'/);
+    expect(read("dist/decode.d.ts")).toMatch(/\bTensor\b.* from '.\/index.js'/);
+    expect(read("dist/decode.d.cts")).toMatch(/\bTensor\b.* from '.\/index.cjs'/);
   });
 
   it("has layers that are called by their names", async () => {
@@ -149,10 +184,10 @@ describe("the package", () => {
   });
 
   it("names the loader's licence wherever the loader is", () => {
-    for (const name of dist.filter((name) => /\.c?js$/.test(name) && name !== "softmax-wasm-worker.js")) {
+    for (const name of dist.filter((name) => /\.c?js$/.test(name) && !/-worker\.js$|^decode/.test(name))) {
       expect(read(`dist/${name}`).slice(0, 400), name).toMatch(/Contains @assemblyscript\/loader[\s\S]*Apache-2.0/);
     }
-    expect(read("dist/softmax-wasm-worker.js")).not.toContain("demangle");
+    for (const name of ["softmax-wasm-worker.js", "decode.js", "decode.cjs"]) expect(read(`dist/${name}`)).not.toContain("demangle");
   });
 
   it("has an entry with relaxed SIMD, which says so where there is none", async () => {
@@ -171,7 +206,7 @@ describe("the package", () => {
     }
   });
 
-  it("packs what a user needs, in at most 560 kB", () => {
+  it("packs what a user needs, in at most 580 kB", () => {
     const command = ["pack", "--dry-run", "--json", "--ignore-scripts"];
     const output = execFileSync("npm", command, { cwd: path("."), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
     const [{ files, size }] = JSON.parse(output);
@@ -182,7 +217,7 @@ describe("the package", () => {
       "dist/wasm/softmax.wasm",
     ]);
     // The bytes of the tarball.
-    expect(size).toBeLessThan(560_000);
+    expect(size).toBeLessThan(580_000);
   });
 
   it("packs a README without relative links and pictures, and leaves README.md as it is", () => {

@@ -106,7 +106,7 @@ function logProbsOf(odds: Float64Array): Float64Array {
  *   takes part, has the index −1 and the log-probability NaN.
  * @throws TypeError for the wrong kind of argument or an unknown option, RangeError for options out of range, and shapes that do not fit.
  * @example
- * sample([[1, 2, 3], [9, 0, 0]], { topK: 2, seed: 1 }); // →
+ * sample([[1, 2, 3], [9, 0, 0]], { topK: 2, seed: 1 }); // → { indices: [2, 0], logProbs: [-0.313262, -0.000123] }
  */
 export function sample<T extends Tensor>(x: T, options?: SampleOptions): Sample<T>;
 export function sample(x: unknown, options?: SampleOptions): unknown {

@@ -3,12 +3,17 @@
 import { type Consumer, MAIN, PROGRAM } from "../project.js";
 
 const USES = `import { crossEntropy, type LossOptions, type SoftmaxCrossEntropy, softmax } from "softmax-wasm";
+import { type SampleOptions, sample, topK } from "softmax-wasm/decode";
 import { init, type WasmSource } from "softmax-wasm/slim";
 import * as relaxed from "softmax-wasm/relaxed";
 
 const nested: number[][] = softmax([[1, 2], [3, 4]]);
 const flat: Float64Array = softmax(Float64Array.of(1, 2));
 const losses: number[] = crossEntropy(nested, [0, 1], { reduction: "none" });
+const { indices, logProbs }: { indices: Int32Array; logProbs: Float32Array } = sample(Float32Array.of(1, 2), { topP: 0.9 });
+const best: number[][] = topK(nested, 1).indices;
+export const decoded: readonly unknown[] = [indices, logProbs, best];
+export const decoding: SampleOptions = { seed: 1 };
 export const options: LossOptions = { labelSmoothing: 0.1 };
 export const start = (source: WasmSource): Promise<void> => init(source);
 export const total = (layer: SoftmaxCrossEntropy<"sum">): number => layer.forward();
