@@ -4,6 +4,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
+import * as decode from "../src/decode.js";
 import * as library from "../src/index.js";
 
 const root = new URL("..", import.meta.url);
@@ -36,9 +37,10 @@ function instrument(example: string): string {
   return statements.join("\n").replaceAll("import.meta.resolve", "$resolve");
 }
 
-/** The module that an example imports. The main entry is the source, with the kernels of the build under test. */
+/** The module that an example imports. The main entry and decode are the source, with the kernels of the build under test. */
 async function load(specifier: string): Promise<object> {
   if (specifier === "softmax-wasm") return library;
+  if (specifier === "softmax-wasm/decode") return decode;
   return import(specifier.startsWith("softmax-wasm/") ? resolve(specifier) : specifier);
 }
 
@@ -82,7 +84,7 @@ async function run(example: string): Promise<void> {
     shown++;
   };
   const known: Record<string, unknown> = { $import: load, $resolve: resolve, $check: count };
-  if (!example.includes("import ")) Object.assign(known, library);
+  if (!example.includes("import ")) Object.assign(known, library, decode);
   await new AsyncFunction(...Object.keys(known), outputText)(...Object.values(known));
   expect(shown).toBe(example.split("// →").length - 1);
   expect(shown).toBeGreaterThan(0);
@@ -93,7 +95,7 @@ const filesOf = (folder: string, ending: string) =>
     .filter((name) => name.endsWith(ending))
     .map((name) => `${folder}/${name}`);
 const documents = ["README.md", ...filesOf("docs", ".md")];
-const sources = [...filesOf("src/functions", ".ts"), ...filesOf("src/layers", ".ts")];
+const sources = [...filesOf("src/functions", ".ts"), ...filesOf("src/layers", ".ts"), ...filesOf("src/decode", ".ts")];
 
 const inDocuments = documents.flatMap((path) => Array.from(read(path).matchAll(/```ts\n([\s\S]*?)```/g), ([, example]) => [path, example]));
 const inDocblocks = sources.flatMap((path) =>
@@ -103,8 +105,8 @@ const inDocblocks = sources.flatMap((path) =>
 describe("examples", () => {
   it("are found", () => {
     expect(inDocuments.filter(([path]) => path === "README.md").length).toBe(3);
-    expect(inDocuments.length).toBe(25);
-    expect(inDocblocks.length).toBe(21);
+    expect(inDocuments.length).toBe(27);
+    expect(inDocblocks.length).toBe(23);
   });
 
   it.each(inDocuments)("of %s are true: %s", async (_, example) => {
