@@ -195,6 +195,18 @@ describe("what is kept", () => {
     }
   });
 
+  it("is right where no class of a subsample is probable", () => {
+    for (const gap of [100, 490, 510, 700, 740, 742, 744, 746, 800, 1e4]) {
+      const row = new Float64Array(9000);
+      row[8] = gap;
+      row[8002] = gap;
+      expect(Array.from(keptOf(row, 1, filtersOf({ topP: 0.45 }, 9000)).classes), `${gap}`).toEqual([8]);
+      expect(Array.from(keptOf(row, 1, filtersOf({ topP: 0.55 }, 9000)).classes), `${gap}`).toEqual([8, 8002]);
+      expect(Array.from(keptOf(row, 1, filtersOf({ minP: 0.5 }, 9000)).classes), `${gap}`).toEqual([8, 8002]);
+      expect(sample(row, { random: () => 0.75 }).indices[0], `${gap}`).toBe(8002);
+    }
+  });
+
   it("of a row of a language model has at least the mass, and without its last class less", () => {
     const random = seeded(8);
     for (const sigma of [0.01, 1, 3, 6]) {

@@ -18,6 +18,8 @@ const FEW = 8192;
 const SUBSAMPLE = 512;
 /** The part of what may be left out that a guess leaves out, so that it is hardly ever too much. */
 const CAUTION = 0.7;
+/** The largest loss whose exp(−loss) is far from where doubles lose digits. */
+const FARTHEST = 500;
 
 /** One instance for all calls, none of which calls a user's code while it is in use. */
 const candidates = new Candidates();
@@ -62,13 +64,14 @@ function keepPart(part: number): boolean {
 
 /**
  * Takes the classes above a logit that is guessed, so that their mass is a little more than `topP`: it leaves out what may be left out by the
- * classes of a subsample. Returns their mass, or 0 where there is no guess: the subsample has no class that takes part, or log Σ exp is no number.
+ * classes of a subsample. Returns their mass, or 0 where there is no guess, as no class of the subsample is probable at all, or log Σ exp is
+ * no number.
  */
 function takeMost(row: FloatArray, scale: number, topP: number): number {
   const { logits, stride, best } = subsampleOf(row, scale);
   const label = best * stride;
   const loss = Number.isFinite(logits[best]) ? crossEntropy(row, label, { scale }) : Number.NaN;
-  if (!Number.isFinite(loss)) return 0;
+  if (!(loss < FARTHEST)) return 0;
   const prob = exp(-loss);
   const probs = softmax(logits);
   // In units of the subsample's own mass.
