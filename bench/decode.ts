@@ -1,5 +1,5 @@
-// npm run bench:decode: times of topK and sample of a float32 row of a large vocabulary, over that of softmax of the same row, and of a sampler in
-// plain JavaScript: softmax in a loop, and a full sort.
+// npm run bench:decode: times of topK and sample of a float32 row of a large vocabulary, over that of softmax of the same row, and of a
+// sampler in plain JavaScript: softmax in a loop, and a full sort.
 //
 // All take turns in each round; the ratios are of one round, their medians are shown. softmax is timed with a new array for its result, and
 // writing to an array that is there: how long new memory takes depends on the system.

@@ -1,7 +1,7 @@
 // Writes dist/: the entries of the package, each a file of its own with one build of the kernels, their declarations, and the binaries.
 //
-// Entries with kernels share no file: they differ in the source of these (src/wasm/source*.ts), and each has a memory and threads of its own. decode
-// has none: it imports the main entry.
+// Entries with kernels share no file: they differ in the source of these (src/wasm/source*.ts), and each has a memory and threads of its
+// own. decode has none: it imports the main entry.
 
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -1,5 +1,5 @@
-// The entry softmax-wasm/decode: the greatest logits against a sort, what is kept and drawn against exact sums in decimal arithmetic, frequencies,
-// and that a draw depends on its row, the options and its random number alone.
+// The entry softmax-wasm/decode: the greatest logits against a sort, what is kept and drawn against exact sums in decimal arithmetic,
+// frequencies, and that a draw depends on its row, the options and its random number alone.
 
 import { describe, expect, it } from "vitest";
 import { type Random, ROWS, seeded } from "../reference/data.js";

@@ -1,5 +1,5 @@
-// Draws by the inverse of the distribution function, in the order of the classes. Weights are integers, whose sums are exact: what is drawn does
-// not depend on the order in which they are added.
+// Draws by the inverse of the distribution function, in the order of the classes. Weights are integers, whose sums are exact: what is drawn
+// does not depend on the order in which they are added.
 
 /** The weight of p = 1. Sums of p that exceed 1 a little stay below 2^53. */
 const ONE = 2 ** 52;

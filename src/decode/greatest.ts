@@ -12,7 +12,10 @@ const isAfter = (a: number, classOfA: number, b: number, classOfB: number): bool
 
 /** The classes of the k greatest logits of a row; of equal logits the lower class is the greater one. */
 export class Greatest {
-  /** A heap of logits, which are scaled where they are compared: each comes after those at 2 i + 1 and 2 i + 2, so that the last one is at 0. */
+  /**
+   * A heap of logits, which are scaled where they are compared: each comes after those at 2 i + 1 and 2 i + 2, so that the last one is at
+   * 0.
+   */
   readonly #values: Float64Array;
   readonly #classes: Int32Array;
   #filled = 0;
@@ -63,8 +66,8 @@ export class Greatest {
   }
 
   /**
-   * Looks for logits that are greater than the last one in the heap. One that is equal has a higher class, so it is not. What is not greater is
-   * not greater when it is scaled either.
+   * Looks for logits that are greater than the last one in the heap. One that is equal has a higher class, so it is not. What is not
+   * greater is not greater when it is scaled either.
    */
   #scan(piece: Float64Array, start: number): void {
     // Where NaN is the last one, nothing is greater.

@@ -63,9 +63,9 @@ function keepPart(part: number): boolean {
 }
 
 /**
- * Takes the classes above a logit that is guessed, so that their mass is a little more than `topP`: it leaves out what may be left out by the
- * classes of a subsample. Returns their mass, or 0 where there is no guess, as no class of the subsample is probable at all, or log Σ exp is
- * no number.
+ * Takes the classes above a logit that is guessed, so that their mass is a little more than `topP`: it leaves out what may be left out by
+ * the classes of a subsample. Returns their mass, or 0 where there is no guess, as no class of the subsample is probable at all, or log Σ
+ * exp is no number.
  */
 function takeMost(row: FloatArray, scale: number, topP: number): number {
   const { logits, stride, best } = subsampleOf(row, scale);
@@ -81,7 +81,9 @@ function takeMost(row: FloatArray, scale: number, topP: number): number {
   return Math.min(1, prob / candidates.probs[candidates.classes.indexOf(label)]);
 }
 
-/** Takes the smallest set of most probable classes with the mass `topP`: among most of the row, and where these do not suffice among all. */
+/**
+ * Takes the smallest set of most probable classes with the mass `topP`: among most of the row, and where these do not suffice among all.
+ */
 function takeNucleus(row: FloatArray, scale: number, topP: number): void {
   if (row.length > FEW && keepPart(topP / takeMost(row, scale, topP))) return;
   takeAll(row, scale);
@@ -105,7 +107,9 @@ function takeGreatest(row: FloatArray, scale: number, k: number): void {
   candidates.computeProbs();
 }
 
-/** The classes of a row that are kept, with their probabilities among all that were left before the last filter. Valid until the next row. */
+/**
+ * The classes of a row that are kept, with their probabilities among all that were left before the last filter. Valid until the next row.
+ */
 export function keptOf(row: FloatArray, scale: number, { topK, topP, minP }: Filters): Candidates {
   if (topK !== undefined) takeGreatest(row, scale, topK);
   else if (topP !== undefined) takeNucleus(row, scale, topP);

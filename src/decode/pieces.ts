@@ -1,5 +1,5 @@
-// A row in pieces of doubles, and the places in a piece that are worth a look. Scans see one type of array, whatever the logits are, so that
-// engines compile them for it alone.
+// A row in pieces of doubles, and the places in a piece that are worth a look. Scans see one type of array, whatever the logits are, so
+// that engines compile them for it alone.
 
 import type { FloatArray } from "../tensor/element.js";
 
@@ -28,8 +28,8 @@ function asDoubles(part: FloatArray): Float64Array {
 }
 
 /**
- * Finds the logits of a piece that are not below a bound, NaN among them: writes their places to `places` and returns their number. Groups of
- * eight logits are told apart first, as hardly any has such a logit. What is found is written in any case, and counted if it is right: a
+ * Finds the logits of a piece that are not below a bound, NaN among them: writes their places to `places` and returns their number. Groups
+ * of eight logits are told apart first, as hardly any has such a logit. What is found is written in any case, and counted if it is right: a
  * branch that cannot be foreseen takes several times as long.
  */
 export function findPlaces(x: Float64Array, bound: number): number {

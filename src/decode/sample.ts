@@ -90,20 +90,21 @@ function logProbsOf(odds: Float64Array): Float64Array {
 }
 
 /**
- * Draws a class of each row from softmax of its logits. `mask` and `scale` (the inverse of a temperature) change the logits first. Then `topK`
- * keeps the most probable classes (Fan, Lewis and Dauphin, "Hierarchical neural story generation", ACL 2018), `topP` of these the nucleus
- * (Holtzman et al., "The curious case of neural text degeneration", ICLR 2020), and `minP` of these the classes that are probable enough
- * (Nguyen et al., "Turning up the heat: min-p sampling", ICLR 2025). Each takes the probabilities of what is left before it as a whole. Order
- * and definitions are those of TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper and MinPLogitsWarper of Hugging Face transformers, but
- * of equal logits the lower class counts as more probable, where TopKLogitsWarper keeps all that are equal to the last one.
+ * Draws a class of each row from softmax of its logits. `mask` and `scale` (the inverse of a temperature) change the logits first. Then
+ * `topK` keeps the most probable classes (Fan, Lewis and Dauphin, "Hierarchical neural story generation", ACL 2018), `topP` of these the
+ * nucleus (Holtzman et al., "The curious case of neural text degeneration", ICLR 2020), and `minP` of these the classes that are probable
+ * enough (Nguyen et al., "Turning up the heat: min-p sampling", ICLR 2025). Each takes the probabilities of what is left before it as a
+ * whole. Order and definitions are those of TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper and MinPLogitsWarper of Hugging
+ * Face transformers, but of equal logits the lower class counts as more probable, where TopKLogitsWarper keeps all that are equal to the
+ * last one.
  *
- * The class is the inverse of the distribution function at the random number, in the order of classes, by exact sums of integers: it depends
- * on nothing but the row, the options and that number, and is the same on every engine.
+ * The class is the inverse of the distribution function at the random number, in the order of classes, by exact sums of integers: it
+ * depends on nothing but the row, the options and that number, and is the same on every engine.
  *
  * @param x Logits (…, C, …) in any container, as for `softmax`.
  * @param options Shape and axis, `scale` and `mask`, as for `softmax`; the filters; `random` or `seed`.
- * @returns `indices` and `logProbs` (…), one for each row, in the form of a result of `logSumExp`. A row that holds NaN or +∞, or no class that
- *   takes part, has the index −1 and the log-probability NaN.
+ * @returns `indices` and `logProbs` (…), one for each row, in the form of a result of `logSumExp`. A row that holds NaN or +∞, or no class
+ * that takes part, has the index −1 and the log-probability NaN.
  * @throws TypeError for the wrong kind of argument or an unknown option, RangeError for options out of range, and shapes that do not fit.
  * @example
  * sample([[1, 2, 3], [9, 0, 0]], { topK: 2, seed: 1 }); // → { indices: [2, 0], logProbs: [-0.313262, -0.000123] }

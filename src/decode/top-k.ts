@@ -16,9 +16,9 @@ export interface TopK<T extends Tensor> {
 }
 
 /**
- * The k greatest logits along the class axis, in descending order; of equal ones the lower class comes first. NaN counts as greater than any
- * number, as in PyTorch and NumPy, so that it is seen. A scan of the row against the least of the best k, which are kept in a heap: O(C log k)
- * at worst, for logits in any order about the time of a comparison each.
+ * The k greatest logits along the class axis, in descending order; of equal ones the lower class comes first. NaN counts as greater than
+ * any number, as in PyTorch and NumPy, so that it is seen. A scan of the row against the least of the best k, which are kept in a heap: O(C
+ * log k) at worst, for logits in any order about the time of a comparison each.
  *
  * @param x Logits (…, C, …) in any container, as for `softmax`.
  * @param k How many, from 1 to C.

@@ -97,8 +97,8 @@ function spanOf(shape: readonly number[], axis: Axis): readonly [first: number, 
 const MAX_CLASSES = 2 ** 32;
 
 /**
- * Finds the class axis in a shape; the number of elements must be a safe integer. A shape without axes is one row of one class. Without rows, outer is
- * 0 and inner 1.
+ * Finds the class axis in a shape; the number of elements must be a safe integer. A shape without axes is one row of one class. Without
+ * rows, outer is 0 and inner 1.
  */
 export function layoutOf(shape: readonly number[], axis: Axis = -1): Layout {
   const [first, end] = spanOf(shape, axis);
