@@ -49,7 +49,8 @@ const digest = hash.digest("hex");
 
 const stamp = "build/sources.sha256";
 const modules = ["binary", "binary-relaxed", "binary-debug", "decoder"].map((name) => `src/wasm/${name}.generated.ts`);
-const results = [stamp, "dist/index.js", "dist/index.d.ts", ...modules];
+const generated = ["src/loss/plan.generated.ts", "src/threads/worker.generated.ts", "assembly/number/constants.generated.ts"];
+const results = [stamp, "dist/index.js", "dist/index.d.ts", ...modules, ...generated];
 if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !== digest) {
   console.log("Building …");
   rmSync("build", { recursive: true, force: true });
