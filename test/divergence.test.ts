@@ -191,6 +191,9 @@ describe("divergences", () => {
       reduction: "none",
     });
     expectSameBits(columns.loss, whole.loss);
+    const mean = klDivergence(Float64Array.from(t), Float64Array.from(s), { shape: [rows, classes] });
+    const losses = klDivergence(Float64Array.from(t), Float64Array.from(s), { shape: [rows, classes], reduction: "none" });
+    expect(mean).toBeCloseTo(losses.reduce((sum, loss) => sum + loss) / rows, 14);
     expectSameBits(columns.studentGradient, transposed(whole.studentGradient, rows, classes));
     expectSameBits(columns.teacherGradient, transposed(whole.teacherGradient, rows, classes));
   });

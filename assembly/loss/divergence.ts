@@ -46,8 +46,6 @@ const NEAR: f64 = 1.0;
 /** Above this |y|, e^-|y| is 0 beside 1. */
 const DEEP: f64 = 800.0;
 
-
-
 /** e^x − 1 − x for x <= FAR, within an ulp. `scratch` has 32 bytes. */
 function phi(x: v128, scratch: usize): v128 {
   const isSmall = f64x2.lt(f64x2.abs(x), f64x2.splat(SMALL));
