@@ -35,7 +35,7 @@ export const LIMITS = {
   /** Kullback–Leibler divergence of a row */
   kl: 4,
   /** Jensen–Shannon divergence of a row */
-  js: 5,
+  js: 4,
   /** gradients of divergences, times their condition (exactDivergences in oracle.ts) */
   divergenceGradient: 6,
   /** softmax backward, times (|g| + Σ|g p|) / |g − Σ g p|, and log-softmax backward, times (|g| + p |Σ g|) / |g − p Σ g| */

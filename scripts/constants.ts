@@ -3,7 +3,7 @@
 //   exp   2^(2^k/B) as pairs of doubles, of which the kernels make the table; ln 2 / B cut for an exact product (Cody and Waite);
 //         exp(r) = 1 + r + r² P(r) on |r| <= ln 2 / (2B), and to 2^-43 d (s + c) ((s + A)² + b), s = r B/ln 2
 //   log   log(1 + f) = 2 atanh(s/2) = s + s z L(z), s = 2f / (2 + f), z = s², 2^-0.59 <= 1 + f <= 2^0.59
-//   cosh  log cosh(y/2) = z K(z), (y/2) tanh(y/2) − log cosh(y/2) = z H(z), z = y², |y| <= 1
+//   cosh  log cosh(y/2) = z (1/8 + z K(z)), (y/2) tanh(y/2) − log cosh(y/2) = z (1/8 + z H(z)), z = y², |y| <= 2
 //
 // P, L, K and H interpolate at Chebyshev nodes, which costs less than half a bit against the minimax polynomial.
 
@@ -147,7 +147,7 @@ const logPoly = interpolate(atanhTail, new D(0), sMax.times(sMax), 7).map(neares
 const logCosh = (z: Decimal): Decimal => D.ln(D.cosh(z.sqrt().div(2))).div(z);
 /** ((√z/2) tanh(√z/2) − log cosh(√z/2)) / z. */
 const tanhExcess = (z: Decimal): Decimal => D.tanh(z.sqrt().div(2)).div(z.sqrt().times(2)).minus(logCosh(z));
-const [coshPoly, excessPoly] = [logCosh, tanhExcess].map((f) => interpolate(f, new D(0), new D(1), 10));
+const [coshPoly, excessPoly] = [logCosh, tanhExcess].map((f) => interpolate((z) => f(z).minus(0.125).div(z), new D(0), new D(4), 15));
 
 const ln2Hi = roundToBits(step, LN2_HI_BITS);
 const expLines = [
@@ -193,7 +193,7 @@ export const LOG_CONSTANTS: usize = memory.data<u64>([
 ${logLines.join("\n")}
 ], 16);
 
-/** The coefficients of K and H for log cosh(y/2) = z K(z) and (y/2) tanh(y/2) − log cosh(y/2) = z H(z), z = y², in turn, the constant ones first. */
+/** The coefficients of K and H in turn, the constant ones first: log cosh(y/2) = z (1/8 + z K(z)), (y/2) tanh(y/2) − log cosh(y/2) = z (1/8 + z H(z)), z = y². */
 export const COSH_CONSTANTS: usize = memory.data<u64>([
 ${coshLines.join("\n")}
 ], 16);

@@ -145,6 +145,8 @@ export const MUTANTS: readonly Mutant[] = [
     ["const FAR: f64 = 8.0;", "const FAR: f64 = 800.0;"],
     ["const NEAR: f64 = 1.0;", "const NEAR: f64 = 0.01;"],
     ["const NEAR: f64 = 1.0;", "const NEAR: f64 = 3;"],
+    ["const COSH_NEAR: f64 = 2.0;", "const COSH_NEAR: f64 = 0.01;"],
+    ["const COSH_NEAR: f64 = 2.0;", "const COSH_NEAR: f64 = 4;"],
     ["const TERMS: usize = 12;", "const TERMS: usize = 8;"],
     ["const dLo = v128.and(differenceLow(isScaled, d, s, t, gap, scales), differ);", "const dLo = zero;"],
     ["const kLo = twoSumError(top, topLo, k);", "const kLo = zero;"],

@@ -40,8 +40,11 @@ const FAR: f64 = 8.0;
 /** Below this u, log(1 + u) is u − u²/2. */
 const TINY: f64 = reinterpret<f64>(0x3e10000000000000); // 2^-30
 
-/** Up to this |y|, κ and h come from polynomials, and p − q from φ. */
+/** Up to this |y|, p − q comes from φ. */
 const NEAR: f64 = 1.0;
+
+/** Up to this |y|, κ and h come from polynomials. */
+const COSH_NEAR: f64 = 2.0;
 
 /** Above this |y|, e^-|y| is 0 beside 1. */
 const DEEP: f64 = 800.0;
@@ -278,7 +281,7 @@ function writeGradients(row: Row, divergence: v128, g: v128, scratch: usize): vo
 /** JS, and q, p, log(p/m) and log(q/m) in the planes. */
 function symmetric(row: Row, scratch: usize): v128 {
   const qPtr = row.q, pPtr = row.p, dPtr = row.d, dLoPtr = row.dLo, end = bytesOf<f64>(row.count);
-  const zero = f64x2.splat(0), one = f64x2.splat(1), half = f64x2.splat(0.5), two = f64x2.splat(2);
+  const zero = f64x2.splat(0), one = f64x2.splat(1), half = f64x2.splat(0.5), two = f64x2.splat(2), eighth = f64x2.splat(0.125);
   const highPtr = scratch + bytesOf<v128>(1);
   let tHi = zero, tLo = zero, sHi = zero, sLo = zero;
   for (let at: usize = 0; at < end; at += bytesOf<f64>(2)) {
@@ -300,19 +303,23 @@ function symmetric(row: Row, scratch: usize): v128 {
     const log = f64x2.sub(logOfSum(sum, f64x2.sub(two, sum)), sumLo);
     const lost = f64x2.mul(deep, f64x2.sub(share, f64x2.mul(share, sumLo)));
 
+    // z = size² has a low part, and z / 8 no error of its own.
     const z = f64x2.mul(size, size);
+    const zLo = productLow(z, size, zero, size, zero);
     let kappa = zero, h = zero;
     for (let at = COSH_CONSTANTS + COSH_TERMS * bytesOf<f64>(2); at > COSH_CONSTANTS; ) {
       at -= bytesOf<f64>(2);
       kappa = f64x2.add(f64x2.mul(kappa, z), splat<f64>(at));
       h = f64x2.add(f64x2.mul(h, z), splat<f64>(at + bytesOf<f64>(1)));
     }
-    const isNear = f64x2.le(size, f64x2.splat(NEAR));
-    const larger = v128.bitselect(f64x2.sub(f64x2.mul(size, half), f64x2.mul(kappa, z)), log, isNear);
+    const isNear = f64x2.le(size, f64x2.splat(COSH_NEAR));
+    const w = f64x2.mul(z, z), main = f64x2.mul(z, eighth);
+    const larger = v128.bitselect(f64x2.sub(f64x2.mul(size, half), f64x2.add(main, f64x2.mul(kappa, w))), log, isNear);
     const smaller = f64x2.sub(larger, size);
     // The slope of h is |y| F / (1 + F)².
     const slope = f64x2.div(f64x2.mul(deep, share), sum);
-    h = f64x2.add(v128.bitselect(f64x2.mul(h, z), f64x2.sub(log, lost), isNear), f64x2.mul(sizeLo, slope));
+    const rest = f64x2.add(f64x2.mul(h, w), f64x2.mul(zLo, eighth));
+    h = f64x2.add(v128.bitselect(main, log, isNear), f64x2.add(v128.bitselect(rest, f64x2.neg(lost), isNear), f64x2.mul(sizeLo, slope)));
     const termT = f64x2.mul(eq, h), termS = f64x2.mul(ep, h);
     const nextT = f64x2.add(tHi, termT), nextS = f64x2.add(sHi, termS);
     tLo = f64x2.add(tLo, twoSumError(tHi, termT, nextT));
