@@ -25,8 +25,12 @@ const plugins = [
 /** The largest exact sums take seconds, on a busy machine many. */
 const testTimeout = 60_000;
 
-// Every test runs on the release and debug builds of the kernels; what takes minutes, a project of its own, on the release build. The build
-// with relaxed SIMD needs a newer Node than some (scripts/relaxed.ts).
+/** Tests that have nothing to do with the build of the kernels. */
+const ONCE = ["decode", "mutants", "package", "reference", "types", "unpack"];
+
+// Tests of the kernels run on the release and debug builds, but for the digests, which take minutes and have the bits of the release; what
+// takes minutes otherwise is a project of its own, on the release build. The build with relaxed SIMD needs a newer Node than some
+// (scripts/relaxed.ts).
 export default defineConfig({
   test: {
     maxWorkers: "100%",
@@ -35,7 +39,13 @@ export default defineConfig({
       {
         plugins,
         resolve: kernelsOf("debug"),
-        test: { name: "debug", include: ["test/*.test.ts"], env: { BUILD: "debug" }, testTimeout },
+        test: {
+          name: "debug",
+          include: ["test/*.test.ts"],
+          exclude: [`test/{${[...ONCE, "digests"]}}.test.ts`],
+          env: { BUILD: "debug" },
+          testTimeout,
+        },
       },
       // The release build, as a browser gets it.
       {
@@ -50,7 +60,7 @@ export default defineConfig({
         test: {
           name: "relaxed",
           include: ["test/*.test.ts"],
-          exclude: ["test/{digests,entries,instructions,mutants}.test.ts"],
+          exclude: [`test/{${[...ONCE, "digests", "entries", "instructions"]}}.test.ts`],
           env: { BUILD: "relaxed" },
           testTimeout,
         },

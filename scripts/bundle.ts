@@ -7,10 +7,8 @@ import { type Build, EMBEDDED } from "./embed.js";
 const path = (relative: string) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
 
 interface Options extends BuildOptions {
-  /** The src/wasm/source-*.ts that takes the place of src/wasm/source.ts. */
+  /** The source-*.ts that takes the place of source.ts beside it. */
   readonly source?: "slim" | "workerd";
-  /** The address of the public names, which then stay a module of their own. */
-  readonly index?: string;
   /** True if threads share every batch. */
   readonly smallGrain?: boolean;
 }
@@ -20,7 +18,7 @@ export async function bundle(
   entry: string,
   outfile: string,
   name: Build,
-  { source, index, smallGrain = false, ...options }: Options = {},
+  { source, smallGrain = false, ...options }: Options = {},
 ): Promise<string> {
   await build({
     entryPoints: [path(entry)],
@@ -36,8 +34,7 @@ export async function bundle(
         name: "kernels",
         setup: ({ onLoad, onResolve }) => {
           onResolve({ filter: /\/binary\.generated\.js$/ }, () => ({ path: path(`src/wasm/${EMBEDDED[name]}.generated.ts`) }));
-          if (source) onResolve({ filter: /\/source\.js$/ }, () => ({ path: path(`src/wasm/source-${source}.ts`) }));
-          if (index) onResolve({ filter: /^\.\.\/index\.js$/ }, () => ({ path: index, external: true }));
+          if (source) onResolve({ filter: /\/source\.js$/ }, ({ resolveDir }) => ({ path: `${resolveDir}/source-${source}.ts` }));
           // Of a module that is required esbuild makes a function, which evaluates it when it is called.
           onLoad({ filter: /\/wasm\/loader\.ts$/ }, () => ({
             contents: 'export const instantiateSync = (...args) => require("./index.js").instantiateSync(...args);',

@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { compress } from "lzma1";
-import { BACKSLASH, DECODER_DIGIT_BITS, FIRST_DIGIT, STREAM_DIGIT_BITS } from "../src/wasm/digits.js";
+import { BACKSLASH, BINARY_DIGIT_BITS, FIRST_DIGIT, STREAM_DIGIT_BITS } from "../src/wasm/digits.js";
 import type { Packed } from "../src/wasm/unpack.js";
 
 /** The builds of the kernels, and the names of their files in src/wasm/. */
@@ -62,11 +62,11 @@ export function embedded(name: Build, binary: Buffer, shared = binary): string {
   ].join("\n");
 }
 
-/** The module that holds the decoder. */
-const decoder = (binary: Buffer) =>
+/** The module that holds a small binary as digits. */
+export const small = (name: string, binary: Buffer) =>
   [
     "// Written by scripts/embed.ts; not in git.",
-    `export const decoder = ${JSON.stringify(digitsOf(binary, DECODER_DIGIT_BITS))};`,
+    `export const ${name} = ${JSON.stringify(digitsOf(binary, BINARY_DIGIT_BITS))};`,
     "",
   ].join("\n");
 
@@ -76,5 +76,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const [build, name] of Object.entries(EMBEDDED) as [Build, string][]) {
     write(name, embedded(build, binaryOf(build), binaryOf(`${build}-threads`)));
   }
-  write("decoder", decoder(binaryOf("unpack")));
+  write("decoder", small("decoder", binaryOf("unpack")));
+  write("decode", small("decode", binaryOf("decode")));
 }

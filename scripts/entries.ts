@@ -1,7 +1,7 @@
 // Writes dist/: the entries of the package, each a file of its own with one build of the kernels, their declarations, and the binaries.
 //
 // Entries with kernels share no file: they differ in the source of these (src/wasm/source*.ts), and each has a memory and threads of its
-// own. decode has none: it imports the main entry.
+// own. decode has kernels of its own alone.
 
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -21,22 +21,18 @@ async function writePrograms(): Promise<void> {
   const name = `softmax-wasm ${version}, ${license} licence.`;
   const lines = [name, ...LOADER];
   const options = { banner: { js: lines.map((line) => `// ${line}`).join("\n") } };
+  const ofDecode = { banner: { js: `// ${name}` } };
   for (const format of ["esm", "cjs"] as const) {
     const extension = format === "cjs" ? "cjs" : "js";
     await bundle("src/index.ts", `dist/index.${extension}`, "release", { ...options, format });
     await bundle("src/index.ts", `dist/relaxed.${extension}`, "relaxed", { ...options, format });
     await bundle("src/slim.ts", `dist/slim.${extension}`, "release", { ...options, format, source: "slim" });
-    await writeDecode(`decode.${extension}`, `./index.${extension}`, name, format);
+    await bundle("src/decode.ts", `dist/decode.${extension}`, "release", { ...ofDecode, format });
   }
-  await writeDecode("decode-workerd.js", "./workerd.js", name);
+  await bundle("src/decode.ts", "dist/decode-workerd.js", "release", { ...ofDecode, source: "workerd", external: ["*.wasm"] });
   await bundle("src/index.ts", "dist/workerd.js", "release", { ...options, source: "workerd", external: ["*.wasm"] });
   // Pages load this file from a CDN, without a bundler of their own.
   await bundle("src/index.ts", "dist/softmax-wasm.min.js", "release", { minify: true, banner: { js: `/*! ${lines.join("\n *  ")} */` } });
-}
-
-/** decode has no kernels: it imports an entry that has. */
-async function writeDecode(file: string, index: string, name: string, format: "esm" | "cjs" = "esm"): Promise<void> {
-  await bundle("src/decode.ts", `dist/${file}`, "release", { format, index, banner: { js: `// ${name}` } });
 }
 
 /** References to libraries of types count at the top of a file only. */
@@ -81,6 +77,7 @@ function copyBinaries(): void {
   mkdirSync(path("dist/wasm"), { recursive: true });
   copyFileSync(path("build/release.wasm"), path("dist/wasm/softmax.wasm"));
   copyFileSync(path("build/relaxed.wasm"), path("dist/wasm/softmax-relaxed.wasm"));
+  copyFileSync(path("build/decode.wasm"), path("dist/wasm/decode.wasm"));
 }
 
 copyBinaries();

@@ -8,9 +8,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { MUTANTS, type Mutant } from "../test/mutants.js";
-import { embedded } from "./embed.js";
+import { embedded, small } from "./embed.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+const DECODE_SUITES = ["decode"];
 /** In the order in which they are likely to kill soon. */
 const SUITES = [
   ...["digests", "special-values", "functions", "axes", "softcap", "scale-and-mask", "summaries", "divergence", "nll-loss"],
@@ -24,17 +25,27 @@ const run = promisify(execFile);
 const { values: options } = parseArgs({
   options: { only: { type: "string", default: "" }, bounds: { type: "boolean", default: false } },
 });
-const suites = SUITES.filter((suite) => !(options.bounds && suite === "digests"));
+const kernelSuites = SUITES.filter((suite) => !(options.bounds && suite === "digests"));
 const chosen = MUTANTS.map((mutant, number) => ({ mutant, number })).filter(
   ({ mutant }) => mutant.file.includes(options.only) || mutant.find.includes(options.only),
 );
 
-/** The suite that fails on the kernels as a copy of the project has them, or undefined. */
-async function failingSuite(copy: string): Promise<string | undefined> {
+/** Builds the kernels as a copy of the project has them. */
+async function build(copy: string): Promise<void> {
   const targets = ["release", "release-threads"];
   for (const target of targets) await run("npx", ["asc", "--config", "asconfig.json", "--target", target], { cwd: copy });
   const [binary, shared] = targets.map((target) => readFileSync(join(copy, `build/${target}.wasm`)));
   writeFileSync(join(copy, "src/wasm/binary.generated.ts"), embedded("release", binary, shared));
+}
+
+/** Builds the module of decoding as a copy of the project has it. */
+async function buildDecode(copy: string): Promise<void> {
+  await run("npx", ["asc", "--config", "assembly/decode/asconfig.json"], { cwd: copy });
+  writeFileSync(join(copy, "src/wasm/decode.generated.ts"), small("decode", readFileSync(join(copy, "build/decode.wasm"))));
+}
+
+/** The first of the suites that fails in a copy of the project, or undefined. */
+async function failingSuite(copy: string, suites: readonly string[]): Promise<string | undefined> {
   for (const suite of suites) {
     try {
       await run("npx", ["vitest", "run", "--project", "release", "--bail", "1", `test/${suite}.test.ts`], {
@@ -49,6 +60,9 @@ async function failingSuite(copy: string): Promise<string | undefined> {
   return undefined;
 }
 
+const isOfDecode = ({ file }: Mutant) => file.startsWith("decode/");
+const suitesOf = (mutant: Mutant) => (isOfDecode(mutant) ? DECODE_SUITES : kernelSuites);
+
 async function killerOf(mutant: Mutant, copy: string): Promise<string | undefined> {
   const path = join(copy, "assembly", mutant.file);
   const original = readFileSync(path, "utf8");
@@ -56,7 +70,8 @@ async function killerOf(mutant: Mutant, copy: string): Promise<string | undefine
     path,
     original.replace(mutant.find, () => mutant.replace),
   );
-  const killer = await failingSuite(copy);
+  await (isOfDecode(mutant) ? buildDecode(copy) : build(copy));
+  const killer = await failingSuite(copy, suitesOf(mutant));
   writeFileSync(path, original);
   return killer;
 }
@@ -117,7 +132,9 @@ async function work(copy: string): Promise<void> {
 
 try {
   const first = copyProject();
-  const failing = await failingSuite(first);
+  await build(first);
+  await buildDecode(first);
+  const failing = await failingSuite(first, [...new Set(chosen.flatMap(({ mutant }) => suitesOf(mutant)))]);
   if (failing) throw new Error(`${failing} fails without a mutant`);
   const others = Array.from({ length: Math.min(2, availableParallelism()) - 1 }, copyProject);
   await Promise.all([first, ...others].map(work));

@@ -1,8 +1,8 @@
-// The rows of a tensor, one after the other: each as the classes of a contiguous array.
+// The rows of a tensor as the kernels take them: one after the other, each as contiguous classes.
 
 import type { Mask } from "../loss/options.js";
-import { allocate, type Elements } from "../tensor/containers.js";
-import type { FloatArray } from "../tensor/element.js";
+import type { Elements } from "../tensor/containers.js";
+import { type FloatArray, viewOf } from "../tensor/element.js";
 import { Float16Bits } from "../tensor/float16.js";
 import type { Layout } from "../tensor/shape.js";
 
@@ -17,17 +17,19 @@ function exclude(row: FloatArray, { values, isShared }: Mask, start: number, inn
   for (let j = 0, k = first; j < row.length; j++, k += step) if (values[k] === 0) row[j] = Number.NEGATIVE_INFINITY;
 }
 
-/** A reader of rows. A row is a view of the tensor, or a copy that is valid until the next row is read. */
-export function rowReader({ data, dtype }: Elements, { classes, inner }: Layout, mask?: Mask): (row: number) => FloatArray {
+/** A function that copies `count` rows from the row `first` on to an address of a memory. */
+export function rowCopier({ data, dtype }: Elements, { classes, inner }: Layout, mask: Mask | undefined) {
   const logits = data instanceof Float16Bits ? data.toFloat32() : data;
-  const isView = inner === 1 && mask === undefined;
-  const copy = isView ? logits : allocate("shape", dtype, classes);
-  return (row) => {
-    const column = row % inner;
-    const start = (row - column) * classes + column;
-    if (isView) return logits.subarray(start, start + classes);
-    copyRow(logits, start, inner, copy);
-    if (mask) exclude(copy, mask, start, inner);
-    return copy;
+  return (first: number, count: number, memory: ArrayBufferLike, ptr: number): void => {
+    const rows = viewOf(dtype, memory, ptr, count * classes) as FloatArray;
+    if (inner === 1) rows.set(logits.subarray(first * classes, (first + count) * classes));
+    if (inner === 1 && mask === undefined) return;
+    for (let r = 0; r < count; r++) {
+      const row = rows.subarray(r * classes, (r + 1) * classes);
+      const column = (first + r) % inner;
+      const start = (first + r - column) * classes + column;
+      if (inner > 1) copyRow(logits, start, inner, row);
+      if (mask) exclude(row, mask, start, inner);
+    }
   };
 }

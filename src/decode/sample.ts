@@ -1,19 +1,16 @@
 // Draws a class for each row of logits: temperature, top-k, top-p and min-p sampling.
 
 import { checkInteger, checkNumber, checkOptions, rangeError, typeError } from "../errors.js";
-import { type ByRow, type IndexByRow, type LogitsOptions, logSoftmax, logSumExp, type ShapeOptions, type Tensor } from "../index.js";
+import type { ByRow, IndexByRow, LogitsOptions, ShapeOptions, Tensor } from "../index.js";
 import { readMask } from "../loss/options.js";
 import { readTerms } from "../loss/terms.js";
 import { allocate, type Elements, readTensor, toForm } from "../tensor/containers.js";
-import type { FloatArray } from "../tensor/element.js";
+import { bytesOf, viewOf } from "../tensor/element.js";
 import { Float16Bits } from "../tensor/float16.js";
 import { layoutOf, readAxis, rowShape } from "../tensor/shape.js";
 import { typedArrayLength } from "../tensor/typed-array.js";
-import { type Drawn, draw } from "./draw.js";
-import { type Filters, keptOf } from "./kept.js";
-import { drawByParts } from "./parts.js";
+import { forEachChunk } from "./kernels.js";
 import { randomOf } from "./random.js";
-import { rowReader } from "./rows.js";
 
 /** The options of {@link sample}. */
 export interface SampleOptions extends ShapeOptions, Pick<LogitsOptions, "scale" | "mask"> {
@@ -31,9 +28,6 @@ export interface SampleOptions extends ShapeOptions, Pick<LogitsOptions, "scale"
 
 const OPTIONS = ["shape", "axis", "scale", "mask", "topK", "topP", "minP", "random", "seed"] as const;
 
-/** 1 plus less than this is 1. */
-const TINY = 2 ** -53;
-
 /** The classes that were drawn. */
 export interface Sample<T extends Tensor> {
   /** A class for each row; −1 where there is none to draw. */
@@ -42,13 +36,22 @@ export interface Sample<T extends Tensor> {
   readonly logProbs: ByRow<T>;
 }
 
-/** Reads the filters. One that keeps everything is none. */
+/** What is kept: the k most probable classes, or with 0 all; of these the part p of their mass; of these what has at least a probability. */
+interface Filters {
+  readonly k: number;
+  readonly p: number;
+  readonly least: number;
+}
+
 function readFilters({ topK, topP, minP }: SampleOptions, classes: number): Filters {
-  const k = topK === undefined ? classes : checkInteger("topK", topK, 1, Number.MAX_SAFE_INTEGER);
+  const k = topK === undefined ? 0 : checkInteger("topK", topK, 1, Number.MAX_SAFE_INTEGER);
   const p = topP === undefined ? 1 : checkNumber("topP", topP, "a number above 0 and up to 1", (value) => value > 0 && value <= 1);
   const least = minP === undefined ? 0 : checkNumber("minP", minP, "a number from 0 to 1", (value) => value >= 0 && value <= 1);
-  return { topK: k < classes ? k : undefined, topP: p < 1 ? p : undefined, minP: least > 0 ? least : undefined };
+  return { k: k < classes ? k : 0, p, least };
 }
+
+/** The random number of a row, its log-probability and its class in the memory of the kernels. */
+const BYTES_BY_ROW = /* @__PURE__ */ (() => 2 * bytesOf("float64", 1) + bytesOf("int32", 1))();
 
 /** Reads the options `random` and `seed` as the random number of a row, of which each is asked for once. */
 function readRandom({ random, seed }: SampleOptions): (row: number) => number {
@@ -68,27 +71,6 @@ function checkKept({ data }: Elements, size: number): void {
   if (typedArrayLength(array) !== size) throw rangeError("x", `to keep its ${size} elements during the call`, array);
 }
 
-/** Draws a class of a row. */
-function drawFrom(row: FloatArray, scale: number, filters: Filters, random: number): Drawn {
-  const { topK, topP, minP } = filters;
-  const isWhole = topK === undefined && topP === undefined && minP === undefined;
-  if (isWhole) return drawByParts(row, scale, random);
-  const kept = keptOf(row, scale, filters);
-  const drawn = draw(kept.probs, random);
-  return drawn.at < 0 ? drawn : { ...drawn, at: kept.classes[drawn.at] };
-}
-
-/** log p by the odds (1 − p) / p: −log(1 + odds), without cancellation for a p near 1, where it is −odds. */
-function logProbsOf(odds: Float64Array): Float64Array {
-  const shape = [odds.length, 2];
-  const pairs = new Float64Array(2 * odds.length);
-  logSumExp(new Float64Array(odds.length), { shape: [odds.length, 1], b: odds }).forEach((log, row) => {
-    pairs[2 * row + 1] = log;
-  });
-  const logProbs = logSoftmax(pairs, { shape });
-  return odds.map((value, row) => (value < TINY ? 0 - value : logProbs[2 * row]));
-}
-
 /**
  * Draws a class of each row from softmax of its logits. `mask` and `scale` (the inverse of a temperature) change the logits first. Then
  * `topK` keeps the most probable classes (Fan, Lewis and Dauphin, "Hierarchical neural story generation", ACL 2018), `topP` of these the
@@ -98,8 +80,8 @@ function logProbsOf(odds: Float64Array): Float64Array {
  * Face transformers, but of equal logits the lower class counts as more probable, where TopKLogitsWarper keeps all that are equal to the
  * last one.
  *
- * The class is the inverse of the distribution function at the random number, in the order of classes, by exact sums of integers: it
- * depends on nothing but the row, the options and that number, and is the same on every engine.
+ * The class is the inverse of the distribution function at the random number, in the order of classes. Sums are of doubles in a fixed order, which
+ * every engine rounds alike: the class depends on nothing but the row, the options and that number.
  *
  * @param x Logits (…, C, …) in any container, as for `softmax`.
  * @param options Shape and axis, `scale` and `mask`, as for `softmax`; the filters; `random` or `seed`.
@@ -122,17 +104,22 @@ export function sample(x: unknown, options?: SampleOptions): unknown {
   const filters = readFilters(checked, classes);
   const randomOfRow = readRandom(checked);
   const indices = allocate("shape", "int32", rows);
-  const odds = allocate("shape", "float64", rows);
+  const logProbs = allocate("shape", input.dtype, rows);
   const randoms = allocate("shape", "float64", rows).map((_, row) => randomOfRow(row));
   checkKept(input, size);
-  const rowOf = rowReader(input, layout, rowMask);
-  for (let row = 0; row < rows; row++) {
-    const drawn = drawFrom(rowOf(row), scale, filters, randoms[row]);
-    indices[row] = drawn.at;
-    odds[row] = drawn.odds;
-  }
-  const logProbs = allocate("shape", input.dtype, rows);
-  logProbs.set(logProbsOf(odds).map((logProb, row) => (indices[row] < 0 ? Number.NaN : logProb)));
+  forEachChunk(input, layout, rowMask, BYTES_BY_ROW, (chunk) => {
+    const { kernels, memory, first, capacity, elementBytes, logitsPtr, resultsPtr, scratchPtr } = chunk;
+    const count = chunk.rows;
+    const logProbsPtr = resultsPtr + bytesOf("float64", capacity);
+    const indicesPtr = logProbsPtr + bytesOf("float64", capacity);
+    viewOf("float64", memory.buffer, resultsPtr, count).set(randoms.subarray(first, first + count));
+    // biome-ignore format: one argument after the other
+    kernels.sample(
+      elementBytes, logitsPtr, count, classes, scale, filters.k, filters.p, filters.least, resultsPtr, indicesPtr, logProbsPtr, scratchPtr,
+    );
+    indices.set(viewOf("int32", memory.buffer, indicesPtr, count), first);
+    logProbs.set(viewOf("float64", memory.buffer, logProbsPtr, count), first);
+  });
   const shape = rowShape(input.shape, axis);
   return { indices: toForm(input.form, indices, shape), logProbs: toForm(input.form, logProbs, shape) };
 }

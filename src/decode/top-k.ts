@@ -3,9 +3,10 @@
 import { checkInteger, checkOptions } from "../errors.js";
 import type { Indices, SameAxes, ShapeOptions, Tensor } from "../index.js";
 import { allocate, readTensor, toForm } from "../tensor/containers.js";
+import { bytesOf, viewOf } from "../tensor/element.js";
+import { Float16Bits } from "../tensor/float16.js";
 import { layoutOf, readAxis, withClasses } from "../tensor/shape.js";
-import { Greatest } from "./greatest.js";
-import { rowReader } from "./rows.js";
+import { forEachChunk } from "./kernels.js";
 
 /** The greatest logits of each row, and their classes. */
 export interface TopK<T extends Tensor> {
@@ -17,8 +18,8 @@ export interface TopK<T extends Tensor> {
 
 /**
  * The k greatest logits along the class axis, in descending order; of equal ones the lower class comes first. NaN counts as greater than
- * any number, as in PyTorch and NumPy, so that it is seen. A scan of the row against the least of the best k, which are kept in a heap: O(C
- * log k) at worst, for logits in any order about the time of a comparison each.
+ * any number, as in PyTorch and NumPy, so that it is seen. Only blocks of classes whose maximum is among the k greatest are looked into; the
+ * best so far are in a heap: O(C) for a k that is less than C / 128, at worst O(C log k).
  *
  * @param x Logits (…, C, …) in any container, as for `softmax`.
  * @param k How many, from 1 to C.
@@ -39,18 +40,20 @@ export function topK(x: unknown, k: number, options?: ShapeOptions): unknown {
   const count = checkInteger("k", k, 1, classes);
   const values = allocate("k", input.dtype, rows * count);
   const indices = allocate("k", "int32", rows * count);
-  const rowOf = rowReader(input, layout);
-  const greatest = new Greatest(count);
-  for (let row = 0; row < rows; row++) {
-    const logits = rowOf(row);
-    greatest.find(logits, 1);
-    const best = greatest.descending();
-    const column = row % inner;
-    for (let j = 0, at = (row - column) * count + column; j < count; j++, at += inner) {
-      values[at] = logits[best[j]];
-      indices[at] = best[j];
+  const logits = input.data instanceof Float16Bits ? input.data.toFloat32() : input.data;
+  forEachChunk({ ...input, data: logits }, layout, undefined, bytesOf("int32", count), (chunk) => {
+    const { kernels, memory, first, elementBytes, logitsPtr, resultsPtr, scratchPtr } = chunk;
+    kernels.topK(elementBytes, logitsPtr, chunk.rows, classes, count, resultsPtr, scratchPtr);
+    const best = viewOf("int32", memory.buffer, resultsPtr, chunk.rows * count);
+    for (let r = 0; r < chunk.rows; r++) {
+      const column = (first + r) % inner;
+      const outer = first + r - column;
+      for (let j = 0, at = outer * count + column; j < count; j++, at += inner) {
+        indices[at] = best[r * count + j];
+        values[at] = logits[outer * classes + column + indices[at] * inner];
+      }
     }
-  }
+  });
   const shape = withClasses(input.shape, axis, count);
   return { values: toForm(input.form, values, shape), indices: toForm(input.form, indices, shape) };
 }

@@ -4,7 +4,8 @@ import { bytesOf, type Dtype, type ElementArray, type ElementType, viewOf } from
 import type { Extent } from "../tensor/shape.js";
 import type { SharedInstance, Team } from "../threads/team.js";
 import { type Kernels, MAX_PAGES, PAGE_BYTES } from "../wasm/abi.js";
-import { growTo, instantiate } from "../wasm/instantiate.js";
+import { instantiate } from "../wasm/instantiate.js";
+import { growTo } from "../wasm/memory.js";
 
 const ALIGNMENT_BYTES = 64;
 

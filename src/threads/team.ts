@@ -3,7 +3,8 @@
 
 import type { Extent } from "../tensor/shape.js";
 import type { Kernels } from "../wasm/abi.js";
-import { growTo, instantiateShared, type ModuleInstance } from "../wasm/instantiate.js";
+import { instantiateShared, type ModuleInstance } from "../wasm/instantiate.js";
+import { growTo } from "../wasm/memory.js";
 import { leastRowsOf, mostThreadsOf } from "./grain.js";
 import type { Threads } from "./options.js";
 import { Pool } from "./pool.js";

@@ -4,8 +4,8 @@
 export const FIRST_DIGIT = 61;
 export const BACKSLASH = 92;
 
-/** The bits of a digit. Of the decoder each byte has two digits, so that gzip finds repetitions; in a stream there are none. */
-export const DECODER_DIGIT_BITS = 4;
+/** The bits of a digit. Of a small binary each byte has two digits, so that gzip finds repetitions; in a stream there are none. */
+export const BINARY_DIGIT_BITS = 4;
 export const STREAM_DIGIT_BITS = 6;
 
 /** The bytes of digits of some bits each. */

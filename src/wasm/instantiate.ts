@@ -4,7 +4,7 @@ import { type Kernels, MAX_PAGES, PAGE_BYTES } from "./abi.js";
 import { freeAddresses } from "./addresses.js";
 import { bareInstance } from "./bare-instance.js";
 import { instantiateSync } from "./loader.js";
-import { plainMemory } from "./plain-memory.js";
+import { plainMemory } from "./memory.js";
 import { checkKernels } from "./self-test.js";
 import { moduleFor, tolerance } from "./source.js";
 
@@ -65,16 +65,4 @@ function sharedMemory(initial: number): WebAssembly.Memory | undefined {
     }
   }
   return undefined;
-}
-
-/** Makes a memory grow until it has at least `bytes`; false if it can't. */
-export function growTo(memory: WebAssembly.Memory, bytes: number): boolean {
-  const missing = Math.ceil(bytes / PAGE_BYTES) - memory.buffer.byteLength / PAGE_BYTES;
-  if (missing <= 0) return true;
-  try {
-    memory.grow(missing);
-    return true;
-  } catch {
-    return false;
-  }
 }

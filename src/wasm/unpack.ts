@@ -4,8 +4,8 @@
 import { PAGE_BYTES } from "./abi.js";
 import { compile } from "./compile.js";
 import { decoder } from "./decoder.generated.js";
-import { bytesOf, DECODER_DIGIT_BITS, STREAM_DIGIT_BITS } from "./digits.js";
-import { plainMemory } from "./plain-memory.js";
+import { BINARY_DIGIT_BITS, bytesOf, STREAM_DIGIT_BITS } from "./digits.js";
+import { plainMemory } from "./memory.js";
 
 /** A binary, packed: its LZMA stream as digits, and its size in bytes. */
 export interface Packed {
@@ -19,7 +19,7 @@ interface Decoder {
 
 /** The bytes that were packed; for damaged text, others or an Error. An engine that can't have the decoder has no SIMD either. */
 export function unpack({ text, size }: Packed): Uint8Array<ArrayBuffer> {
-  const module = compile(bytesOf(decoder, DECODER_DIGIT_BITS), "WebAssembly SIMD");
+  const module = compile(bytesOf(decoder, BINARY_DIGIT_BITS), "WebAssembly SIMD");
   const packed = bytesOf(text, STREAM_DIGIT_BITS);
   // The decoder has the first page for itself.
   const start = PAGE_BYTES + packed.length;
