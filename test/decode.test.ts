@@ -214,6 +214,12 @@ describe("what is kept", () => {
     }
   });
 
+  it("is as little as has the mass, also where it is just that, and of logits that are nearly equal the greatest", () => {
+    expect(endsOf(Float64Array.of(0, 0, -1), { topP: 2 / (2 + Math.exp(-1)) })).toEqual([0, 1]);
+    expect(endsOf(Float64Array.of(0, 5e-324, 0), { topP: 0.3 })).toEqual([1, 1]);
+    expect(endsOf(Float64Array.of(0, 5e-324, 0), { topP: 0.5 })).toEqual([0, 1]);
+  });
+
   it("is right where no class of a subsample is probable", () => {
     for (const gap of [100, 490, 510, 700, 740, 742, 744, 746, 800, 1e4]) {
       const row = new Float64Array(9000);
