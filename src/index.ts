@@ -3,6 +3,7 @@
 // gzip finds repetitions within 32 kB. So the packed kernels come first in the files of the package, where they do not part the program.
 import "./wasm/binary.generated.js";
 
+export type { KnownNames } from "./functions/batch.js";
 export {
   crossEntropy,
   crossEntropyHessianDiagonal,
@@ -10,7 +11,6 @@ export {
   crossEntropyWithGradient,
   type GradientResult,
   type HessianOptions,
-  type KnownNames,
   type LabelGradientResult,
   type LossResult,
   type LossWithGradientOptions,
@@ -23,6 +23,7 @@ export {
   klDivergence,
   klDivergenceWithGradient,
 } from "./functions/divergence.js";
+export { type LossOutputs, LossTotal, type Outputs } from "./functions/loss-total.js";
 export { type NllLossOptions, nllLoss, nllLossWithGradient } from "./functions/nll-loss.js";
 export { type ElementwiseOptions, softcap, softcapBackward } from "./functions/softcap.js";
 export {
@@ -46,7 +47,7 @@ export { Softmax, type SoftmaxOptions } from "./layers/softmax.js";
 export { type ResidentLabels, SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptions } from "./layers/softmax-cross-entropy.js";
 export type { LabelKind, Labels } from "./loss/labels.js";
 export type { LogitsOptions, LossOptions, NestedBooleans } from "./loss/options.js";
-export type { Loss, LossOutputs, Output, Outputs } from "./loss/outputs.js";
+export type { BatchOutputs, Loss, Output } from "./loss/outputs.js";
 export type { Calibration, GroupLosses, ScaleGradient } from "./loss/summaries.js";
 export type { IgnoredLogProbs, Known, LossTerms, Reduction } from "./loss/terms.js";
 export type {

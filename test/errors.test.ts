@@ -557,7 +557,7 @@ describe("options of the loss", () => {
       RangeError,
       '"outputs[0]" expected one of "losses", "probs", "logProbs", "lse", "entropy", "argmax", "correct", "topK", "accuracy", "topKAccuracy", ' +
         '"perplexity", "meanEntropy", "confidence", "calibration", "confusion", "scaleGradient", "groups", "validCount", ' +
-        '"totalWeight", "firstBadRow", got "probabilities"',
+        '"totalWeight", "firstBadRow", "total", got "probabilities"',
     ),
     ...both("outputs that are not an array", { outputs: "probs" }, TypeError, '"outputs" expected an array of names, got "probs"'),
     ...both("a topK of 0", { topK: 0 }, RangeError, '"topK" expected an integer of at least 1, got 0'),

@@ -444,7 +444,7 @@ describe("properties of Object.prototype", () => {
         "strides",
         "offset",
       ],
-      ...["probs", "logProbs", "lse", "entropy", "argmax", "correct", "firstBadRow", "losses"],
+      ...["probs", "logProbs", "lse", "entropy", "argmax", "correct", "firstBadRow", "losses", "total"],
     ];
     const polluted = Object.fromEntries(names.map((name) => [name, { value: 2, configurable: true, writable: true }]));
     let polluting: unknown;

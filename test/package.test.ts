@@ -244,6 +244,7 @@ describe("the package", () => {
   it("exports what it promises", async () => {
     const library = await import("../src/index.js");
     expect(Object.keys(library).sort()).toEqual([
+      "LossTotal",
       "Softmax",
       "SoftmaxCrossEntropy",
       "crossEntropy",

@@ -1,28 +1,12 @@
 // crossEntropy() and its like: functions without state. Each checks its arguments and streams the batch through the kernel `loss`.
 
 import { checkBoolean, checkOptions, rangeError } from "../errors.js";
-import { KERNEL_OUTPUTS, type KernelOutput, typeInMemory } from "../loss/kernel-outputs.js";
-import { type CheckedLabels, distributionType, type Labels, readLabels } from "../loss/labels.js";
-import { LOSS_OPTIONS, type LossOptions, type Mask, readGroups, readMask, readSampleWeights } from "../loss/options.js";
+import type { Labels } from "../loss/labels.js";
+import { LOSS_OPTIONS, type LossOptions } from "../loss/options.js";
+import type { Loss } from "../loss/outputs.js";
+import type { Derivative } from "../loss/plan.js";
+import type { Reduction } from "../loss/terms.js";
 import {
-  checkHasGroups,
-  checkOutputClasses,
-  checkOutputs,
-  isFrom,
-  kernelOutputsOf,
-  type Loss,
-  OUTPUTS,
-  type Output,
-  type Outputs,
-} from "../loss/outputs.js";
-import { addLosses, type ByName, buffersOf, type Derivative, planOf } from "../loss/plan.js";
-import { haveWeights, weighRows } from "../loss/rows.js";
-import type { Computed, ResultsByRow } from "../loss/summaries.js";
-import { classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
-import { checkClasses, type Known, type Reduction, readTerms, type Terms } from "../loss/terms.js";
-import { exp, forEachChunk, lengthOf } from "../memory/chunks.js";
-import {
-  allocate,
   checkSameShape,
   checkSameType,
   type Elements,
@@ -31,159 +15,11 @@ import {
   resultArray,
   type SameAxes,
   type Tensor,
-  type TensorData,
   toForm,
 } from "../tensor/containers.js";
-import { bytesOf, type ElementArray, type FloatArray, zeros } from "../tensor/element.js";
-import { type Layout, layoutOf, readAxis, rowShape } from "../tensor/shape.js";
-import { LOSS_PLANES, SUM_LENGTH } from "../wasm/abi.js";
-
-/** A batch as it was read and checked. */
-interface Batch {
-  readonly logits: Elements;
-  readonly labels: CheckedLabels;
-  readonly layout: Layout;
-  readonly rowShape: readonly number[];
-  readonly terms: Terms;
-  readonly sampleWeights: Float64Array | undefined;
-  readonly mask: Mask | undefined;
-  readonly groups: Int32Array | undefined;
-  readonly outputs: readonly Output[];
-}
-
-function readBatch(x: unknown, y: unknown, options: Partial<LossOptions<string, string>>): Batch {
-  const { shape, sampleWeights, mask, groups } = options;
-  const axis = readAxis(options.axis);
-  const outputs = checkOutputs(options.outputs);
-  checkHasGroups(outputs, groups);
-  const terms = readTerms(options);
-  const logits = readTensor("logits", x, shape);
-  const layout = layoutOf(logits.shape, axis);
-  checkClasses(terms, layout, logits.shape);
-  checkOutputClasses(outputs, layout, logits.shape);
-  return {
-    logits,
-    layout,
-    rowShape: rowShape(logits.shape, axis),
-    terms,
-    sampleWeights: sampleWeights === undefined ? undefined : readSampleWeights(sampleWeights, logits.shape, axis, layout),
-    mask: mask === undefined ? undefined : readMask(mask, logits.shape, layout),
-    groups: groups === undefined ? undefined : readGroups(groups, logits.shape, axis, layout),
-    outputs,
-    labels: readLabels(y, logits, axis, layout, terms.ignoreIndex),
-  };
-}
-
-/** A derivative that is wanted besides the loss. */
-interface Wanted {
-  readonly derivative: Derivative;
-  /** Receives the derivative; with `accumulate` it is added. */
-  readonly result: FloatArray;
-  readonly accumulate?: boolean;
-  readonly labelGradient?: boolean;
-  /** The vector that the Hessian is multiplied by. */
-  readonly vector?: TensorData;
-}
-
-/** The sum of the losses of the batch that is streamed, between two chunks. */
-let sum: Float64Array | undefined;
-
-/** The loss of a batch, the derivative if one is wanted, and the outputs. */
-function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
-  const { logits, labels, layout, terms, sampleWeights, mask, outputs } = batch;
-  const { kind } = labels;
-  const { dtype } = logits;
-  const isByRow = terms.reduction === "none";
-  const hasRowWeights = haveWeights(terms, sampleWeights !== undefined, mask !== undefined);
-  const rowWeights = hasRowWeights ? allocate("shape", "float64", layout.rows) : undefined;
-  const weighing = weighRows(terms, labels, layout, sampleWeights, mask, rowWeights);
-  const targets = needTargets(kind, terms) ? classTargets(terms, layout, mask) : undefined;
-
-  const kernelOutputs = kernelOutputsOf(outputs, wanted?.labelGradient ?? false);
-  const needsLosses = isByRow || outputs.some((name) => isFrom(name, "losses"));
-  sum ??= zeros("float64", SUM_LENGTH);
-  sum.fill(0);
-  const results: ByName<ElementArray> = { sum };
-  for (const name of kernelOutputs) {
-    if (name === "losses" && !needsLosses) continue;
-    const spec = KERNEL_OUTPUTS[name];
-    results[name] = allocate("shape", typeInMemory(spec, dtype), lengthOf(spec.extent, layout));
-  }
-  const needsTargetClasses = kind === "distribution" && results.ranks !== undefined;
-  const sources = { sum, rowWeights, targetClasses: needsTargetClasses ? targetClassesOf(labels.values, layout) : undefined };
-  const buffers = buffersOf({ dtype, terms, kinds: [kind], mask, hasRowWeights, outputs: kernelOutputs }, sources, results);
-  const tensor = (name: string, from?: TensorData, to?: FloatArray): void => {
-    buffers.push({ name, type: dtype, extent: "tensor", from, to });
-  };
-  // The derivative takes the place of the logits, unless that of their cap needs them.
-  const exps = wanted && terms.softcap !== undefined ? "gradient" : "logits";
-  tensor("logits", logits.data, exps === "logits" ? wanted?.result : undefined);
-  if (exps !== "logits") tensor(exps, undefined, wanted?.result);
-  if (kind === "indices") buffers.push({ name: "labels", type: "int32", extent: "rows", from: labels.values });
-  else buffers.push({ name: "labels", type: distributionType(labels.values, dtype), extent: "tensor", from: labels.values });
-  if (wanted?.accumulate) tensor("before", wanted.result);
-  if (wanted?.vector) tensor("vector", wanted.vector);
-
-  let loss = 0;
-  forEachChunk(layout, dtype, LOSS_PLANES, buffers, (kernels, chunkBuffers, chunk) => {
-    const plan = planOf(chunkBuffers, {
-      dtype,
-      classes: chunk.classes,
-      inner: chunk.inner,
-      terms,
-      kind,
-      mask,
-      targets,
-      outputs: kernelOutputs,
-      derivative: wanted?.derivative,
-      labels: "labels",
-      exps,
-    });
-    plan.run(kernels, chunk, weighing);
-    if (wanted?.accumulate) {
-      const size = lengthOf("tensor", chunk);
-      kernels.add(chunkBuffers.ptr("before"), chunkBuffers.ptr(exps), bytesOf(dtype, 1), 0, size, chunkBuffers.ptr("scratch"));
-    }
-    loss = addLosses(kernels, chunkBuffers, chunk.rows, weighing);
-  });
-
-  const { form, shape } = logits;
-  const inForm = (name: KernelOutput): unknown => {
-    const values = results[name] as FloatArray | Int32Array;
-    const spec = KERNEL_OUTPUTS[name];
-    if (spec.extent === "tensor") return toForm(form, values, shape);
-    const isRounded = spec.type === "float" && dtype === "float32";
-    return toForm(form, isRounded ? Float32Array.from(values) : values, batch.rowShape);
-  };
-  const computed = (): Computed => ({
-    ...(results as unknown as ResultsByRow),
-    dtype,
-    terms,
-    weighing,
-    classes: layout.classes,
-    get targetClasses() {
-      return kind === "indices" ? labels.values : targetClassesOf(labels.values, layout);
-    },
-    rowWeights,
-    groups: batch.groups,
-    exp,
-  });
-  const result: Record<string, unknown> = { loss: isByRow ? inForm("losses") : weighing.isEmpty ? terms.emptyMean : loss };
-  if (wanted?.labelGradient) result.labelGradient = inForm("labelGradient");
-  for (const name of outputs) {
-    const output = OUTPUTS[name];
-    result[name] = output.type === "value" ? output.compute(computed()) : inForm(name as KernelOutput);
-  }
-  return result;
-}
-
-/** The names in options that must be known, where their types tell them. */
-export interface KnownNames<R extends string, O extends string> {
-  /** As in {@link LossTerms}. */
-  reduction?: Known<R, Reduction>;
-  /** As in {@link LossOptions}. */
-  outputs?: readonly Known<O, Output>[];
-}
+import type { FloatArray } from "../tensor/element.js";
+import { type Batch, evaluate, type KnownNames, readBatch } from "./batch.js";
+import { type Outputs, withTotal } from "./loss-total.js";
 
 /** A loss with its outputs. */
 export interface LossResult<T extends Tensor, R extends string | undefined> {
@@ -231,7 +67,7 @@ export function crossEntropy<T extends Tensor, const O extends string, const R e
 ): LossResult<T, R> & Outputs<T, O>;
 export function crossEntropy(logits: Tensor, labels: Labels, options?: LossOptions<string, string>): unknown {
   const batch = readBatch(logits, labels, checkOptions(options, LOSS_OPTIONS));
-  const result = evaluate(batch);
+  const result = withTotal(evaluate(batch));
   return batch.outputs.length > 0 ? result : result.loss;
 }
 
@@ -283,7 +119,7 @@ export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options
   }
   const { form, shape } = batch.logits;
   const result = derivativeArray(batch, checked.out);
-  const evaluated = evaluate(batch, { derivative: "GRADIENT", result, accumulate, labelGradient });
+  const evaluated = withTotal(evaluate(batch, { derivative: "GRADIENT", result, accumulate, labelGradient }));
   evaluated.gradient = checked.out ?? toForm(form, result, shape);
   return evaluated;
 }

@@ -21,7 +21,7 @@ import {
 import { zeros } from "../tensor/element.js";
 import { layoutOf, readAxis, rowShape, type ShapeOptions } from "../tensor/shape.js";
 import { PLANES, SUM_LENGTH } from "../wasm/abi.js";
-import type { KnownNames } from "./cross-entropy.js";
+import type { KnownNames } from "./batch.js";
 
 /** The options of a divergence. `scale` and `mask` are those of both logits. */
 export interface DivergenceOptions<R extends string = Reduction>

@@ -10,7 +10,8 @@ import { checkClasses, type LossTerms, type Reduction, readTerms } from "../loss
 import { log } from "../memory/chunks.js";
 import { allocate, numbersOf, readTensor, type Tensor, toForm } from "../tensor/containers.js";
 import { layoutOf, readAxis, rowShape, type ShapeOptions } from "../tensor/shape.js";
-import type { GradientResult, KnownNames } from "./cross-entropy.js";
+import type { KnownNames } from "./batch.js";
+import type { GradientResult } from "./cross-entropy.js";
 
 /** The terms of a loss that logits have no part in. */
 type NllTerms<R extends string> = Pick<LossTerms<R>, "reduction" | "divisor" | "emptyMean" | "weights" | "ignoreIndex" | "labelSmoothing">;

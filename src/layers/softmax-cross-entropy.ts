@@ -1,6 +1,7 @@
 // Softmax cross-entropy as a layer.
 
 import { checkBoolean, checkOneOf, checkOptions, counted, rangeError, typeError } from "../errors.js";
+import { type LossOutputs, LossTotal } from "../functions/loss-total.js";
 import { isKernelOutput, type KernelOutput } from "../loss/kernel-outputs.js";
 import { type CheckedLabels, checkIndices, checkNoIgnored, type LabelKind, type Labels, readLabels } from "../loss/labels.js";
 import { checkGroups, type LossOptions } from "../loss/options.js";
@@ -10,13 +11,12 @@ import {
   checkOutputs,
   kernelOutputsOf,
   type Loss,
-  type LossOutputs,
   OUTPUT_NAMES,
   OUTPUTS,
   type Output,
 } from "../loss/outputs.js";
 import { addLosses, buffersOf, type Derivative, LossPlan } from "../loss/plan.js";
-import { haveWeights, type Weighing, weighRows } from "../loss/rows.js";
+import { type ExactWeight, exactWeight, haveWeights, type Weighing, weighRows } from "../loss/rows.js";
 import type { GroupLosses, ResultsByRow } from "../loss/summaries.js";
 import { type ClassTargets, classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
 import {
@@ -31,6 +31,7 @@ import {
   type Terms,
   withTerm,
 } from "../loss/terms.js";
+import type { Totals } from "../loss/totals.js";
 import type { BufferSpec } from "../memory/buffers.js";
 import { type ChunkBuffer, checkLength, lengthOf, put } from "../memory/chunks.js";
 import { type Elements, readTensor, type SameAxes, type Tensor, toForm } from "../tensor/containers.js";
@@ -148,6 +149,8 @@ export class SoftmaxCrossEntropy<
   /** The plan that lies in memory, if it is that of loss and gradient. */
   #plan: LossPlan | undefined;
   #weighing: Weighing | undefined;
+  /** The exact weight of the last forward's rows, for the output `total`. */
+  #weight: ExactWeight | undefined;
   /** The form of the last forward's logits; undefined for resident ones. */
   #form: Elements["form"] | undefined;
   /** The factor of the gradient in memory; NaN if it differs from row to row, or if the gradient has been handed out. */
@@ -386,12 +389,15 @@ export class SoftmaxCrossEntropy<
     const output = OUTPUTS[name];
     if (output.type !== "value") return output.extent === "rows" && output.type === "float" ? this.#byRow(name) : this.buffers.view(name);
     const layer = this;
-    const resultsByRow = Object.fromEntries(output.from.map((from) => [from, this.buffers.view(from)])) as unknown as ResultsByRow;
-    return output.compute({
+    const names = name === "total" ? this.#kernelOutputs : output.from;
+    const resultsByRow = Object.fromEntries(names.map((from) => [from, this.buffers.view(from)])) as unknown as ResultsByRow;
+    const value = output.compute({
       ...resultsByRow,
       dtype: this.dtype,
       terms: this.#usedTerms,
       weighing: this.#weighing as Weighing,
+      weight: this.#weight as ExactWeight,
+      outputs: this.#outputs,
       classes: this.layout.classes,
       get targetClasses() {
         const labels = layer.#givenLabels();
@@ -401,6 +407,7 @@ export class SoftmaxCrossEntropy<
       groups: this.#groups,
       exp: (x) => this.kernels.exp(x, this.ptr("scratch")),
     });
+    return name === "total" ? new LossTotal(value as Totals) : value;
   }
 
   /**
@@ -555,7 +562,9 @@ export class SoftmaxCrossEntropy<
     if (isConstant && this.#weighing) return this.#weighing;
     const sampleWeights = this.#hasSampleWeights ? this.sampleWeights : undefined;
     const rowWeights = this.#hasRowWeights ? this.buffers.float64("rowWeights") : undefined;
-    this.#weighing = weighRows(this.#usedTerms, this.#givenLabels(), this.layout, sampleWeights, this.#mask.in(this.buffers), rowWeights);
+    const labels = this.#givenLabels();
+    this.#weighing = weighRows(this.#usedTerms, labels, this.layout, sampleWeights, this.#mask.in(this.buffers), rowWeights);
+    if (this.#outputs.includes("total")) this.#weight = exactWeight(this.#usedTerms, labels, this.layout, rowWeights);
     return this.#weighing;
   }
 

@@ -1,4 +1,4 @@
-// The outputs of the loss. An output is a line of LossOutputs, which says its meaning, and a row of OUTPUTS, which says where it comes from.
+// The outputs of the loss. An output is a line of BatchOutputs, which says its meaning, and a row of OUTPUTS, which says where it comes from.
 
 import { checkOneOf, isArray, rangeError, typeError } from "../errors.js";
 import type { ByRow, IndexByRow, SameAxes, Tensor } from "../tensor/containers.js";
@@ -22,9 +22,10 @@ import {
   topK,
   topKAccuracy,
 } from "./summaries.js";
+import { totalsOf } from "./totals.js";
 
-/** Everything that a loss can return besides. */
-export interface LossOutputs<T extends Tensor> {
+/** Everything that a loss can return besides, but for `total`. */
+export interface BatchOutputs<T extends Tensor> {
   /** The loss of each row, times its weight. */
   losses: ByRow<T>;
   /** p; 0 for excluded classes and ignored rows. */
@@ -68,7 +69,7 @@ export interface LossOutputs<T extends Tensor> {
 }
 
 /** The name of an output, an entry of {@link LossOutputs}. */
-export type Output = keyof LossOutputs<Tensor>;
+export type Output = keyof BatchOutputs<Tensor> | "total";
 
 /** The loss of logits of the kind `T`: a number, or one for each row. */
 export type Loss<T extends Tensor, R extends string | undefined> = string extends R
@@ -76,9 +77,6 @@ export type Loss<T extends Tensor, R extends string | undefined> = string extend
   : R extends "none"
     ? ByRow<T>
     : number;
-
-/** The outputs of the names `O`; perhaps any of them where the type of the names tells no more. */
-export type Outputs<T extends Tensor, O extends string> = string extends O ? Partial<LossOutputs<T>> : Pick<LossOutputs<T>, O & Output>;
 
 /** A value that is computed after the kernel, from arrays by row that the kernel writes. */
 interface ValueSpec {
@@ -110,6 +108,7 @@ export const OUTPUTS = /* @__PURE__ */ (() =>
     validCount: { type: "value", from: [], compute: ({ weighing }) => weighing.validCount },
     totalWeight: { type: "value", from: [], compute: ({ weighing }) => weighing.totalWeight },
     firstBadRow: { type: "value", from: ["losses"], compute: firstBadRow },
+    total: { type: "value", from: ["losses", "entropy", "ranks"], compute: totalsOf },
   }) as const satisfies Record<Output, ArraySpec | ValueSpec>)();
 
 const ONLY_LOSSES: readonly KernelOutput[] = ["losses"];

@@ -1,6 +1,7 @@
 // The rows of a batch: their weights, and the divisor of their mean.
 
 import type { Extent, Layout } from "../tensor/shape.js";
+import { type ExactSum, exactSum, sumOfOnes } from "./exact-sum.js";
 import type { CheckedLabels } from "./labels.js";
 import type { Mask } from "./options.js";
 import type { Terms } from "./terms.js";
@@ -84,6 +85,30 @@ export function weighRows(
     if (!Number.isNaN(weight)) small.add(termOf(row, weight * SMALL_UNIT));
   }
   return weighingOf(terms, validCount, total.value, isEmpty, small.value, SMALL_UNIT);
+}
+
+/** The weight of all rows of a batch. */
+export interface ExactWeight {
+  readonly sum: ExactSum;
+  /** True if every row weighs 0, or there is none. */
+  readonly isZero: boolean;
+}
+
+/** The exact sum of the weights of rows, each with that of its label's class; `rowWeights` are those that weighRows has written, if any. */
+export function exactWeight(
+  { weights }: Terms,
+  labels: CheckedLabels,
+  { rows }: Layout,
+  rowWeights: Float64Array | undefined,
+): ExactWeight {
+  const indices = weights && labels.kind === "indices" ? labels.values : undefined;
+  if (rowWeights === undefined && indices === undefined) return { sum: sumOfOnes(rows), isZero: rows === 0 };
+  const terms = new Float64Array(rows);
+  for (let row = 0; row < rows; row++) {
+    const weight = rowWeights ? rowWeights[row] : 1;
+    if (!Number.isNaN(weight)) terms[row] = weights && indices ? weight * weights[indices[row]] : weight;
+  }
+  return { sum: exactSum(terms), isZero: terms.every((term) => term === 0) };
 }
 
 /** A sum that keeps what its additions lose (Neumaier). */

@@ -1,7 +1,7 @@
 // The outputs of the loss that are computed from its results by row, after the kernel.
 
 import type { Dtype } from "../tensor/element.js";
-import { CompensatedSum, sumOf, type Weighing } from "./rows.js";
+import { CompensatedSum, type ExactWeight, sumOf, type Weighing } from "./rows.js";
 import type { Terms } from "./terms.js";
 
 /** Rows by their confidence, in bins of equal width ((b − 1) / B, b / B], B the option `bins` (Guo et al., 2017). */
@@ -48,6 +48,10 @@ export interface Computed extends ResultsByRow {
   readonly dtype: Dtype;
   readonly terms: Terms;
   readonly weighing: Weighing;
+  /** The exact weight of the rows, for a total. */
+  readonly weight: ExactWeight;
+  /** The outputs of the call. */
+  readonly outputs: readonly string[];
   readonly classes: number;
   /** The classes of the labels. */
   readonly targetClasses: Int32Array;
@@ -85,23 +89,38 @@ export function perplexity({ losses, weighing: { isEmpty, totalWeight }, terms, 
   return exp(isEmpty || totalWeight === 0 ? terms.emptyMean : sumOf(losses) / totalWeight);
 }
 
-export function calibration({ confidence, ranks, argmax, terms: { bins } }: Computed): Calibration {
-  const counts = new Uint32Array(bins);
-  const correct = new Float64Array(bins);
-  const sums = Array.from({ length: bins }, () => new CompensatedSum());
+/** Calls `visit` with each row that a calibration counts, and its bin. */
+export function visitBins({ confidence, argmax, terms: { bins } }: Computed, visit: (bin: number, row: number) => void): void {
   for (let row = 0; row < confidence.length; row++) {
-    if (argmax[row] < 0) continue;
-    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(confidence[row] * bins) - 1));
+    if (argmax[row] >= 0) visit(Math.min(bins - 1, Math.max(0, Math.ceil(confidence[row] * bins) - 1)), row);
+  }
+}
+
+export function calibration(computed: Computed): Calibration {
+  const { confidence, ranks, terms } = computed;
+  const counts = new Uint32Array(terms.bins);
+  const correct = new Uint32Array(terms.bins);
+  const sums = Array.from(counts, () => new CompensatedSum());
+  visitBins(computed, (bin, row) => {
     counts[bin]++;
     sums[bin].add(confidence[row]);
     if (ranks[row] === 0) correct[bin]++;
-  }
+  });
+  return calibrationOf(
+    counts,
+    correct,
+    Float64Array.from(sums, ({ value }) => value),
+  );
+}
+
+/** A calibration by the rows of each bin: their number, the number of those that are correct, and the sum of their confidences. */
+export function calibrationOf(counts: Uint32Array, correct: Uint32Array, sums: Float64Array): Calibration {
   const total = counts.reduce((sum, count) => sum + count, 0);
   return {
     counts,
-    confidence: Float64Array.from(sums, ({ value }, bin) => value / counts[bin]),
-    accuracy: correct.map((count, bin) => count / counts[bin]),
-    error: total === 0 ? 0 : sumOf(Float64Array.from(sums, ({ value }, bin) => Math.abs(correct[bin] - value))) / total,
+    confidence: sums.map((sum, bin) => sum / counts[bin]),
+    accuracy: Float64Array.from(correct, (count, bin) => count / counts[bin]),
+    error: total === 0 ? 0 : sumOf(sums.map((sum, bin) => Math.abs(correct[bin] - sum))) / total,
   };
 }
 
