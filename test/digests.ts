@@ -10,6 +10,7 @@ import {
   crossEntropyWithGradient,
   jsDivergenceWithGradient,
   klDivergenceWithGradient,
+  LossTotal,
   logSoftmax,
   logSoftmaxBackward,
   logSumExp,
@@ -283,6 +284,7 @@ function wholeByFunctions(input: Input): Results {
     mean: Float64Array.of(crossEntropy(x, indices, layout)),
     sum: Float64Array.of(crossEntropy(x, indices, { ...layout, reduction: "sum" })),
     softMean: Float64Array.of(crossEntropy(x, distributions, layout)),
+    total: Float64Array.from(new LossTotal().add(x, indices, layout).toBytes()),
     jacobian: inner === 1 && classes < 2000 ? softmaxJacobian(softmax(few, { shape }), { shape }) : zeros(dtype, 0),
   };
 }
@@ -354,6 +356,7 @@ function makeLayers(dtype: Dtype, threads: number) {
     gradient: new SoftmaxCrossEntropy({ ...given, divisor: DIVISOR }),
     softGradient: new SoftmaxCrossEntropy({ ...given, divisor: DIVISOR, labels: "distribution" }),
     mean: new SoftmaxCrossEntropy(given),
+    total: new SoftmaxCrossEntropy({ ...given, outputs: ["total"] }),
     sum: new SoftmaxCrossEntropy({ ...given, reduction: "sum" }),
     byRow: new SoftmaxCrossEntropy({ ...given, reduction: "none" }),
   };
@@ -372,7 +375,7 @@ function layersOf(dtype: Dtype, threads: number): ReturnType<typeof makeLayers> 
 /** The results of layers for a batch in their memory. */
 function byResidentLayers(input: Input, threads = 1): Results {
   const { shape } = layoutOf(input);
-  const { softmax, gradient, softGradient, mean, sum, byRow } = layersOf(input.dtype, threads);
+  const { softmax, gradient, softGradient, mean, total, sum, byRow } = layersOf(input.dtype, threads);
   softmax.resize(shape);
   softmax.logits.set(input.x);
   const probs = softmax.forward().slice();
@@ -391,6 +394,7 @@ function byResidentLayers(input: Input, threads = 1): Results {
   byRow.resize(shape);
   byRow.logits.set(input.x);
   byRow.labels.set(input.indices);
+  lossOf(total, input.indices);
   return {
     probs,
     softmaxBackward: softmax.backward().slice(),
@@ -400,6 +404,7 @@ function byResidentLayers(input: Input, threads = 1): Results {
     softGradient: softGradient.backward().slice(),
     mean: lossOf(mean, input.indices),
     sum: lossOf(sum, input.indices),
+    total: Float64Array.from(total.total.toBytes()),
     upstreamGradient: byRow.backward(input.upstreamByRow).slice(),
     ...optionsByLayers(input, threads),
   };

@@ -99,13 +99,23 @@ export class LossTotal {
 
   /** The mean of the rows' losses: their sum over their total weight, rounded once; 0 if all rows weigh 0. */
   get loss(): number {
-    const { isZero, losses, weight } = this.#totals;
-    return isZero ? 0 : quotient(losses, weight);
+    const { counts, sums } = this.#totals.rows;
+    return counts[3] > 0 ? quotient(sums[0], sums[1]) : 0;
   }
 
   /** The sum of the rows' losses, each times its weight. */
   get lossSum(): number {
-    return rounded(this.#totals.losses);
+    return rounded(this.#totals.rows.sums[0]);
+  }
+
+  /** The sum of the rows' weights, the divisor of {@link loss}. */
+  get totalWeight(): number {
+    return rounded(this.#totals.rows.sums[1]);
+  }
+
+  /** The number of rows that are not ignored. */
+  get validCount(): number {
+    return this.#totals.rows.counts[0];
   }
 
   /** exp of {@link loss}. */
@@ -115,56 +125,45 @@ export class LossTotal {
 
   /** The part of the rows that are not ignored whose label is at the maximum; 0 of no rows. */
   get accuracy(): number {
-    return this.#perRow(this.#totals.correct);
+    return this.#perRow(this.#totals.rows.counts[1]);
   }
 
   /** The part of the rows that are not ignored whose label is among the k largest logits, k the option `topK` of the calls; 0 of no rows. */
   get topKAccuracy(): number {
-    return this.#perRow(this.#totals.hits);
+    return this.#perRow(this.#totals.rows.counts[2]);
   }
 
   /** The mean of the entropy of p over the rows that are not ignored, rounded once; 0 of no rows. */
   get meanEntropy(): number {
-    const { validCount, entropy } = this.#totals;
-    return validCount > 0 ? quotient(entropy, sumOfOnes(validCount)) : 0;
+    return this.validCount > 0 ? quotient(this.#totals.rows.sums[2], sumOfOnes(this.validCount)) : 0;
   }
 
-  /** The number of rows that are not ignored. */
-  get validCount(): number {
-    return this.#totals.validCount;
-  }
-
-  /** The sum of the rows' weights, the divisor of {@link loss}. */
-  get totalWeight(): number {
-    return rounded(this.#totals.weight);
+  #perRow(count: number): number {
+    return this.validCount > 0 ? count / this.validCount : 0;
   }
 
   /** The calibration of all rows, if it is an output of the calls. */
   get calibration(): Calibration {
-    const { counts, correct, sums } = this.#part("calibration");
-    return calibrationOf(counts.slice(), correct, Float64Array.from(sums, rounded));
+    const { counts, sums } = this.#part("calibration");
+    const bins = sums.length;
+    return calibrationOf(counts.slice(0, bins), counts.subarray(bins), sums);
   }
 
   /** The confusion matrix of all rows, if it is an output of the calls. */
   get confusion(): Uint32Array {
-    return this.#part("confusion").slice();
+    return this.#part("confusion").counts;
   }
 
   /** The losses of all rows by group, if they are an output of the calls. Batches may have different groups. */
   get groups(): GroupLosses {
     const { counts, sums } = this.#part("groups");
-    return { losses: Float64Array.from(sums, rounded), counts: counts.slice() };
+    return { losses: sums, counts };
   }
 
-  #perRow(count: number): number {
-    const { validCount } = this.#totals;
-    return validCount > 0 ? count / validCount : 0;
-  }
-
-  #part<N extends "calibration" | "confusion" | "groups">(name: N): NonNullable<Totals[N]> {
+  #part(name: "calibration" | "confusion" | "groups"): { counts: Uint32Array; sums: Float64Array } {
     const part = this.#totals[name];
     if (part === undefined) throw new Error(`LossTotal: ${name} expected to be listed in the outputs of what is added`);
-    return part as NonNullable<Totals[N]>;
+    return { counts: Uint32Array.from(part.counts), sums: Float64Array.from(part.sums, rounded) };
   }
 
   /**

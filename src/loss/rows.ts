@@ -90,8 +90,8 @@ export function weighRows(
 /** The weight of all rows of a batch. */
 export interface ExactWeight {
   readonly sum: ExactSum;
-  /** True if every row weighs 0, or there is none. */
-  readonly isZero: boolean;
+  /** The number of rows that do not weigh 0. */
+  readonly count: number;
 }
 
 /** The exact sum of the weights of rows, each with that of its label's class; `rowWeights` are those that weighRows has written, if any. */
@@ -102,13 +102,13 @@ export function exactWeight(
   rowWeights: Float64Array | undefined,
 ): ExactWeight {
   const indices = weights && labels.kind === "indices" ? labels.values : undefined;
-  if (rowWeights === undefined && indices === undefined) return { sum: sumOfOnes(rows), isZero: rows === 0 };
+  if (rowWeights === undefined && indices === undefined) return { sum: sumOfOnes(rows), count: rows };
   const terms = new Float64Array(rows);
   for (let row = 0; row < rows; row++) {
     const weight = rowWeights ? rowWeights[row] : 1;
     if (!Number.isNaN(weight)) terms[row] = weights && indices ? weight * weights[indices[row]] : weight;
   }
-  return { sum: exactSum(terms), isZero: terms.every((term) => term === 0) };
+  return { sum: exactSum(terms), count: terms.reduce((count, term) => count + Number(term !== 0), 0) };
 }
 
 /** A sum that keeps what its additions lose (Neumaier). */
