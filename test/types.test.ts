@@ -9,6 +9,7 @@ import {
   crossEntropy,
   crossEntropyHvp,
   crossEntropyWithGradient,
+  LossTotal,
   logSumExp,
   type NdArray,
   type ResidentLabels,
@@ -52,6 +53,8 @@ describe("options", () => {
     expectTypeOf(lse).toEqualTypeOf<Float64Array>();
     expectTypeOf(argmax).toEqualTypeOf<Int32Array>();
     expectTypeOf(correct).toEqualTypeOf<number>();
+    expectTypeOf(crossEntropyWithGradient(x, labels, { outputs: ["total"] }).total).toEqualTypeOf<LossTotal>();
+    expectTypeOf<SoftmaxCrossEntropy["total"]>().toEqualTypeOf<LossTotal>();
     expectTypeOf(crossEntropyWithGradient(x, x, { labelGradient: true }).labelGradient).toEqualTypeOf<number[][]>();
   });
 
@@ -60,6 +63,10 @@ describe("options", () => {
     expect(() => crossEntropy(x, labels, { reduction: "men" })).toThrow(/"reduction" expected/);
     // @ts-expect-error: no such output
     expect(() => crossEntropy(x, labels, { outputs: ["prob"] })).toThrow(/"outputs\[0\]" expected/);
+    // @ts-expect-error: no such output
+    expect(() => new LossTotal().add(x, labels, { outputs: ["prob"] })).toThrow(/"outputs\[0\]" expected/);
+    // @ts-expect-error: a result without a total
+    expect(() => new LossTotal().add(crossEntropy(x, labels, { outputs: ["lse"] }))).toThrow(/"result" expected/);
     // @ts-expect-error: no such option
     expect(() => crossEntropy(x, labels, { labelSmothing: 0.1 })).toThrow(/"options" expected/);
     // @ts-expect-error: no such kind of labels
