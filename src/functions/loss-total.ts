@@ -34,12 +34,11 @@ export type Outputs<T extends Tensor, O extends string> = string extends O ? Par
 export class LossTotal {
   #totals: Totals = EMPTY;
 
-  /** A total of no rows. */
-  constructor();
   /** @internal */
-  constructor(totals: Totals);
-  constructor(totals: Totals = EMPTY) {
-    this.#totals = totals;
+  static of(totals: Totals): LossTotal {
+    const total = new LossTotal();
+    total.#totals = totals;
+    return total;
   }
 
   /**
@@ -180,12 +179,12 @@ export class LossTotal {
    * @throws TypeError for anything but a Uint8Array, RangeError for bytes that are no total, incomplete, changed, or of a newer version.
    */
   static fromBytes(bytes: Uint8Array): LossTotal {
-    return new LossTotal(totalsOfBytes(bytes));
+    return LossTotal.of(totalsOfBytes(bytes));
   }
 }
 
 /** A result of `evaluate` as users get it. */
 export function withTotal(result: Record<string, unknown>): Record<string, unknown> {
-  if (Object.hasOwn(result, "total")) result.total = new LossTotal(result.total as Totals);
+  if (Object.hasOwn(result, "total")) result.total = LossTotal.of(result.total as Totals);
   return result;
 }

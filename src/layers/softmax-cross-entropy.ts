@@ -407,7 +407,7 @@ export class SoftmaxCrossEntropy<
       groups: this.#groups,
       exp: (x) => this.kernels.exp(x, this.ptr("scratch")),
     });
-    return name === "total" ? new LossTotal(value as Totals) : value;
+    return name === "total" ? LossTotal.of(value as Totals) : value;
   }
 
   /**
