@@ -43,7 +43,11 @@ export const MUTANTS: readonly Mutant[] = [
     "decode/candidates.ts",
     ["if (logit > least || j <= lastTie) take(j, logit)", "take(j, logit)"],
     ["logit == top ? 0 : cut - 1", "cut - 1"],
-    ["if (next >= target && next > 0) break;", "if (next > target) break;"],
+    [
+      "if (next >= target && next > 0) break;",
+      "if (next > target) break;",
+      "as right: sums of unequal weights are rounded, and just the target by chance",
+    ],
     ["ties <= lastTies", "ties < lastTies"],
     ["i32(weight >= least)", "i32(weight > least)"],
     ["if (weight > 0) last = i;", "last = i;", "as right, unless a target next to the sum of all is rounded above another sum of them"],
