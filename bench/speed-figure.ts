@@ -5,8 +5,8 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { scaleLinear } from "d3-scale";
+import { escaped, FAINT, figure, HALO, INK, tag, text, WIDTH } from "../reference/svg.js";
 import { type BenchRecord, type Timed, writeFigure } from "./record.js";
-import { escaped, FAINT, figure, HALO, INK, tag, text, WIDTH } from "./svg.js";
 
 /** The workloads with a panel, if the record has them: few classes, many, very many, and a strided axis. */
 const PANELS: Readonly<Record<string, string>> = {

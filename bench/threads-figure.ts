@@ -6,8 +6,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
+import { escaped, FAINT, figure, INK, tag, text } from "../reference/svg.js";
 import { type ThreadsRecord, writeFigure } from "./record.js";
-import { escaped, FAINT, figure, INK, tag, text } from "./svg.js";
 
 const HEIGHT = 340;
 const PLOT = { left: 60, top: 78, width: 580, height: 200 };

@@ -72,12 +72,13 @@ describe("imports", () => {
     expect(circleIn(importsOf(folder))).toEqual([]);
   });
 
-  it("of test, bench and examples are of reference/, not of one another", () => {
+  it("of test, bench and examples are of reference/, not of one another, but for programs under test", () => {
     const imports = importsOf("reference", "test", "bench", "examples");
     const folderOf = (path: string) => path.split("/")[0];
     const wrong = Array.from(imports).flatMap(([file, paths]) =>
       paths.filter((path) => folderOf(path) !== folderOf(file) && folderOf(path) !== "reference").map((path) => `${file} imports ${path}`),
     );
-    expect(wrong).toEqual(["test/package.test.ts imports bench/tables-in-docs.ts"]);
+    const isUnderTest = (line: string) => /^test\/evaluate[\w-]*\.test\.ts imports examples\/evaluate\//.test(line);
+    expect(wrong.filter((line) => !isUnderTest(line))).toEqual(["test/package.test.ts imports bench/tables-in-docs.ts"]);
   });
 });

@@ -3,7 +3,7 @@
 import { scaleLog } from "d3-scale";
 import { line } from "d3-shape";
 import { LIMITS } from "../../reference/limits.js";
-import { FAINT, figure, HALO, INK, tag, text, WIDTH } from "../svg.js";
+import { FAINT, figure, HALO, INK, tag, text, WIDTH } from "../../reference/svg.js";
 
 /** An implementation's largest error around a confidence gap, in ulps. */
 export interface Point {
