@@ -124,26 +124,13 @@ describe.runIf(isHere && process.env.BUILD === "release")("evaluation on a queue
     plan = planOf(await readInput(...files), { ignoreIndex: -100 }, 250_000);
     expected = await bytesOf(locally(1, 1e7));
     await startRedis();
-  });
+    workers = await startWorkers(5);
+  }, 60_000);
 
   afterAll(async () => {
     const ends = Array.from(processes, (child) => end(child, "SIGKILL"));
     await Promise.all(ends);
     rmSync(folder, { recursive: true });
-  });
-
-  it("by 1, 2 and 5 workers, by threads and by the command has the same bits", async () => {
-    expect(plan.pieces.length).toBe(81);
-    const threads = bytesOf(locally(2, 1e7));
-    for (const more of [1, 1, 3]) {
-      workers.push(...(await startWorkers(more)));
-      expect(await bytesOf(queued())).toEqual(expected);
-      expect(await jobsLeft()).toBe(0);
-    }
-    expect(await threads).toEqual(expected);
-    const options = ["--ignore", "-100", "--piece", "250kB", "--json"];
-    const { digest } = JSON.parse(await command([...files, ...options]));
-    expect(JSON.parse(await command([...files, ...options, "--redis", url(), "--queue", NAME])).digest).toBe(digest);
   });
 
   it("goes on where Redis is killed and started again", async () => {
@@ -169,9 +156,21 @@ describe.runIf(isHere && process.env.BUILD === "release")("evaluation on a queue
     await expect(bytesOf(queued(), ofBad)).rejects.toThrow(/bad\.npy: the label 4000 of row 7\d\d is not from 0 to 3999.*was tried once$/);
   });
 
+  it("by 5, 2 and 1 workers, by threads and by the command has the same bits", async () => {
+    expect(plan.pieces.length).toBe(81);
+    const threads = bytesOf(locally(2, 1e7));
+    for (const count of [5, 2, 1]) {
+      await Promise.all(workers.splice(count).map((worker) => end(worker, "SIGTERM")));
+      expect(await bytesOf(queued())).toEqual(expected);
+      expect(await jobsLeft()).toBe(0);
+    }
+    expect(await threads).toEqual(expected);
+    const options = ["--ignore", "-100", "--piece", "250kB", "--json"];
+    const { digest } = JSON.parse(await command([...files, ...options]));
+    expect(JSON.parse(await command([...files, ...options, "--redis", url(), "--queue", NAME])).digest).toBe(digest);
+  });
+
   it("is continued where the command was killed: what workers have done since is not done again", async () => {
-    const others = workers.splice(1);
-    const ends = Promise.all(others.map((worker) => end(worker, "SIGTERM")));
     const main = join(root, "examples/evaluate/main.ts");
     const args = [...files, "--ignore", "-100", "--piece", "250kB", "--redis", url(), "--queue", NAME];
     const killed = start(process.execPath, ["--import", "tsx", main, ...args]);
@@ -186,7 +185,6 @@ describe.runIf(isHere && process.env.BUILD === "release")("evaluation on a queue
     expect(await bytesOf(queued({ resume: true }))).toEqual(expected);
     expect(await jobsLeft()).toBe(0);
     workers[0].kill("SIGCONT");
-    await ends;
   });
 
   it("gives the pieces of a worker that is killed to another", async () => {
