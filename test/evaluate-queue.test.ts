@@ -213,8 +213,7 @@ describe.runIf(isHere && process.env.BUILD === "release")("evaluation on a queue
   });
 
   it("names the file that workers do not have, and succeeds where one of them has it", async () => {
-    const [good] = workers;
-    good.kill("SIGSTOP");
+    await end(workers[0], "SIGTERM");
     const [lost] = await startWorkers(1, "--directory", join(folder, "elsewhere"));
     const nearby = files.map((list) => list.replace("*", "0")) as [string, string];
     const settings = { ignoreIndex: -100 };
@@ -222,7 +221,7 @@ describe.runIf(isHere && process.env.BUILD === "release")("evaluation on a queue
     await expect(bytesOf(queued({ attempts: 2 }), ofNearby)).rejects.toThrow(
       /logits-0\.npy: no such file \[.*process \d+\]; piece \d was tried 2 times$/,
     );
-    good.kill("SIGCONT");
+    workers = await startWorkers(1);
     const ofAll = planOf(await readInput(...files), settings, 1e6);
     expect(await bytesOf(queued({ attempts: 20, retryDelay: 50 }), ofAll)).toEqual(expected);
     await end(lost, "SIGTERM");

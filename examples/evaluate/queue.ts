@@ -2,7 +2,7 @@
 // it is on the queue once however often it is added, and its result counts once however often it comes.
 
 import { setTimeout } from "node:timers/promises";
-import { Job, Queue } from "bullmq";
+import { Job, Queue, QueueEvents } from "bullmq";
 import type { LossSettings, Piece } from "./pieces.js";
 import { connect } from "./redis.js";
 import type { Evaluate } from "./run.js";
@@ -14,12 +14,14 @@ export interface JobData {
 }
 export type PieceJob = Job<JobData, string>;
 
-/** The most pieces on the queue at a time. */
-const WINDOW = 256;
-/** Results are asked for once in so many ms. */
-const POLL = 200;
-/** Workers are counted once in so many ms. */
+/** The most pieces on the queue at a time: more than all workers have at once. */
+const WINDOW = 4096;
+/** Jobs of one request. */
+const BATCH = 256;
+/** Events tell which jobs have ended. They may get lost, so all jobs are asked for where none has been heard of for so many ms. */
+const QUIET = 2000;
 const COUNT = 2000;
+const TICK = 20;
 
 export interface QueueOptions {
   readonly url: string;
@@ -37,6 +39,10 @@ export interface QueueOptions {
 function stateOf(job: PieceJob | undefined): "done" | "failed" | undefined {
   if (!job?.finishedOn) return undefined;
   return typeof job.returnvalue === "string" ? "done" : "failed";
+}
+
+function* batchesOf(pieces: readonly Piece[]): Generator<readonly Piece[]> {
+  for (let i = 0; i < pieces.length; i += BATCH) yield pieces.slice(i, i + BATCH);
 }
 
 const times = (count = 0) => (count === 1 ? "once" : `${count} times`);
@@ -59,46 +65,70 @@ export function onQueue({ url, name, attempts, retryDelay, resume, keep }: Queue
         })),
       );
 
-    let next = 0;
-    let waiting: Piece[] = [];
-    try {
-      let countedAt = Number.NEGATIVE_INFINITY;
-      for (;;) {
-        const fresh = pieces.slice(next, next + WINDOW - waiting.length);
-        next += fresh.length;
-        // Jobs of an earlier run that are in the way: all of them, or those that failed.
-        const old = resume ? await jobsOf(fresh) : [];
-        await remove(resume ? fresh.filter((_, i) => stateOf(old[i]) === "failed") : fresh);
-        await add(fresh);
-        waiting.push(...fresh);
-        if (waiting.length === 0) break;
+    const waiting = new Map<string, Piece>();
+    /** The jobs that seem to have ended. */
+    const ended = new Set<string>();
+    const events = new QueueEvents(name, { connection: redis });
+    events.on("error", () => {});
+    for (const event of ["completed", "failed"] as const) events.on(event, ({ jobId }: { jobId: string }) => ended.add(jobId));
 
-        if (performance.now() - countedAt > COUNT) {
-          const workers = await queue.getWorkersCount();
-          say(workers === 0 ? `no worker on the queue ${name}` : `${workers} worker${workers === 1 ? "" : "s"}`);
-          countedAt = performance.now();
-        }
-        const jobs = await jobsOf(waiting);
-        const done = waiting.filter((piece, i) => {
-          const job = jobs[i];
-          const state = stateOf(job);
-          if (state === "failed") throw new Error(`${job?.failedReason}; piece ${piece.index} was tried ${times(job?.attemptsMade)}`);
-          if (state === "done") take(piece.index, Buffer.from(job?.returnvalue as string, "base64"));
-          return state === "done";
-        });
-        // Redis may have forgotten some, if it was restarted without its log.
-        await add(waiting.filter((_, i) => !jobs[i]));
-        if (!keep) await remove(done);
-        const gone = new Set(done);
-        waiting = waiting.filter((piece) => !gone.has(piece));
-        if (done.length === 0) await setTimeout(POLL);
+    /** Puts pieces on the queue. Jobs of an earlier run are in the way: all of them, or those that failed. */
+    const begin = async (fresh: readonly Piece[]) => {
+      const states = resume ? (await jobsOf(fresh)).map(stateOf) : [];
+      await remove(resume ? fresh.filter((_, i) => states[i] === "failed") : fresh);
+      for (const [i, piece] of fresh.entries()) {
+        waiting.set(idOf(piece), piece);
+        if (states[i] === "done") ended.add(idOf(piece));
       }
-      if (keep) for (let i = 0; i < pieces.length; i += WINDOW) await remove(pieces.slice(i, i + WINDOW));
+      await add(fresh);
+    };
+
+    /** Takes the results that there are. */
+    const collect = async (asked: readonly Piece[]) => {
+      const jobs = await jobsOf(asked);
+      const done = asked.filter((piece, i) => {
+        const job = jobs[i];
+        const state = stateOf(job);
+        if (state === "failed") throw new Error(`${job?.failedReason}; piece ${piece.index} was tried ${times(job?.attemptsMade)}`);
+        if (state === "done") take(piece.index, Buffer.from(job?.returnvalue as string, "base64"));
+        return state === "done" && waiting.delete(idOf(piece));
+      });
+      // Redis may have forgotten some, if it was restarted without its log.
+      await add(asked.filter((_, i) => !jobs[i]));
+      if (!keep) await remove(done);
+    };
+
+    const countWorkers = async () => {
+      const workers = await queue.getWorkersCount();
+      say(workers === 0 ? `no worker on the queue ${name}` : `${workers} worker${workers === 1 ? "" : "s"}`);
+    };
+
+    try {
+      await events.waitUntilReady();
+      let [heardAt, countedAt] = [performance.now(), Number.NEGATIVE_INFINITY];
+      for (let next = 0; next < pieces.length || waiting.size > 0; ) {
+        const now = performance.now();
+        if (now - countedAt > COUNT) {
+          await countWorkers();
+          countedAt = now;
+        }
+        const fresh = pieces.slice(next, next + Math.min(BATCH, WINDOW - waiting.size));
+        next += fresh.length;
+        if (fresh.length > 0) await begin(fresh);
+        const heard = Array.from(ended, (id) => waiting.get(id)).filter((piece) => piece !== undefined);
+        ended.clear();
+        const isQuiet = heard.length === 0 && now - heardAt > QUIET;
+        for (const batch of batchesOf(isQuiet ? [...waiting.values()] : heard)) await collect(batch);
+        if (heard.length > 0 || isQuiet) heardAt = performance.now();
+        else if (fresh.length === 0) await setTimeout(TICK);
+      }
+      if (keep) for (const batch of batchesOf(pieces)) await remove(batch);
     } catch (error) {
       // Workers need not evaluate what nobody waits for. Those that are at work stay.
-      if (redis.status === "ready") await remove(waiting);
+      if (redis.status === "ready") for (const batch of batchesOf([...waiting.values()])) await remove(batch);
       throw error;
     } finally {
+      await events.close();
       await queue.close();
       redis.disconnect();
     }
