@@ -133,10 +133,11 @@ describe.runIf(isHere && process.env.BUILD === "release")("evaluation on a queue
     rmSync(folder, { recursive: true });
   });
 
-  it("goes on where Redis is killed and started again", async () => {
+  it.each(["its log", "nothing"])("goes on where Redis is killed and started again with %s", async (rest) => {
     let isBack = false;
     const restart = async () => {
       await end(redis, "SIGKILL");
+      if (rest === "nothing") rmSync(join(folder, "appendonlydir"), { recursive: true });
       await delay(200);
       await startRedis();
       isBack = true;
