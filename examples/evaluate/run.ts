@@ -1,7 +1,7 @@
 // A run: the pieces of a plan, evaluated here or by others, and merged.
 
 import { LossTotal } from "softmax-wasm";
-import { crewOf } from "./crew.js";
+import { crewOf, type Lane } from "./crew.js";
 import { Journal } from "./journal.js";
 import { bytesOf, type Piece, type Plan, type Take } from "./pieces.js";
 
@@ -11,19 +11,25 @@ export type Evaluate = (pieces: readonly Piece[], plan: Plan, take: Take, say: (
 /** Evaluates pieces in this process. @param memoryBytes The most memory of all threads' blocks. */
 export function locally(threads: number, memoryBytes: number): Evaluate {
   return async (pieces, { settings }, take) => {
-    const crew = crewOf(Math.min(threads, Math.max(1, pieces.length)), memoryBytes);
+    const crew = await crewOf(Math.min(threads, Math.max(1, pieces.length)), memoryBytes);
     const rest = pieces.values();
     const errors: unknown[] = [];
-    const work = async () => {
+    let finish = () => {};
+    const noneLeft = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const work = async ({ ready, evaluate }: Lane) => {
+      await Promise.race([ready, noneLeft]);
       for (const piece of rest) {
         if (errors.length > 0) break;
-        const outcome = await crew.evaluate(piece, settings);
+        const outcome = await evaluate(piece, settings);
         if ("problem" in outcome) throw new Error(outcome.problem);
         take(piece.index, outcome.bytes);
       }
+      finish();
     };
     try {
-      await Promise.all(Array.from({ length: crew.capacity }, () => work().catch((error) => errors.push(error))));
+      await Promise.all(crew.lanes.map((lane) => work(lane).catch((error) => errors.push(error) && finish())));
     } finally {
       await crew.close();
     }

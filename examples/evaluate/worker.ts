@@ -5,9 +5,9 @@ import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { UnrecoverableError, Worker } from "bullmq";
-import { crewOf } from "./crew.js";
+import { crewOf, type Lane, type Outcome } from "./crew.js";
 import { bytesOption, isCount, numberOption, threadsOption } from "./options.js";
-import type { Extract, Piece } from "./pieces.js";
+import type { Extract, LossSettings, Piece } from "./pieces.js";
 import type { JobData, PieceJob } from "./queue.js";
 import { connect } from "./redis.js";
 
@@ -50,16 +50,25 @@ async function start(): Promise<void> {
   }
   if (values.redis === undefined) throw new RangeError("--redis expected an address such as redis://127.0.0.1:6379");
   const lockDuration = numberOption("lock", values.lock, isCount, "a number of milliseconds");
-  const crew = crewOf(threadsOption(values.threads), bytesOption("memory", values.memory));
+  const crew = await crewOf(threadsOption(values.threads), bytesOption("memory", values.memory));
   const redis = await connect(values.redis);
 
   const here = (extract: Extract): Extract => ({ ...extract, path: resolve(values.directory, extract.path) });
+  const free = [...crew.lanes];
+  const evaluate = async (piece: Piece, settings: LossSettings): Promise<Outcome> => {
+    const lane = free.shift() as Lane;
+    try {
+      return await lane.evaluate(piece, settings);
+    } finally {
+      free.push(lane);
+    }
+  };
   const name = `${hostname()}, process ${process.pid}`;
   const worker = new Worker<JobData, string>(
     values.queue,
     async ({ data: { piece, settings }, opts }: PieceJob) => {
       const local: Piece = { ...piece, logits: here(piece.logits), labels: here(piece.labels) };
-      const outcome = await crew.evaluate(local, settings);
+      const outcome = await evaluate(local, settings);
       if ("bytes" in outcome) return Buffer.from(outcome.bytes).toString("base64");
       const problem = `${outcome.problem} [${name}]`;
       if (outcome.isLasting) throw new UnrecoverableError(problem);
@@ -69,7 +78,7 @@ async function start(): Promise<void> {
     },
     {
       connection: redis,
-      concurrency: crew.capacity,
+      concurrency: crew.lanes.length,
       lockDuration,
       stalledInterval: lockDuration,
       maxStalledCount: MAX_STALLED_COUNT,
