@@ -1,12 +1,15 @@
 // The blocks of a piece: so many of its slices as fit in memory, read from files.
 
 import type { FileHandle } from "node:fs/promises";
+import { setImmediate } from "node:timers/promises";
 import { FileError } from "./file-error.js";
 import type { Extract, Piece } from "./pieces.js";
 import { ELEMENT_BYTES, openFile, readInto } from "./stored-array.js";
 
 /** Blocks are no larger unless a slice is: larger ones were measured to be no faster. */
 const MOST_BYTES = 2 ** 22;
+/** Blocks that are read while one is computed: several, as a disk is not always equally fast. */
+const AHEAD = 3;
 
 /** The logits and labels of some slices, as they were read. */
 export interface Block {
@@ -17,17 +20,18 @@ export interface Block {
   readonly slices: number;
 }
 
-/** Memory for two blocks, which take turns. */
+/** Memory for blocks, which take turns. */
 export class BlockMemory {
-  readonly #buffers = [0, 1].map(() => ({ logits: new Uint8Array(0), labels: new Uint8Array(0) }));
+  readonly #buffers: { logits: Uint8Array<ArrayBuffer>; labels: Uint8Array<ArrayBuffer> }[] = [];
   #turns = 0;
 
-  /** @param bytes The most bytes of both blocks. */
+  /** @param bytes The most bytes of all blocks. */
   constructor(readonly bytes: number) {}
 
-  /** The place of the next block, which is that of the last but one. */
-  next(logitsBytes: number, labelsBytes: number): Pick<Block, "logits" | "labels"> {
-    const buffer = this.#buffers[this.#turns++ % 2];
+  /** The place of the next block, the last one that was given `count` blocks ago. */
+  next(count: number, logitsBytes: number, labelsBytes: number): Pick<Block, "logits" | "labels"> {
+    while (this.#buffers.length < count) this.#buffers.push({ logits: new Uint8Array(0), labels: new Uint8Array(0) });
+    const buffer = this.#buffers[this.#turns++ % count];
     if (buffer.logits.length < logitsBytes) buffer.logits = new Uint8Array(logitsBytes);
     if (buffer.labels.length < labelsBytes) buffer.labels = new Uint8Array(labelsBytes);
     return { logits: buffer.logits.subarray(0, logitsBytes), labels: buffer.labels.subarray(0, labelsBytes) };
@@ -51,8 +55,10 @@ export class BlockReader {
   /** The bytes of a slice. */
   readonly #logitsBytes: number;
   readonly #labelsBytes: number;
+  /** The blocks that are in memory at a time. */
+  readonly #count: number;
   /** The slices of each block but the last one. */
-  readonly slices: number;
+  readonly #slices: number;
 
   private constructor(piece: Piece, memory: BlockMemory, logits: FileHandle, labels: FileHandle) {
     this.#piece = piece;
@@ -61,8 +67,9 @@ export class BlockReader {
     this.#labels = labels;
     this.#logitsBytes = piece.classes * piece.inner * ELEMENT_BYTES[piece.logits.type];
     this.#labelsBytes = piece.inner * ELEMENT_BYTES[piece.labels.type];
-    const most = Math.min(memory.bytes / 2, MOST_BYTES);
-    this.slices = Math.max(1, Math.floor(most / (this.#logitsBytes + this.#labelsBytes)));
+    const sliceBytes = this.#logitsBytes + this.#labelsBytes;
+    this.#count = Math.min(AHEAD + 1, Math.max(2, Math.floor(memory.bytes / sliceBytes)));
+    this.#slices = Math.max(1, Math.floor(Math.min(memory.bytes / this.#count, MOST_BYTES) / sliceBytes));
   }
 
   /** Opens the files of a piece. @throws FileError also if a slice does not fit in the memory. */
@@ -74,7 +81,7 @@ export class BlockReader {
       const reader = new BlockReader(piece, memory, logits, labels);
       const needed = 2 * (reader.#logitsBytes + reader.#labelsBytes);
       if (needed <= memory.bytes) return reader;
-      throw new FileError(piece.logits.path, `rows that lie together need ${needed} bytes for each thread, more than --memory allows`);
+      throw new FileError(piece.logits.path, `rows that lie together need ${2 * needed} bytes for each thread, more than --memory allows`);
     } catch (error) {
       await logits.close();
       await labels?.close();
@@ -82,11 +89,42 @@ export class BlockReader {
     }
   }
 
-  /** Reads the block from a slice on. It stays in memory until the next but one is read. */
-  async read(first: number): Promise<Block> {
+  /**
+   * The blocks of the piece in their order. Each stays in memory until the next one is asked for, and those after it are read meanwhile.
+   *
+   * @param onLast Called when the last block begins to be read.
+   */
+  async *blocks(onLast: () => void = () => {}): AsyncGenerator<Block, void, undefined> {
+    const ahead: Promise<Block>[] = [];
+    let next = 0;
+    const readAhead = () => {
+      while (ahead.length < this.#count - 1 && next < this.#piece.slices) {
+        const block = this.#read(next);
+        // An error is that of the block when its turn comes.
+        block.catch(() => {});
+        ahead.push(block);
+        next += this.#slices;
+      }
+      if (next >= this.#piece.slices) onLast();
+    };
+    try {
+      readAhead();
+      for (let block = ahead.shift(); block; block = ahead.shift()) {
+        const present = await block;
+        readAhead();
+        // What has been asked for begins before the block is computed.
+        await setImmediate();
+        yield present;
+      }
+    } finally {
+      await Promise.allSettled(ahead);
+    }
+  }
+
+  async #read(first: number): Promise<Block> {
     const { logits, labels } = this.#piece;
-    const slices = Math.min(this.slices, this.#piece.slices - first);
-    const place = this.#memory.next(slices * this.#logitsBytes, slices * this.#labelsBytes);
+    const slices = Math.min(this.#slices, this.#piece.slices - first);
+    const place = this.#memory.next(this.#count, slices * this.#logitsBytes, slices * this.#labelsBytes);
     await Promise.all([
       readInto(this.#logits, logits.path, place.logits, logits.offset + first * this.#logitsBytes),
       readInto(this.#labels, labels.path, place.labels, labels.offset + first * this.#labelsBytes),

@@ -1,6 +1,5 @@
 // Evaluates pieces: reads them block by block, the next block while the present one is computed.
 
-import { setImmediate } from "node:timers/promises";
 import { LossTotal } from "softmax-wasm";
 import { type Block, BlockMemory, BlockReader } from "./blocks.js";
 import { labelsOf } from "./labels.js";
@@ -25,54 +24,39 @@ export function addBlock(total: LossTotal, piece: Piece, block: Block, settings:
 }
 
 /**
- * Evaluates pieces. One that is given while another is under way follows it without a gap: its first block is read while the last one of the
- * former is computed.
+ * Evaluates pieces, two at a time. A piece that is given while another is under way follows it without a gap: it is read when the former has been
+ * read and not yet computed.
  */
 export class Evaluator {
-  readonly #memory: BlockMemory;
+  readonly #memories: BlockMemory[];
   /** Resolved when no piece is being read any more. */
   #free: Promise<void> = Promise.resolve();
 
   /** @param memoryBytes The most memory for blocks. */
   constructor(memoryBytes: number) {
-    this.#memory = new BlockMemory(memoryBytes);
+    this.#memories = [new BlockMemory(memoryBytes / 2), new BlockMemory(memoryBytes / 2)];
   }
 
-  /** The bytes of a LossTotal of a piece. @throws FileError */
+  /** The bytes of a LossTotal of a piece. At most two calls may be under way. @throws FileError */
   async evaluate(piece: Piece, settings: LossSettings): Promise<Uint8Array> {
+    const memory = this.#memories.pop();
+    if (!memory) throw new Error("a third piece at a time has no memory");
     const before = this.#free;
     let release = () => {};
     this.#free = new Promise((resolve) => {
       release = resolve;
     });
-    await before;
+    let reader: BlockReader | undefined;
     try {
-      return await this.#evaluate(piece, settings, release);
+      reader = await BlockReader.open(piece, memory);
+      await before;
+      const total = new LossTotal();
+      for await (const block of reader.blocks(release)) addBlock(total, piece, block, settings);
+      return total.toBytes();
     } finally {
-      release();
+      await reader?.close();
+      this.#memories.push(memory);
+      before.then(release);
     }
-  }
-
-  /** @param release Lets the next piece be read. */
-  async #evaluate(piece: Piece, settings: LossSettings, release: () => void): Promise<Uint8Array> {
-    const total = new LossTotal();
-    const reader = await BlockReader.open(piece, this.#memory);
-    let next: Promise<Block> | undefined = reader.read(0);
-    try {
-      for (let first = reader.slices; next; first += reader.slices) {
-        const block: Block = await next;
-        next = first < piece.slices ? reader.read(first) : undefined;
-        if (!next) {
-          release();
-          // The next piece begins to read before this one computes.
-          await setImmediate();
-        }
-        addBlock(total, piece, block, settings);
-      }
-    } finally {
-      await next?.catch(() => {});
-      await reader.close();
-    }
-    return total.toBytes();
   }
 }
