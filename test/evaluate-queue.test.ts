@@ -28,8 +28,8 @@ const NAME = "evaluate-test";
 /** A worker that shows no sign of life for so long, in ms, loses its pieces. */
 const LOCK = 1000;
 
-describe.runIf(isHere && process.env.BUILD === "release")("evaluation on a queue", () => {
-  const folder = mkdtempSync(join(tmpdir(), "evaluate-queue-"));
+describe.runIf(isHere)("evaluation on a queue", () => {
+  let folder: string;
   const processes = new Set<ChildProcess>();
   let port = 0;
   let redis: ChildProcess;
@@ -115,6 +115,7 @@ describe.runIf(isHere && process.env.BUILD === "release")("evaluation on a queue
   let workers: ChildProcess[] = [];
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "evaluate-queue-"));
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     ({ port } = server.address() as { port: number });

@@ -48,9 +48,7 @@ async function failureOf(args: readonly string[]): Promise<string> {
 /** Runs the command, and gives its JSON. */
 const resultOf = async (...args: string[]) => JSON.parse(await command([...args, "--json"]));
 
-const onlyInRelease = describe.runIf(process.env.BUILD === "release");
-
-onlyInRelease("a head of .npy", () => {
+describe("a head of .npy", () => {
   const six = new Float32Array(6);
 
   it.each([1, 2, 3])("of version %i is read", async (version) => {
@@ -108,7 +106,7 @@ onlyInRelease("a head of .npy", () => {
 const twoRows = () => writeNpy(newPath(), Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]);
 const twoLabels = () => writeNpy(newPath(), Int32Array.of(2, 0), [2]);
 
-onlyInRelease("a .safetensors file", () => {
+describe("a .safetensors file", () => {
   const tensors = safetensors({
     logits: ["F32", [2, 3], Float32Array.of(1, 2, 3, 4, 5, 6)],
     labels: ["I64", [2], BigInt64Array.of(2n, 0n)],
@@ -142,7 +140,7 @@ onlyInRelease("a .safetensors file", () => {
   });
 });
 
-onlyInRelease("files that do not fit together", () => {
+describe("files that do not fit together", () => {
   const other = (shape: number[]) => writeNpy(newPath(), new Float32Array(shape.reduce((a, b) => a * b)), shape);
   const labels = (shape: number[]) => writeNpy(newPath(), new Int32Array(shape.reduce((a, b) => a * b)), shape);
 
@@ -193,7 +191,7 @@ onlyInRelease("files that do not fit together", () => {
   });
 });
 
-onlyInRelease("options", () => {
+describe("options", () => {
   it.each([
     [[], "expected two arguments, logits and labels, got 0"],
     [["--threads", "0"], '--threads expected an integer from 1 to 128, or "auto", got "0"'],
@@ -240,7 +238,7 @@ async function planned(logits: string, labels: string, pieceBytes: number): Prom
   return planOf(await readInput(logits, labels), {}, pieceBytes);
 }
 
-onlyInRelease("the plan", () => {
+describe("the plan", () => {
   const [a, b] = [data(7, 5, 1), data(9, 5, 1)];
   const logits = [writeNpy(newPath(), a.logits, [7, 5]), writeNpy(newPath(), b.logits, [9, 5])].join();
   const labels = [
@@ -278,7 +276,7 @@ onlyInRelease("the plan", () => {
   });
 });
 
-onlyInRelease("the command", () => {
+describe("the command", () => {
   const [rows, classes, inner] = [60, 11, 6];
   const { logits: numbers, labels } = data(rows, classes, inner);
   const logits = numbers.map((number) => Math.round(64 * number) / 64);
@@ -426,7 +424,7 @@ function unclosed(markup: string): string[] {
   return rest.includes("<") ? [...path, rest.slice(rest.indexOf("<"), 40)] : path;
 }
 
-onlyInRelease("a journal", () => {
+describe("a journal", () => {
   const { logits, labels } = data(40, 8, 1);
   const paths = [writeNpy(newPath(), logits, [40, 8]), writeNpy(newPath(), labels, [40])];
   const planIt = async (pieceBytes = 160) => planOf(await readInput(paths[0], paths[1]), { ignoreIndex: -100 }, pieceBytes);
@@ -523,7 +521,7 @@ onlyInRelease("a journal", () => {
   });
 });
 
-onlyInRelease("generated files", () => {
+describe("generated files", () => {
   it.each([
     ["float32", 1],
     ["float64", 1],

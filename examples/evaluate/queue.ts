@@ -124,6 +124,7 @@ export function onQueue({ url, name, attempts, retryDelay, resume, keep }: Queue
       }
       if (keep) for (const batch of batchesOf(pieces)) await remove(batch);
     } catch (error) {
+      if (redis.status === "end") throw new Error(`${url}: Redis was away for too long; --resume goes on with the results that it has`);
       // Workers need not evaluate what nobody waits for. Those that are at work stay.
       if (redis.status === "ready") for (const batch of batchesOf([...waiting.values()])) await remove(batch);
       throw error;
