@@ -177,6 +177,13 @@ describe("files that do not fit together", () => {
     expect(failure).toContain(message);
   });
 
+  it("of a later block have the row and byte of the file", async () => {
+    const path = writeNpy(newPath(), new Float32Array(18), [6, 3]);
+    const labels = writeNpy(newPath(), Int32Array.of(0, 0, 0, 0, 9, 0), [6]);
+    const message = await failureOf([path, labels, "--memory", "64"]);
+    expect(message).toContain("the label 9 of row 4 is not from 0 to 2; --ignore leaves rows out (at byte 144)");
+  });
+
   it("of the second file count rows from its beginning", async () => {
     const second = writeNpy(newPath(), Int32Array.of(0, 0, -100, -7), [4]);
     const message = await failureOf([
