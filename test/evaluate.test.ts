@@ -177,10 +177,13 @@ describe("files that do not fit together", () => {
     expect(failure).toContain(message);
   });
 
-  it("of a later block have the row and byte of the file", async () => {
-    const path = writeNpy(newPath(), new Float32Array(18), [6, 3]);
+  it.each([
+    [[6, 3], "-1", "64"],
+    [[3, 3, 2], "1", "128"],
+  ])("of a later block of %j have the row and byte of the file", async (shape, axis, memory) => {
+    const path = writeNpy(newPath(), new Float32Array(18), shape);
     const labels = writeNpy(newPath(), Int32Array.of(0, 0, 0, 0, 9, 0), [6]);
-    const message = await failureOf([path, labels, "--memory", "64"]);
+    const message = await failureOf([path, labels, "--axis", axis, "--memory", memory]);
     expect(message).toContain("the label 9 of row 4 is not from 0 to 2; --ignore leaves rows out (at byte 144)");
   });
 
