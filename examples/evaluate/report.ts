@@ -54,7 +54,7 @@ function reliabilityBar({ from, to, rows, confidence, accuracy }: Bin): string[]
 function reliability({ bins }: Summary): string[] {
   const { left, top, width, height } = RELIABILITY;
   const title = text("Accuracy by confidence", [left, top - 14], { "font-weight": 600 });
-  const legend = text("red: how far it is from the mean confidence", [left + width, top - 14], { "text-anchor": "end", fill: RED });
+  const legend = text("red: from there to the confidence", [left + width, top - 14], { "text-anchor": "end", fill: RED });
   const diagonal = { x1: left, y1: top + height, x2: left + width, y2: top, stroke: INK, "stroke-dasharray": "5 4" };
   return [
     title,
@@ -106,7 +106,7 @@ function numbers(summary: Summary): string[] {
 
 /** @param title What was evaluated. */
 export function svgReport(title: string, summary: Summary): string {
-  const heading = text(escaped(title), [30, 36], { "font-size": 16, "font-weight": 600 });
+  const heading = text(escaped(title.length > 90 ? `${title.slice(0, 90)}…` : title), [30, 36], { "font-size": 16, "font-weight": 600 });
   return figure(escaped(title), HEIGHT, heading, ...reliability(summary), ...numbers(summary), ...histogram(summary));
 }
 
@@ -116,10 +116,12 @@ const CSS = `body { font: 15px/1.5 system-ui, sans-serif; color: ${INK}; max-wid
 svg { max-width: 100%; height: auto; } table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: 0.2rem 0.9rem 0.2rem 0; text-align: right; border-bottom: 1px solid ${FAINT}; } th:first-child, td:first-child, .run td { text-align: left; }`;
 
+const shown = (part: number) => (Number.isNaN(part) ? "–" : part.toFixed(6));
+
 /** @param facts Names and values of the run: files, options, time. */
 export function htmlReport(title: string, summary: Summary, facts: readonly (readonly [name: string, value: string])[]): string {
   const bins = summary.bins.map(({ from, to, rows, confidence, accuracy }) =>
-    cells("td", [`${from.toFixed(3)} to ${to.toFixed(3)}`, rows.toLocaleString("en"), confidence.toFixed(6), accuracy.toFixed(6)]),
+    cells("td", [`${from.toFixed(3)} to ${to.toFixed(3)}`, rows.toLocaleString("en"), shown(confidence), shown(accuracy)]),
   );
   return `<!doctype html>
 <html lang="en">
