@@ -206,7 +206,7 @@ describe("the package", () => {
     }
   });
 
-  it("packs what a user needs, in at most 615 kB", () => {
+  it("packs what a user needs, in at most 625 kB", () => {
     const command = ["pack", "--dry-run", "--json", "--ignore-scripts"];
     const output = execFileSync("npm", command, { cwd: path("."), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
     const [{ files, size }] = JSON.parse(output);
@@ -218,7 +218,7 @@ describe("the package", () => {
       "dist/wasm/softmax.wasm",
     ]);
     // The bytes of the tarball.
-    expect(size).toBeLessThan(615_000);
+    expect(size).toBeLessThan(625_000);
   });
 
   it("packs a README without relative links and pictures, and leaves README.md as it is", () => {
