@@ -220,6 +220,23 @@ describe("what is kept", () => {
     expect(endsOf(Float64Array.of(0, 5e-324, 0), { topP: 0.5 })).toEqual([0, 1]);
   });
 
+  it("is right at the ends of the range of scales, where logits are equal or the greatest ones are all", () => {
+    for (const Elements of TYPES) {
+      for (const [scale, first] of [
+        [1e-310, 0],
+        [1e-306, 0],
+        [1e300, 1],
+        [1.7e308, 1],
+      ]) {
+        // biome-ignore format: pairs
+        for (const change of [{}, { topP: 0.999 }, { topK: 3 }, { minP: 0.5 }]) {
+          const where = `${Elements.name}, ${scale}, ${JSON.stringify(change)}`;
+          expect(endsOf(Elements.of(0.1, 0.5, -Infinity, 0.5), { ...change, scale }), where).toEqual([first, 3]);
+        }
+      }
+    }
+  });
+
   it("is right where no class of a subsample is probable", () => {
     for (const gap of [100, 490, 510, 700, 740, 742, 744, 746, 800, 1e4]) {
       const row = new Float64Array(9000);

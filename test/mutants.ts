@@ -26,7 +26,8 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   ...mutantsOf(
     "decode/weights.ts",
-    ["rest = f64x2.splat(isRounded<T>() ? scale : 1)", "rest = f64x2.splat(1)"],
+    ["Math.min(Math.max(scale, 1 / MOST_SCALE), MOST_SCALE)", "1"],
+    ["Math.min(Math.max(scale, 1 / MOST_SCALE), MOST_SCALE)", "scale"],
     ["const unit = f64x2.div(f64x2.splat(1), oneOf<T>())", "const unit = f64x2.div(f64x2.splat(0.9), oneOf<T>())"],
     ["f64x2.add(weights2, weights3)", "weights2"],
     ["loadTail<X>(x, left, -Infinity)", "loadTail<X>(x, left, 0)"],

@@ -146,7 +146,7 @@ function drawFromRow<T>(x: usize, classes: usize, scale: f64, most: f64, random:
   const target = random * total;
   let block: usize = 0;
   let below: f64 = 0;
-  for (; ; block++) {
+  for (const last = blocksOf(classes) - 1; block < last; block++) {
     const next = below + load<f64>(sums + bytesOf<f64>(block));
     if (target < next) break;
     below = next;

@@ -1,12 +1,17 @@
-// Weights: exp(scale x − max), where max is the greatest scaled logit of the row, whose weight is 1 exactly. Those of equal logits are equal,
-// and so small integers times each other: their sums are exact.
+// Weights: exp(scale x − max), where max is the greatest scaled logit of the row. Its weight is 1 exactly, so sums of equal maxima are exact.
 
 import { C0, C1, C2, C3, C4, expFloor, expRound, oneOf, SCALE, shiftedExp } from "../number/exp";
 import { bytesOf, isRounded, load2, loadTail, store4, storeTail } from "../number/storage";
 
-/** The lesser part of the first page, which nothing else uses: two places for shiftedExp. */
+/** Two places for shiftedExp, in the memory below the table of exp. */
 const INDICES: usize = 0;
 const MORE_INDICES: usize = 16;
+
+/**
+ * Scales of float32 logits from the inverse of this to this one tell all apart that any scale does: differences of logits are 0, or between 2^-149
+ * and 2^129, and beyond these scales weights are 1 or 0.
+ */
+const MOST_SCALE: f64 = reinterpret<f64>(0x4c70000000000000); // 2^200
 
 /**
  * The sum of the weights of `count` logits of type X, exact enough for results of type T, where `max` is the greatest one before it is scaled. If
@@ -17,7 +22,7 @@ const MORE_INDICES: usize = 16;
 function weigh<X, T>(stores: bool, x: usize, count: usize, scale: f64, max: f64, out: usize): f64 {
   const zero = f64x2.splat(0);
   // Where results are rounded, the scale is part of the first constant.
-  const factor = f64x2.splat(isRounded<T>() ? 1 : scale), rest = f64x2.splat(isRounded<T>() ? scale : 1);
+  const factor = f64x2.splat(isRounded<T>() ? 1 : scale), rest = f64x2.splat(isRounded<T>() ? Math.min(Math.max(scale, 1 / MOST_SCALE), MOST_SCALE) : 1);
   const base = f64x2.mul(f64x2.splat(max), factor), floor = f64x2.div(expFloor(zero), rest), round = expRound(zero);
   const cells = f64x2.mul(SCALE(), rest), c0 = C0<T>(round), c1 = C1<T>(), c2 = C2<T>(), c3 = C3(), c4 = C4();
   // What is less than the least double becomes 0, and so do −∞ and all that count as far down.

@@ -42,10 +42,7 @@ let instance: { readonly kernels: DecodeKernels; readonly memory: WebAssembly.Me
 
 function instantiate() {
   const memory = plainMemory(1);
-  const abort = () => {
-    throw new Error("softmax-wasm: an assertion has failed");
-  };
-  const kernels = new WebAssembly.Instance(decodeModule(), { env: { memory, abort } }).exports as unknown as DecodeKernels;
+  const kernels = new WebAssembly.Instance(decodeModule(), { env: { memory } }).exports as unknown as DecodeKernels;
   return { kernels, memory };
 }
 

@@ -18,8 +18,8 @@ export interface TopK<T extends Tensor> {
 
 /**
  * The k greatest logits along the class axis, in descending order; of equal ones the lower class comes first. NaN counts as greater than
- * any number, as in PyTorch and NumPy, so that it is seen. Only blocks of classes whose maximum is among the k greatest are looked into; the
- * best so far are in a heap: O(C) for a k that is less than C / 128, at worst O(C log k).
+ * any number, as in PyTorch and NumPy, so that it is seen. One pass finds the maximum of each 128 classes, a second one looks only where these
+ * can have one of the k greatest, which are kept in a heap: at worst O(C log k).
  *
  * @param x Logits (…, C, …) in any container, as for `softmax`.
  * @param k How many, from 1 to C.
