@@ -3,9 +3,10 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { crossEntropy } from "softmax-wasm";
+import { numberOption } from "../number-option.js";
 import { fileErrorOf } from "./file-error.js";
 import { type InputOptions, readInput } from "./files.js";
-import { bytesOption, isCount, numberOption, showBytes, showSeconds, threadsOption } from "./options.js";
+import { bytesOption, isCount, showBytes, showSeconds, threadsOption } from "./options.js";
 import { bytesOf, type LossSettings, planOf } from "./pieces.js";
 import { progressBar } from "./progress.js";
 import { htmlReport, svgReport } from "./report.js";

@@ -1,8 +1,9 @@
 // npm run evaluate:data: files of logits and labels, for tests and times of the evaluation.
 
 import { parseArgs } from "node:util";
+import { numberOption } from "../number-option.js";
 import { type DataOptions, generate } from "./generate.js";
-import { isCount, numberOption, showBytes } from "./options.js";
+import { isCount, showBytes } from "./options.js";
 import { progressBar } from "./progress.js";
 import { ELEMENT_BYTES } from "./stored-array.js";
 

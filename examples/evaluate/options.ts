@@ -1,13 +1,7 @@
 // Options of a command line.
 
 import { availableParallelism } from "node:os";
-
-/** A number from the command line. @throws RangeError if it is not as expected. */
-export function numberOption(name: string, text: string, isRight: (value: number) => boolean, expected: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && isRight(value)) return value;
-  throw new RangeError(`--${name} expected ${expected}, got ${JSON.stringify(text)}`);
-}
+import { numberOption } from "../number-option.js";
 
 export const isCount = (value: number) => Number.isSafeInteger(value) && value >= 1;
 

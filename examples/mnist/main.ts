@@ -8,6 +8,7 @@ import chart from "simple-ascii-chart";
 import { SoftmaxCrossEntropy } from "softmax-wasm";
 import { seeded } from "../../reference/data.js";
 import { FORMS } from "../../reference/plain-javascript.js";
+import { numberOption } from "../number-option.js";
 import { readDigits } from "./data.js";
 import { CLASSES, shuffle } from "./digits.js";
 import { accuracyOf, confusionOf, descend, forward, zeroWeights } from "./model.js";
@@ -30,13 +31,6 @@ interface Options {
   rate: number;
   seed: number;
   require: number;
-}
-
-/** A number from the command line. @throws RangeError if it is not as expected. */
-function numberOption(name: string, text: string, isRight: (value: number) => boolean, expected: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && isRight(value)) return value;
-  throw new RangeError(`--${name} expected ${expected}, got ${JSON.stringify(text)}`);
 }
 
 function readOptions(): Options | undefined {
