@@ -216,7 +216,9 @@ describe.runIf(isHere)("evaluation on a queue", () => {
 
   it("names the file that workers do not have, and succeeds where one of them has it", async () => {
     await end(workers[0], "SIGTERM");
-    const [lost] = await startWorkers(1, "--directory", join(folder, "elsewhere"));
+    // Paths lead up from this folder, wherever it is. From one that is deeper they lead to nothing.
+    const elsewhere = join(folder, relative("/", process.cwd()), "elsewhere");
+    const [lost] = await startWorkers(1, "--directory", elsewhere);
     const nearby = files.map((list) => list.replace("*", "0")) as [string, string];
     const settings = { ignoreIndex: -100 };
     const ofNearby = planOf(await readInput(...nearby), settings, 1e6);
