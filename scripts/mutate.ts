@@ -15,7 +15,7 @@ const DECODE_SUITES = ["decode"];
 /** In the order in which they are likely to kill soon. */
 const SUITES = [
   ...["digests", "special-values", "functions", "axes", "softcap", "scale-and-mask", "summaries", "divergence", "nll-loss"],
-  ...["cross-entropy", "loss-options", "plan", "kernels", "accuracy"],
+  ...["cross-entropy", "parts", "loss-options", "plan", "kernels", "accuracy"],
 ];
 /** A mutant that loops for ever is dead too. */
 const TIMEOUT_MS = 300_000;

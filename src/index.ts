@@ -16,6 +16,13 @@ export {
   type LossWithGradientOptions,
 } from "./functions/cross-entropy.js";
 export {
+  CrossEntropyPart,
+  type CrossEntropyPartOptions,
+  crossEntropyPart,
+  type PartLossOptions,
+  type PartOutput,
+} from "./functions/cross-entropy-part.js";
+export {
   type DivergenceOptions,
   type DivergenceResult,
   jsDivergence,
@@ -48,6 +55,8 @@ export { type ResidentLabels, SoftmaxCrossEntropy, type SoftmaxCrossEntropyOptio
 export type { LabelKind, Labels } from "./loss/labels.js";
 export type { LogitsOptions, LossOptions, NestedBooleans } from "./loss/options.js";
 export type { BatchOutputs, Loss, Output } from "./loss/outputs.js";
+export type { Part, PartOptions } from "./loss/part.js";
+export type { ClassRange } from "./loss/part-state.js";
 export type { Calibration, GroupLosses, ScaleGradient } from "./loss/summaries.js";
 export type { IgnoredLogProbs, Known, LossTerms, Reduction } from "./loss/terms.js";
 export type {

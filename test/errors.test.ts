@@ -326,13 +326,13 @@ describe("options", () => {
       "a typo",
       () => softmax(x, { axes: 0 } as Wrong),
       TypeError,
-      '"options" expected only the names shape, axis, out, scale, mask, softcap, got "axes"',
+      '"options" expected only the names shape, axis, out, scale, mask, softcap, part, classOffset, got "axes"',
     ],
     [
       "a loss option for softmax",
       () => softmax(x, { reduction: "mean" } as Wrong),
       TypeError,
-      '"options" expected only the names shape, axis, out, scale, mask, softcap, got "reduction"',
+      '"options" expected only the names shape, axis, out, scale, mask, softcap, part, classOffset, got "reduction"',
     ],
     [
       "an axis for the Jacobian",
@@ -377,7 +377,7 @@ describe("options", () => {
       "a dimension",
       () => softmax(x, { dim: 0 } as Wrong),
       TypeError,
-      '"options" expected only the names shape, axis, out, scale, mask, softcap, got "dim"; here it is axis',
+      '"options" expected only the names shape, axis, out, scale, mask, softcap, part, classOffset, got "dim"; here it is axis',
     ],
     ...["ignore_index", "ignoreindex"].map(
       (name): Case => [

@@ -105,8 +105,8 @@ const inDocblocks = sources.flatMap((path) =>
 describe("examples", () => {
   it("are found", () => {
     expect(inDocuments.filter(([path]) => path === "README.md").length).toBe(3);
-    expect(inDocuments.length).toBe(28);
-    expect(inDocblocks.length).toBe(24);
+    expect(inDocuments.length).toBe(30);
+    expect(inDocblocks.length).toBe(26);
   });
 
   it.each(inDocuments)("of %s are true: %s", async (_, example) => {

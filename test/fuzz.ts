@@ -39,7 +39,7 @@ const CLASSES = {
 const OPTION_NAMES = [
   ...["shape", "axis", "out", "reduction", "divisor", "emptyMean", "weights", "ignoreIndex", "labelSmoothing", "zLoss", "scale", "topK"],
   ...["sampleWeights", "mask", "outputs", "accumulate", "labelGradient", "dtype", "typo", "dim"],
-  ...["softcap", "entropyWeight", "bins", "ignoredLogProbs", "groups", "b", "returnSign", "keepDims", "fromProbs"],
+  ...["softcap", "entropyWeight", "bins", "ignoredLogProbs", "groups", "b", "returnSign", "keepDims", "fromProbs", "part", "classOffset"],
 ];
 
 const WRONG_NUMBERS: Readonly<Record<string, readonly number[]>> = {

@@ -11,7 +11,7 @@
 
 import { expFloor } from "../number/exp";
 import { cap, timesSlope } from "../number/tanh";
-import { bytesOf, load1, narrow, splat, widen } from "../number/storage";
+import { bytesOf, load1, loadByRow, narrow, splat, widen } from "../number/storage";
 import { collapse, productLow, twoSumError } from "../number/two-sum";
 import { splitGroup } from "../softmax/by-lane";
 import { beginRows, splitRow } from "../softmax/by-row";
@@ -24,21 +24,32 @@ import { gatherOf, scatterOf } from "../softmax/transpose";
 import { maskLanes, scaleTo, scaleWhereOf, sumGapsLightly } from "./class-loops";
 import { areOrdinary, setFactor, writeDerivative } from "./derivatives";
 import { skipRow, writeClassOutputs, writeIgnoredLogProbs, writeRowOutputs } from "./outputs";
+import { mergeStates, takeState, writeState } from "./parts";
 import { isPlain, Plan } from "./plan";
 import { fillMasked, maskOfRow, readRows, Rows, rowWeights, toFirstPair, toNextPair } from "./rows";
 import { readTargets, sumTargets, Targets } from "./targets";
 
 /** Everything by row, and the derivative, of one row or of a pair of which e_j and the state are known. Without labels there is no loss. */
 function finishRows(plan: Plan, at: Rows, n: Targets): void {
-  const zero = f64x2.splat(0);
-  if (plan.entropy || plan.scaleGradients || plan.entropyWeight != 0) {
+  const isGiven = plan.stateIsGiven != 0;
+  if (isGiven) {
+    if (plan.stateMeanGap) at.meanGap = loadByRow(plan.stateMeanGap + bytesOf<f64>(at.row), at.isAlone != 0);
+  } else if (plan.entropy || plan.scaleGradients || plan.entropyWeight != 0 || plan.stateMeanGap) {
     at.meanGap = f64x2.div(sumGapsLightly(true, at.isPair != 0, at.e, at.x, at.count, n.max, expFloor(n.max)), n.hi);
   }
-  if (!plan.indices && !plan.targets) {
-    writeRowOutputs(plan, at, n, zero);
+  const hasLabels = plan.indices != 0 || plan.targets != 0;
+  if (hasLabels) readTargets(plan, at, n);
+  if (hasLabels && !writesState(plan)) {
+    makeLoss(plan, at, n);
     return;
   }
-  readTargets(plan, at, n);
+  writeRowOutputs(plan, at, n, f64x2.splat(0));
+  if (writesState(plan)) writeState(plan, at, n);
+}
+
+/** The loss, everything by row, and the derivative, of one row or of a pair of which the targets are known, too. */
+function makeLoss(plan: Plan, at: Rows, n: Targets): void {
+  const zero = f64x2.splat(0);
   const weighted = weightedLogSum(at.massHi, at.massLo, n.logSum, n.eMax, n.restHi, n.restLo);
   let loss = f64x2.add(at.gapHi, weighted);
   let lo = f64x2.add(at.gapLo, twoSumError(at.gapHi, weighted, loss));
@@ -65,6 +76,13 @@ function finishRows(plan: Plan, at: Rows, n: Targets): void {
   const product = f64x2.mul(s, loss);
   writeRowOutputs(plan, at, n, collapse(product, productLow(product, s, zero, loss, lo)));
   if (plan.derivative) writeDerivative(plan, at, n);
+}
+
+/** True if the plan asks for the state of rows, and so for no loss. */
+// @ts-ignore: decorator
+@inline
+function writesState(plan: Plan): bool {
+  return plan.stateMax != 0 && !plan.stateIsGiven;
 }
 
 /** True if a row is ignored. */
@@ -104,14 +122,15 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
   let next = nextReadRow(plan, first, end);
   if (next < end && !copies) beginRows<f64, f64>(plan.logits + next * bytes, classes, scratchPtr);
   for (let r = first; r < end; r++) {
+    at.row = r;
     if (r < next) {
+      if (writesState(plan)) writeState(plan, at, n);
       skipRow(plan, r);
       continue;
     }
     next = nextReadRow(plan, r + 1, end);
     const offset = r * bytes;
     const logits = plan.logits + offset;
-    at.row = r;
     at.x = copies ? copy : logits;
     at.e = widens ? at.ePlane : plan.exps + offset;
     at.t = targets;
@@ -146,6 +165,7 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
       skipRow(plan, r);
       continue;
     }
+    if (plan.stateIsGiven) takeState(plan, at, n, scratchPtr);
     writeClassOutputs(plan, at, scratchPtr);
     at.v = plan.vector + offset;
     if (plan.vector && widens) {
@@ -205,9 +225,13 @@ function visitPairs(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: 
       if (!i64x2.all_true(isRead)) maskLanes(at.x, at.count, isRead);
     }
     splitGroup(xPlane, ePlane, pairs, classes, scratchPtr);
+    let n = firstState(scratchPtr);
+    if (plan.stateIsGiven) {
+      for (toFirstPair(at); at.row < next; toNextPair(at), n = nextState(n)) takeState(plan, at, n, scratchPtr);
+    }
     writeClassOutputs(plan, at, scratchPtr);
     if (plan.vector) gatherOf(elementBytes, plan.vector + offset, outPlane, rows, classes, inner);
-    let n = firstState(scratchPtr);
+    n = firstState(scratchPtr);
     for (toFirstPair(at); at.row < next; toNextPair(at), n = nextState(n)) finishRows(plan, at, n);
     if (plan.derivative) {
       if (plan.softcap != 0) {
@@ -238,6 +262,20 @@ function lossWithOptions(plan: Plan, first: usize, end: usize, scratchPtr: usize
   else visitPairs(plan, at, first, end, scratchPtr);
 }
 
+/** A plan of parts: no logits, but the states of all parts. Rows are taken in pairs that have no elements. */
+function lossOfParts(plan: Plan, first: usize, end: usize, scratchPtr: usize): void {
+  const at = rowsIn(scratchPtr);
+  const n = firstState(scratchPtr);
+  at.isPair = 1;
+  at.count = 0;
+  for (let r = first; r < end; r += 2) {
+    at.row = r;
+    at.isAlone = u32(r + 1 == end);
+    mergeStates(plan, at, n, scratchPtr);
+    makeLoss(plan, at, n);
+  }
+}
+
 /** A plain plan. A function of its own for each element type: an engine compiles the one that is called. */
 function plainLoss<T>(plan: Plan, first: usize, end: usize, scratchPtr: usize): void {
   const x = plan.logits, y = plan.indices, q = plan.targets, out = plan.exps, losses = plan.losses;
@@ -261,7 +299,8 @@ function plainLoss<T>(plan: Plan, first: usize, end: usize, scratchPtr: usize): 
 // @ts-ignore: decorator
 @inline
 export function lossOf(plan: Plan, first: usize, end: usize, scratchPtr: usize): void {
-  if (!isPlain(plan) || !areOrdinary(plan, first, end)) lossWithOptions(plan, first, end, scratchPtr);
+  if (plan.parts) lossOfParts(plan, first, end, scratchPtr);
+  else if (!isPlain(plan) || !areOrdinary(plan, first, end)) lossWithOptions(plan, first, end, scratchPtr);
   else if (plan.elementBytes == sizeof<f32>()) plainLoss<f32>(plan, first, end, scratchPtr);
   else plainLoss<f64>(plan, first, end, scratchPtr);
 }

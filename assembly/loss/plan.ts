@@ -39,6 +39,10 @@ export class Plan {
   maskIsShared: u32;
   /** 1 if ignored rows have log p, too. */
   readsIgnored: u32;
+  /** 1 if the fields of a state are inputs, the states of rows over the classes of all parts; 0 if they are outputs, of the plan's classes alone. */
+  stateIsGiven: u32;
+  /** The number of parts in `parts`. */
+  partCount: usize;
   /** Input, tensor. */
   logits: usize;
   /** Input, tensor of bytes: 1 for classes that take part, 0 for others; 0: all take part. */
@@ -57,6 +61,24 @@ export class Plan {
   upstreamByRow: usize;
   /** Input by class: w; 0: every class weighs 1. */
   weights: usize;
+  /** Input by row, beside indices: w_y, in the place of `weights`. Then an index may be −1, for a label whose class is in another part. */
+  labelWeights: usize;
+  /**
+   * By row, the state of parts.ts: the maximum, base, e of the maximum, Σ e of the others as (hi, lo), Σ targets as (hi, lo), Σ targets (max − x),
+   * the logit of the label's class or NaN, and Σ p (max − x). Those of targets, of the label and of entropy are 0 where nothing needs them.
+   */
+  stateMax: usize;
+  stateBase: usize;
+  stateTop: usize;
+  stateRestHi: usize;
+  stateRestLo: usize;
+  stateMassHi: usize;
+  stateMassLo: usize;
+  stateGap: usize;
+  stateLabel: usize;
+  stateMeanGap: usize;
+  /** Input (parts, fields, rows): the states of parts, of which the loss is made; then there are neither logits nor labels. */
+  parts: usize;
   /**
    * Output, tensor: the derivative, for which e_j are written here on the way; without a derivative, e_j may remain. It may be the
    * address of the logits, or of probs.
@@ -99,6 +121,7 @@ export function isPlain(plan: Plan): bool {
   if (plan.rowWeights || plan.weights || plan.mask || plan.vector || plan.targetClasses) return false;
   if (plan.probs || plan.logProbs || plan.labelGradient || plan.lse || plan.signs || plan.entropy || plan.confidence || plan.scaleGradients) return false;
   if (plan.argmax || plan.ranks) return false;
+  if (plan.stateMax || plan.parts) return false;
   if (plan.softcap != 0 || plan.entropyWeight != 0) return false;
   if (plan.zLoss != 0 || plan.scale != 1 || plan.keepHi != 1 || plan.derivative > GRADIENT) return false;
   return plan.indices ? !plan.targets : !plan.targetsAreShared && plan.targetBytes == plan.elementBytes;

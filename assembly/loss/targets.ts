@@ -1,7 +1,7 @@
 // The labels' side of a row: class indices or distributions, their mass Q = Σ q, and the gap Σ q (max − x), of which
 // loss = gap + Q log(S / e_max).
 
-import { bytesOf, load1, load2, loadTail, loadTwo, splat } from "../number/storage";
+import { bytesOf, load1, load2, loadByRow, loadTail, loadTwo, splat } from "../number/storage";
 import { dot, reduceMax, sum } from "../number/sums";
 import { collapse, productLow, reduceAdd, splatLane, twoSumError } from "../number/two-sum";
 import { gapScale, Normalizer } from "../softmax/normalizer";
@@ -127,22 +127,27 @@ export function sumTargets(isPair: bool, n: Targets, tPtr: usize, count: usize):
 export function readTargets(plan: Plan, at: Rows, n: Targets): void {
   const zero = f64x2.splat(0);
   const isPair = at.isPair != 0;
+  const isPart = plan.stateMax != 0, isGiven = plan.stateIsGiven != 0;
   const classes = plan.classes, indices = plan.indices, x = at.x, t = at.t, count = at.count, max = n.max;
 
   // The class with a mass of its own: an index, or the only class of a distribution that has any.
-  if (t && !plan.targetsAreShared) sumTargets(isPair, n, t, count);
-  let aHi = n.massHi, aLo = n.massLo;
+  if (t && !plan.targetsAreShared && !isGiven) sumTargets(isPair, n, t, count);
   let hasLabel = i64x2.splat(-1);
   let y0: usize = 0, y1: usize = 0;
+  let w = f64x2.splat(1);
   if (indices) {
     const isRead = readRows(plan, at);
-    const nextRow: usize = at.isAlone ? 0 : bytesOf<i32>(1);
-    y0 = loadIndex(indices + bytesOf<i32>(at.row), i64x2.extract_lane(isRead, 0) != 0, classes);
-    y1 = loadIndex(indices + bytesOf<i32>(at.row) + nextRow, i64x2.extract_lane(isRead, 1) != 0, classes);
-    const keepHi = f64x2.splat(plan.keepHi);
-    const w = plan.weights ? loadTwo<f64>(plan.weights + bytesOf<f64>(y0), plan.weights + bytesOf<f64>(y1)) : f64x2.splat(1);
-    aHi = f64x2.mul(w, keepHi);
-    aLo = productLow(aHi, w, zero, keepHi, f64x2.splat(plan.keepLo));
+    const first = indices + bytesOf<i32>(at.row), second = first + (at.isAlone ? 0 : bytesOf<i32>(1));
+    let reads0 = i64x2.extract_lane(isRead, 0) != 0, reads1 = i64x2.extract_lane(isRead, 1) != 0;
+    if (plan.labelWeights) {
+      reads0 = reads0 && load<i32>(first) >= 0;
+      reads1 = reads1 && load<i32>(second) >= 0;
+      hasLabel = i64x2(-<i64>reads0, -<i64>reads1);
+    }
+    y0 = loadIndex(first, reads0, classes);
+    y1 = loadIndex(second, reads1, classes);
+    if (plan.labelWeights) w = loadByRow(plan.labelWeights + bytesOf<f64>(at.row), at.isAlone != 0);
+    else if (plan.weights) w = loadTwo<f64>(plan.weights + bytesOf<f64>(y0), plan.weights + bytesOf<f64>(y1));
   } else {
     // Where the mass is negative, as with negative weights, it may be all in the least target.
     let top = maxOf(isPair, t, count);
@@ -158,38 +163,54 @@ export function readTargets(plan: Plan, at: Rows, n: Targets): void {
   const label0 = placeOf(at, y0);
   const label1 = secondPlaceOf(at, y1);
 
-  // Σ t (max − x): the label's part as the product of two pairs, and the part of the targets.
-  let hi = zero, lo = zero;
-  if (indices) {
-    const scale = gapScale(max);
-    const gap = f64x2.sub(f64x2.mul(max, scale), f64x2.mul(loadAt(x, label0, label1), scale));
-    const product = f64x2.mul(aHi, gap);
-    const weighs = f64x2.ne(aHi, zero);
-    hi = v128.and(f64x2.div(product, scale), weighs);
-    lo = v128.and(f64x2.div(productLow(product, aHi, aLo, gap, zero), scale), weighs);
-  }
-  if (t) {
-    const gap = sumGapsLightly(plan.allTargetsPositive != 0, isPair, t, x, count, max, f64x2.splat(-Infinity));
-    const both = f64x2.add(hi, gap);
-    lo = f64x2.add(lo, twoSumError(hi, gap, both));
-    hi = both;
-  }
-
-  // T = Σ t, of an index a + Σ targets.
-  let massHi = aHi, massLo = aLo;
-  if (indices) {
-    massHi = f64x2.add(aHi, n.massHi);
-    massLo = f64x2.add(f64x2.add(aLo, n.massLo), twoSumError(aHi, n.massHi, massHi));
-  }
   at.label0 = label0;
   at.label1 = label1;
   at.hasLabel = hasLabel;
+  setMasses(plan, at, n, indices != 0, w);
+  at.gapHi = zero;
+  at.gapLo = zero;
+  if (indices && !isPart) setLabelGap(at, max, loadAt(x, label0, label1));
+  if (t && !isGiven) {
+    // Of a part whose classes are all at −∞, each target is as far away.
+    const top = isPart ? v128.andnot(max, f64x2.eq(max, f64x2.splat(-Infinity))) : max;
+    addGap(at, sumGapsLightly(plan.allTargetsPositive != 0, isPair, t, x, count, top, f64x2.splat(-Infinity)));
+  }
+}
+
+/** Sets the mass of the label, a = w (1 − ε) of an index, and T = Σ t, which is a + Σ targets for an index. Σ targets is the mass of the state. */
+export function setMasses(plan: Plan, at: Rows, n: Targets, isIndex: bool, w: v128): void {
+  let aHi = n.massHi, aLo = n.massLo;
+  let massHi = aHi, massLo = aLo;
+  if (isIndex) {
+    const zero = f64x2.splat(0), keepHi = f64x2.splat(plan.keepHi);
+    aHi = f64x2.mul(w, keepHi);
+    aLo = productLow(aHi, w, zero, keepHi, f64x2.splat(plan.keepLo));
+    massHi = f64x2.add(aHi, n.massHi);
+    massLo = f64x2.add(f64x2.add(aLo, n.massLo), twoSumError(aHi, n.massHi, massHi));
+  }
   at.aHi = aHi;
   at.aLo = aLo;
   at.massHi = massHi;
   at.massLo = massLo;
-  at.gapHi = hi;
-  at.gapLo = lo;
+}
+
+/** Begins the gap Σ t (max − x) with that of the label's own mass, as the product of two pairs. */
+export function setLabelGap(at: Rows, max: v128, x: v128): void {
+  const zero = f64x2.splat(0);
+  const scale = gapScale(max);
+  const gap = f64x2.sub(f64x2.mul(max, scale), f64x2.mul(x, scale));
+  const product = f64x2.mul(at.aHi, gap);
+  const weighs = f64x2.ne(at.aHi, zero);
+  at.gapHi = v128.and(f64x2.div(product, scale), weighs);
+  at.gapLo = v128.and(f64x2.div(productLow(product, at.aHi, at.aLo, gap, zero), scale), weighs);
+}
+
+/** Adds to the gap. */
+export function addGap(at: Rows, gap: v128): void {
+  const hi = at.gapHi;
+  const both = f64x2.add(hi, gap);
+  at.gapLo = f64x2.add(at.gapLo, twoSumError(hi, gap, both));
+  at.gapHi = both;
 }
 
 /** The number of the first of `count` class indices (i32) that is not less than `classes`, or `count`. */

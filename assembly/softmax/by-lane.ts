@@ -197,3 +197,8 @@ export function splitGroup(tile: usize, out: usize, pairs: usize, classes: usize
     finish<f64, f64>(STATE, false, true, n, 0, e, true, e, 0, 0, false, classes, least, none, none, scratchPtr);
   }
 }
+
+/** The base to which splitGroup takes the logits of a pair with this maximum. */
+export function baseOfPair(max: v128, classes: usize): v128 {
+  return v128.and(max, v128.or(i64x2.splat(-i64(classes == 2)), isLarge<f64>(max)));
+}

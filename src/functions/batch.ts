@@ -5,11 +5,11 @@ import { type CheckedLabels, distributionType, readLabels } from "../loss/labels
 import { type LossOptions, type Mask, readGroups, readMask, readSampleWeights } from "../loss/options.js";
 import { checkHasGroups, checkOutputClasses, checkOutputs, isFrom, kernelOutputsOf, OUTPUTS, type Output } from "../loss/outputs.js";
 import { addLosses, type ByName, buffersOf, type Derivative, planOf } from "../loss/plan.js";
-import { exactWeight, haveWeights, weighRows } from "../loss/rows.js";
+import { exactWeight, haveWeights, type Weighing, weighRows } from "../loss/rows.js";
 import type { Computed, ResultsByRow } from "../loss/summaries.js";
-import { classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
+import { type ClassTargets, classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
 import { checkClasses, type Known, type Reduction, readTerms, type Terms } from "../loss/terms.js";
-import { exp, forEachChunk, lengthOf } from "../memory/chunks.js";
+import { type ChunkBuffer, exp, forEachChunk, lengthOf } from "../memory/chunks.js";
 import { allocate, type Elements, readTensor, type TensorData, toForm } from "../tensor/containers.js";
 import { bytesOf, type ElementArray, type FloatArray, zeros } from "../tensor/element.js";
 import { type Layout, layoutOf, readAxis, rowShape } from "../tensor/shape.js";
@@ -28,16 +28,25 @@ export interface Batch {
   readonly outputs: readonly Output[];
 }
 
-/** Reads a batch; `options` are those that checkOptions has read. */
-export function readBatch(x: unknown, y: unknown, options: Partial<LossOptions<string, string>>): Batch {
+/**
+ * Reads a batch; `options` are those that checkOptions has read. Of rows whose other classes lie elsewhere, `allClasses` is the number of all:
+ * labels and class weights are theirs.
+ */
+export function readBatch(
+  x: unknown,
+  y: unknown,
+  options: Partial<LossOptions<string, string>>,
+  terms = readTerms(options),
+  allClasses?: number,
+): Batch {
   const { shape, sampleWeights, mask, groups } = options;
   const axis = readAxis(options.axis);
   const outputs = checkOutputs(options.outputs);
   checkHasGroups(outputs, groups);
-  const terms = readTerms(options);
   const logits = readTensor("logits", x, shape);
   const layout = layoutOf(logits.shape, axis);
-  checkClasses(terms, layout, logits.shape);
+  const whole = allClasses === undefined ? layout : { ...layout, classes: allClasses };
+  checkClasses(terms, whole, logits.shape);
   checkOutputClasses(outputs, layout, logits.shape);
   return {
     logits,
@@ -48,7 +57,7 @@ export function readBatch(x: unknown, y: unknown, options: Partial<LossOptions<s
     mask: mask === undefined ? undefined : readMask(mask, logits.shape, layout),
     groups: groups === undefined ? undefined : readGroups(groups, logits.shape, axis, layout),
     outputs,
-    labels: readLabels(y, logits, axis, layout, terms.ignoreIndex),
+    labels: readLabels(y, logits, axis, whole, terms.ignoreIndex),
   };
 }
 
@@ -63,33 +72,52 @@ export interface Wanted {
   readonly vector?: TensorData;
 }
 
-/** The sum of the losses of the batch that is streamed, between two chunks. */
-let sum: Float64Array | undefined;
+/** What a batch is computed with besides: the weights of its rows, its targets, and the state of its rows where other classes lie elsewhere. */
+export interface Surroundings {
+  readonly rowWeights: Float64Array | undefined;
+  readonly weighing: Weighing;
+  readonly targets: ClassTargets | undefined;
+  /** The buffers of the state, and of what else the kernel needs for it. */
+  readonly buffers?: readonly ChunkBuffer[];
+  /** True if the state is given, false if it is wanted. */
+  readonly stateIsGiven?: boolean;
+}
 
-/** The loss of a batch, the derivative if one is wanted, and the outputs. */
-export function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
-  const { logits, labels, layout, terms, sampleWeights, mask, outputs } = batch;
-  const { kind } = labels;
-  const { dtype } = logits;
-  const isByRow = terms.reduction === "none";
+/** The surroundings of a batch that has all classes. */
+export function surroundingsOf({ labels, layout, terms, sampleWeights, mask }: Batch): Surroundings {
   const hasRowWeights = haveWeights(terms, sampleWeights !== undefined, mask !== undefined);
   const rowWeights = hasRowWeights ? allocate("shape", "float64", layout.rows) : undefined;
   const weighing = weighRows(terms, labels, layout, sampleWeights, mask, rowWeights);
-  const targets = needTargets(kind, terms) ? classTargets(terms, layout, mask) : undefined;
+  return { rowWeights, weighing, targets: needTargets(labels.kind, terms) ? classTargets(terms, layout, mask) : undefined };
+}
 
-  const kernelOutputs = kernelOutputsOf(outputs, wanted?.labelGradient ?? false);
-  const needsLosses = isByRow || outputs.some((name) => isFrom(name, "losses"));
+/** The sum of the losses of the batch that is streamed, between two chunks. */
+let sum: Float64Array | undefined;
+
+/**
+ * Streams a batch through the kernel: for the loss, the derivative if one is wanted, and these of its outputs; those in `kept` are returned as arrays.
+ */
+export function stream(
+  { logits, labels, layout, terms, mask }: Batch,
+  { rowWeights, weighing, targets, buffers: more = [], stateIsGiven }: Surroundings,
+  kernelOutputs: readonly KernelOutput[],
+  kept: readonly KernelOutput[],
+  wanted?: Wanted,
+): { loss: number; results: ByName<ElementArray> } {
+  const { kind } = labels;
+  const { dtype } = logits;
   sum ??= zeros("float64", SUM_LENGTH);
   sum.fill(0);
   const results: ByName<ElementArray> = { sum };
-  for (const name of kernelOutputs) {
-    if (name === "losses" && !needsLosses) continue;
+  for (const name of kept) {
     const spec = KERNEL_OUTPUTS[name];
     results[name] = allocate("shape", typeInMemory(spec, dtype), lengthOf(spec.extent, layout));
   }
   const needsTargetClasses = kind === "distribution" && results.ranks !== undefined;
   const sources = { sum, rowWeights, targetClasses: needsTargetClasses ? targetClassesOf(labels.values, layout) : undefined };
+  const hasRowWeights = rowWeights !== undefined;
   const buffers = buffersOf({ dtype, terms, kinds: [kind], mask, hasRowWeights, outputs: kernelOutputs }, sources, results);
+  buffers.push(...more);
   const tensor = (name: string, from?: TensorData, to?: FloatArray): void => {
     buffers.push({ name, type: dtype, extent: "tensor", from, to });
   };
@@ -116,14 +144,30 @@ export function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown>
       derivative: wanted?.derivative,
       labels: "labels",
       exps,
+      stateIsGiven,
     });
     plan.run(kernels, chunk, weighing);
     if (wanted?.accumulate) {
       const size = lengthOf("tensor", chunk);
       kernels.add(chunkBuffers.ptr("before"), chunkBuffers.ptr(exps), bytesOf(dtype, 1), 0, size, chunkBuffers.ptr("scratch"));
     }
-    loss = addLosses(kernels, chunkBuffers, chunk.rows, weighing);
+    if (kernelOutputs.includes("losses")) loss = addLosses(kernels, chunkBuffers, chunk.rows, weighing);
   });
+  return { loss, results };
+}
+
+/** The loss of a batch, the derivative if one is wanted, and the outputs. */
+export function evaluate(batch: Batch, wanted?: Wanted): Record<string, unknown> {
+  const { logits, labels, layout, terms, outputs } = batch;
+  const { kind } = labels;
+  const { dtype } = logits;
+  const isByRow = terms.reduction === "none";
+  const kernelOutputs = kernelOutputsOf(outputs, wanted?.labelGradient ?? false);
+  const needsLosses = isByRow || outputs.some((name) => isFrom(name, "losses"));
+  const kept = kernelOutputs.filter((name) => name !== "losses" || needsLosses);
+  const surroundings = surroundingsOf(batch);
+  const { rowWeights, weighing } = surroundings;
+  const { loss, results } = stream(batch, surroundings, kernelOutputs, kept, wanted);
 
   const { form, shape } = logits;
   const inForm = (name: KernelOutput): unknown => {

@@ -4,6 +4,7 @@ import { checkBoolean, checkOptions, rangeError } from "../errors.js";
 import type { Labels } from "../loss/labels.js";
 import { LOSS_OPTIONS, type LossOptions } from "../loss/options.js";
 import type { Loss } from "../loss/outputs.js";
+import { type PartOptions, readPart } from "../loss/part.js";
 import type { Derivative } from "../loss/plan.js";
 import type { Reduction } from "../loss/terms.js";
 import {
@@ -18,7 +19,7 @@ import {
   toForm,
 } from "../tensor/containers.js";
 import type { FloatArray } from "../tensor/element.js";
-import { type Batch, evaluate, type KnownNames, readBatch } from "./batch.js";
+import { type Batch, evaluate, type KnownNames, readBatch, type Wanted } from "./batch.js";
 import { type Outputs, withTotal } from "./loss-total.js";
 
 /** A loss with its outputs. */
@@ -73,7 +74,8 @@ export function crossEntropy(logits: Tensor, labels: Labels, options?: LossOptio
 
 /** The options of a loss with its gradient. */
 export interface LossWithGradientOptions<R extends string = Reduction, O extends string = never, L extends boolean = boolean>
-  extends LossOptions<R, O> {
+  extends LossOptions<R, O>,
+    PartOptions {
   /** Receives the gradient; may be the logits themselves. For typed arrays, of their element type. */
   out?: Float64Array | Float32Array;
   /** True to add the gradient to the values of `out`, element by element: for several losses of the same logits. */
@@ -110,21 +112,31 @@ export function crossEntropyWithGradient<
 ): GradientResult<T, R> & Outputs<T, O> & (L extends true ? LabelGradientResult<T> : unknown);
 export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options?: LossWithGradientOptions<string, string>): unknown {
   const checked = checkOptions(options, GRADIENT_OPTIONS);
-  const batch = readBatch(logits, labels, checked);
-  const accumulate = checkBoolean("accumulate", checked.accumulate);
-  const labelGradient = checkBoolean("labelGradient", checked.labelGradient);
-  if (accumulate && checked.out === undefined) throw rangeError("accumulate", '"out", which the gradient is added to', checked.out);
+  const ofPart = readPart(checked);
+  if (ofPart) return ofPart.gradient(logits, labels, checked);
+  return withTotal(withGradient(readBatch(logits, labels, checked), checked, evaluate));
+}
+
+/** The loss of a batch and its gradient, as `evaluateWith` makes them. */
+export function withGradient(
+  batch: Batch,
+  options: Partial<LossWithGradientOptions<string, string>>,
+  evaluateWith: (batch: Batch, wanted: Wanted) => Record<string, unknown>,
+): Record<string, unknown> {
+  const accumulate = checkBoolean("accumulate", options.accumulate);
+  const labelGradient = checkBoolean("labelGradient", options.labelGradient);
+  if (accumulate && options.out === undefined) throw rangeError("accumulate", '"out", which the gradient is added to', options.out);
   if (labelGradient && batch.labels.kind === "indices") {
     throw rangeError("labelGradient", "distributions: class indices have no gradient", labelGradient);
   }
   const { form, shape } = batch.logits;
-  const result = derivativeArray(batch, checked.out);
-  const evaluated = withTotal(evaluate(batch, { derivative: "GRADIENT", result, accumulate, labelGradient }));
-  evaluated.gradient = checked.out ?? toForm(form, result, shape);
+  const result = derivativeArray(batch, options.out);
+  const evaluated = evaluateWith(batch, { derivative: "GRADIENT", result, accumulate, labelGradient });
+  evaluated.gradient = options.out ?? toForm(form, result, shape);
   return evaluated;
 }
 
-const GRADIENT_OPTIONS = /* @__PURE__ */ (() => [...LOSS_OPTIONS, "out", "accumulate", "labelGradient"] as const)();
+const GRADIENT_OPTIONS = /* @__PURE__ */ (() => [...LOSS_OPTIONS, "out", "accumulate", "labelGradient", "part", "classOffset"] as const)();
 
 /** The array for a derivative: `out` if it is given. */
 function derivativeArray({ logits, labels, layout }: Batch, out: unknown, vector?: Elements): FloatArray {

@@ -3,6 +3,7 @@
 import { checkBoolean, checkOptions } from "../errors.js";
 import type { KernelOutput } from "../loss/kernel-outputs.js";
 import { type ByClass, fillClosed, type LogitsOptions, type Mask, readByClass, readMask } from "../loss/options.js";
+import { type PartOptions, readPart } from "../loss/part.js";
 import { buffersOf, outputsCall, planOf } from "../loss/plan.js";
 import { weighRows } from "../loss/rows.js";
 import { checkWeights, readTerms, type Terms } from "../loss/terms.js";
@@ -33,21 +34,27 @@ export interface OutOptions extends ShapeOptions {
 }
 
 /** The options of a function of logits. */
-export interface SoftmaxFunctionOptions extends OutOptions, LogitsOptions {}
+export interface SoftmaxFunctionOptions extends OutOptions, LogitsOptions, PartOptions {}
 
 /** The options of a product with the Jacobian of such a function; `softcapBackward` comes after it where the logits had a cap. */
-export interface BackwardOptions extends Omit<SoftmaxFunctionOptions, "softcap"> {}
+export interface BackwardOptions extends OutOptions, Omit<LogitsOptions, "softcap"> {}
 
 const BACKWARD_OPTIONS = ["shape", "axis", "out", "scale", "mask"] as const;
-const FORWARD_OPTIONS = [...BACKWARD_OPTIONS, "softcap"] as const;
+const FORWARD_OPTIONS = [...BACKWARD_OPTIONS, "softcap", "part", "classOffset"] as const;
 
 /** The kernels of functions of logits, and the output that the kernel `loss` has of the same values. */
-const OUTPUT_OF = { softmax: "probs", logSoftmax: "logProbs", logSumExp: "lse" } as const satisfies Record<string, KernelOutput>;
+export const OUTPUT_OF = { softmax: "probs", logSoftmax: "logProbs", logSumExp: "lse" } as const satisfies Record<string, KernelOutput>;
 
 /** What is done to logits before anything else: the terms softcap and scale, and the mask. */
-interface Changes {
+export interface Changes {
   readonly terms: Terms;
   readonly mask: Mask | undefined;
+}
+
+/** The state of rows whose other classes lie elsewhere, and which of them are ignored. */
+export interface GivenState {
+  readonly buffers: readonly ChunkBuffer[];
+  readonly rowWeights: Float64Array;
 }
 
 /** Reads the changes among options, which checkOptions has read. */
@@ -57,19 +64,21 @@ function readChanges(options: LogitsOptions, shape: readonly number[], layout: L
 }
 
 /** Streams logits through the kernel `loss` for some of its outputs, with factors of exp(x) for the output `signs`. */
-function streamOutputs(
+export function streamOutputs(
   { data, dtype }: Elements,
   layout: Layout,
   { terms, mask }: Changes,
   results: { readonly [name in KernelOutput]?: FloatArray },
   factors?: ByClass,
+  given?: GivenState,
 ): void {
-  const rowWeights = mask && allocate("shape", "float64", layout.rows);
-  const weighing = weighRows(terms, undefined, layout, undefined, mask, rowWeights);
+  const rowWeights = given ? given.rowWeights : mask && allocate("shape", "float64", layout.rows);
+  const weighing = weighRows(terms, undefined, layout, undefined, given ? undefined : mask, given ? undefined : rowWeights);
   const outputs = Object.keys(results) as KernelOutput[];
-  const inputs = { dtype, terms, kinds: [], mask, hasRowWeights: mask !== undefined, outputs };
+  const inputs = { dtype, terms, kinds: [], mask, hasRowWeights: rowWeights !== undefined, outputs };
   const buffers: ChunkBuffer[] = [
     ...buffersOf(inputs, { rowWeights }, results),
+    ...(given?.buffers ?? []),
     { name: "logits", type: dtype, extent: "tensor", from: data },
   ];
   // The kernel finds factors in the place of label distributions.
@@ -77,7 +86,7 @@ function streamOutputs(
   if (labels) buffers.push({ name: labels, type: "float64", extent: "tensor", from: factors.isShared ? undefined : factors.numbers });
   forEachChunk(layout, dtype, LOSS_PLANES, buffers, (kernels, chunkBuffers, chunk) => {
     if (labels && factors.isShared) repeat(chunkBuffers.float64(labels), factors.numbers, chunk);
-    const call = outputsCall({ dtype, terms, mask, outputs }, chunk, "logits");
+    const call = { ...outputsCall({ dtype, terms, mask, outputs }, chunk, "logits"), stateIsGiven: given !== undefined };
     planOf(chunkBuffers, labels ? { ...call, kind: "distribution", labels } : call).run(kernels, chunk, weighing);
   });
 }
@@ -90,7 +99,7 @@ function repeat(to: Float64Array, numbers: Float64Array, { outer, classes, inner
 }
 
 /** Streams logits through a kernel, or if they are changed through `loss`, which has the same values as an output. */
-function forward(name: keyof typeof OUTPUT_OF, input: Elements, layout: Layout, changes: Changes, to: FloatArray): void {
+export function forward(name: keyof typeof OUTPUT_OF, input: Elements, layout: Layout, changes: Changes, to: FloatArray): void {
   const { data, dtype } = input;
   checkLength("x", data, layout.size);
   const output = OUTPUT_OF[name];
@@ -111,13 +120,15 @@ function forward(name: keyof typeof OUTPUT_OF, input: Elements, layout: Layout, 
 
 function softmaxLike(name: "softmax" | "logSoftmax", x: unknown, options: SoftmaxFunctionOptions | undefined): unknown {
   const checked = checkOptions(options, FORWARD_OPTIONS);
+  const ofPart = readPart(checked);
   const { shape: given, out } = checked;
   const axis = readAxis(checked.axis);
   const input = readTensor("x", x, given);
   const layout = layoutOf(input.shape, axis);
   const changes = readChanges(checked, input.shape, layout);
   const result = resultArray(out, layout.size, [input]);
-  forward(name, input, layout, changes, result);
+  if (ofPart) ofPart.forward(name, input, layout, changes.mask, checked, result);
+  else forward(name, input, layout, changes, result);
   return out ?? toForm(input.form, result, input.shape);
 }
 

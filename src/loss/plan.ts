@@ -93,6 +93,10 @@ export interface LossCall {
   readonly labels: string | undefined;
   /** The name of the buffer that e_j and then the derivative are written to; it may be that of the logits. */
   readonly exps: string;
+  /** True if the buffers of a state are inputs. */
+  readonly stateIsGiven?: boolean;
+  /** The number of parts in the buffer "parts", of which the loss is made if there are any. */
+  readonly partCount?: number;
 }
 
 /** A call for outputs that need no labels. `exps` names a buffer that may be overwritten. */
@@ -116,6 +120,8 @@ const FIELDS: readonly (keyof LossCall)[] = [
   "derivative",
   "labels",
   "exps",
+  "stateIsGiven",
+  "partCount",
 ];
 
 /** A plan in the buffer "plan". It holds until the buffers are laid out anew, or until another plan is written there. */
@@ -135,7 +141,7 @@ export class LossPlan {
   }
 
   #write(): void {
-    const { dtype, classes, inner, terms, kind, mask, targets, outputs, labels, exps } = this.#call;
+    const { dtype, classes, inner, terms, kind, mask, targets, outputs, labels, exps, stateIsGiven, partCount = 0 } = this.#call;
     const buffers = this.#buffers;
     const isIndices = kind === "indices";
     const isShared = targets !== undefined && areShared(kind, mask?.isShared === false);
@@ -159,6 +165,8 @@ export class LossPlan {
       targetsAreShared: Number(isShared),
       allTargetsPositive: Number(isShared && targets.arePositive),
       maskIsShared: Number(mask?.isShared ?? false),
+      stateIsGiven: Number(stateIsGiven ?? false),
+      partCount,
       readsIgnored: Number(terms.ignoredLogProbs === "value" && outputs.includes("logProbs")),
       targets: targets ? buffers.ptr("targets") : isIndices ? 0 : labelsPtr,
       indices: isIndices ? labelsPtr : 0,

@@ -32,7 +32,7 @@ export function haveWeights({ ignoreIndex }: Terms, hasSampleWeights: boolean, h
 export const IGNORED = Number.NaN;
 
 /** The number of classes that take part in each row. */
-function openClasses({ values, isShared }: Mask, { outer, classes, inner }: Extent): Uint32Array {
+export function openClasses({ values, isShared }: Mask, { outer, classes, inner }: Extent): Uint32Array {
   const counts = new Uint32Array(outer * inner);
   if (isShared) return counts.fill(countOpen(values));
   for (let o = 0; o < outer; o++) {
