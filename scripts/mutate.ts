@@ -101,6 +101,7 @@ function copyProject(): string {
     "src",
     "reference",
     "test",
+    "examples",
     "dist",
     "asconfig.json",
     "package.json",

@@ -4,9 +4,11 @@ import { asFloat32, battery } from "../reference/battery.js";
 import { distribution, ROWS, seeded } from "../reference/data.js";
 import { positionIn } from "../reference/layout.js";
 import {
+  CrossEntropyPart,
   crossEntropy,
   crossEntropyHessianDiagonal,
   crossEntropyHvp,
+  crossEntropyPart,
   crossEntropyWithGradient,
   jsDivergenceWithGradient,
   klDivergenceWithGradient,
@@ -210,6 +212,62 @@ function divergencesByFunctions(input: Input): Results {
   };
 }
 
+/** A third of the classes, and the others. */
+function cutClasses(classes: number): readonly (readonly [first: number, end: number])[] {
+  const cut = Math.floor(classes / 3);
+  return cut === 0
+    ? [[0, classes]]
+    : [
+        [cut, classes],
+        [0, cut],
+      ];
+}
+
+/** The results of rows whose classes lie in two places. */
+function partsByFunctions(input: Input): Results {
+  const { dtype, x, indices, distributions, outer, classes, inner, upstreamByRow } = input;
+  const columnsOf = (tensor: Floats, first: number, end: number): Floats =>
+    tensor.filter((_, k) => {
+      const j = Math.floor(k / inner) % classes;
+      return j >= first && j < end;
+    }) as Floats;
+  const { divisor, ...terms } = { ...termsOf(input), sampleWeights: upstreamByRow.map((u) => Math.max(u, 0)) };
+  const results: Results = {};
+  for (const [name, labels] of [
+    ["parts", indices],
+    ["softParts", distributions],
+  ] as const) {
+    const places = cutClasses(classes).map(([first, end]) => {
+      const its = labels === indices ? labels : columnsOf(distributions, first, end);
+      return {
+        logits: columnsOf(x, first, end),
+        its,
+        first,
+        end,
+        options: { shape: [outer, end - first, inner], axis: 1, classOffset: first },
+      };
+    });
+    const part = CrossEntropyPart.merge(
+      places.map(({ logits, its, options }) => crossEntropyPart(logits, its, { ...terms, ...options, classes, outputs: ["entropy"] })),
+    );
+    const gradient = zeros(dtype, x.length);
+    for (const { logits, its, first, end, options } of places) {
+      const columns = crossEntropyWithGradient(logits, its, { ...terms, ...options, part, divisor }).gradient;
+      let at = 0;
+      for (let o = 0; o < outer; o++) {
+        const count = (end - first) * inner;
+        gradient.set(columns.subarray(at, at + count), (o * classes + first) * inner);
+        at += count;
+      }
+    }
+    results[`${name}.gradient`] = gradient;
+    results[`${name}.losses`] = part.losses;
+    results[`${name}.lse`] = part.lse;
+    results[`${name}.entropy`] = part.loss({ outputs: ["entropy"] }).entropy;
+  }
+  return results;
+}
+
 /** The results of the loss with options by layers. */
 function optionsByLayers(input: Input, threads: number): Results {
   const { dtype, x, indices, distributions } = input;
@@ -271,6 +329,7 @@ function byFunctions(input: Input, outFor: (x: Floats) => Floats | undefined): R
     "changed.lse": logSumExp(x, { ...layout, ...changesOf(input) }),
     ...optionsByFunctions(input),
     ...divergencesByFunctions(input),
+    ...partsByFunctions(input),
   };
 }
 
@@ -297,6 +356,7 @@ const BY_ROW = new Set([
   "losses",
   "softLosses",
   "smoothed.losses",
+  ...["parts", "softParts"].flatMap((prefix) => ["losses", "lse", "entropy"].map((name) => `${prefix}.${name}`)),
   ...["options", "softOptions"].flatMap((prefix) => [...ROW_OUTPUTS, "argmax"].map((name) => `${prefix}.${name}`)),
 ]);
 

@@ -1,10 +1,11 @@
 // Rows whose classes lie in several places: within the bounds for any cut, the same bits for any order and tree of merges, and the bits of the plain
 // call for a single part.
 
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { trainStep } from "../examples/sharded/main.js";
 import { CLASSES, FEATURES, logitsOf, problem, step } from "../examples/sharded/model.js";
-import { battery, float32Battery, type Group } from "../reference/battery.js";
+import { battery, float32Battery, type Group, LONG_ROWS } from "../reference/battery.js";
 import { type Random, seeded } from "../reference/data.js";
 import { layOut } from "../reference/layout.js";
 import { CrossEntropyPart, crossEntropy, crossEntropyPart, crossEntropyWithGradient, logSoftmax, softmax } from "../src/index.js";
@@ -185,6 +186,30 @@ it.each(types)("is within the bounds where parts are relative to different maxim
         ...group.indices,
       ]);
     }
+  }
+});
+
+it.each(types)("is within the bounds for parts of several blocks, $type", ({ Elements }) => {
+  const random = seeded(6);
+  const classes = 5000;
+  const kinds = Object.values(LONG_ROWS);
+  const logits = kinds.map((kind) => {
+    const at = kind(random, classes);
+    return Array.from(Elements.from(Array.from({ length: classes }, (_, j) => at(j))));
+  });
+  const q = kinds.map((_, r) => Array.from({ length: classes }, (_, j) => (j === 10 * r ? 0.5 : 0)));
+  const group = { logits, indices: [0, 2507, 4999, 4995], distributions: q };
+  const shape = { outer: kinds.length, classes, inner: 1 };
+  for (const cuts of [
+    [0, 2500, classes],
+    [0, 40, 2600, classes],
+  ]) {
+    const x = layOut(logits, 1, Elements);
+    const hard = sharded(x, Int32Array.from(group.indices), shape, cuts, random, {}, DIVISOR);
+    const soft = sharded(x, layOut(q, 1, Elements), shape, cuts, random, {}, DIVISOR);
+    const { losses, lse, gradient, probs, logProbs } = hard;
+    const results = { losses, lse, gradient, probs, logProbs, softLosses: soft.losses, softGradient: soft.gradient };
+    verifyForward(`cut at ${cuts}`, group, results, 1, DIVISOR, [0, 10, 39, 40, 2499, 2500, 2507, 2600, 4995, 4999]);
   }
 });
 
@@ -436,6 +461,13 @@ it("trains in two places as in one", async () => {
       });
     }
   }
+});
+
+it("takes arrays of another realm, and buffers of Node", () => {
+  const part = crossEntropyPart([[1, 2]], [1], { classes: 2 });
+  const state = runInNewContext("Float64Array").from(part.state);
+  expect(CrossEntropyPart.fromState(state).loss()).toBe(part.loss());
+  expect(CrossEntropyPart.fromBytes(Buffer.from(part.toBytes())).loss()).toBe(part.loss());
 });
 
 describe("bad input", () => {

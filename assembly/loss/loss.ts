@@ -111,7 +111,9 @@ function visitRows(plan: Plan, at: Rows, first: usize, end: usize, scratchPtr: u
   const bytes = elementBytes * classes;
   const n = firstState(scratchPtr);
   const widens = elementBytes < sizeof<f64>();
-  const copies = widens || changesLogits(plan) || plan.exps == plan.logits || plan.entropyWeight != 0;
+  // With a state that is given, nothing but log-probabilities needs the logits beside e_j.
+  const readsLater = !plan.stateIsGiven || plan.logProbs != 0 || plan.labelGradient != 0;
+  const copies = widens || changesLogits(plan) || (readsLater && plan.exps == plan.logits) || plan.entropyWeight != 0;
   const copy = rowCopyIn(scratchPtr, classes, widens ? 1 : 0);
   const targets = plan.targets;
   at.isAlone = 1;

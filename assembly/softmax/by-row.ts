@@ -159,7 +159,7 @@ export function beginRows<X, T>(x: usize, classes: usize, scratchPtr: usize): vo
 }
 
 /**
- * e_j of one row, and the rest in the state of the row. For results that are doubles, e_j go to `out`, which is not x, for float32 to the first
+ * e_j of one row, and the rest in the state of the row. For results that are doubles, e_j go to `out`, perhaps x itself, for float32 to the first
  * copy of a row in scratch memory. The row at `following` comes next.
  */
 // @ts-ignore: decorator

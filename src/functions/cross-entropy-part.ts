@@ -327,7 +327,7 @@ export class CrossEntropyPart {
   /** The part whose state has come from elsewhere, as a message, say; it keeps the array. */
   static fromState(state: Float64Array): CrossEntropyPart {
     const part = new CrossEntropyPart(checkState(state));
-    part.#read = new PartState(state);
+    part.#read = new PartState(part.state);
     return part;
   }
 
@@ -428,7 +428,7 @@ export class CrossEntropyPart {
     const { losses, targetClasses } = merged;
     const rowWeights = merged.rowWeights.slice();
     const weighing = weigh(state, rowWeights, terms);
-    const argmax = Int32Array.from(merged.argmax);
+    const argmax = Int32Array.from(outputs.some(needsArgmax) ? merged.argmax : []);
     const ranks = argmax.map((top, row) => (top < 0 ? -1 : Number(top !== targetClasses[row])));
     const none = newArray(0);
     const computed: Computed = {

@@ -91,7 +91,8 @@ export interface LossWithGradientOptions<R extends string = Reduction, O extends
  * @param logits Logits x, as for {@link crossEntropy}.
  * @param labels Labels, as for {@link crossEntropy}.
  * @param options Those of {@link crossEntropy}; `out`, which receives the gradient; `accumulate`, to add it to `out`; `labelGradient`,
- *   for distributions q: their gradient, −w (1 − ε) log p times the row's weight, over the divisor.
+ *   for distributions q: their gradient, −w (1 − ε) log p times the row's weight, over the divisor; `part` and `classOffset`, where the logits have
+ *   some of the classes only.
  * @returns The loss, the gradient in the kind of container that the logits are, and what else `outputs` and `labelGradient` ask for.
  * @throws As {@link crossEntropy}; nothing is written then.
  * @example

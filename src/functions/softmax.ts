@@ -189,7 +189,7 @@ function backward(
  * @param x Logits of any shape with at least one axis, in float64, float32 or float16. −∞ excludes a class; a row that holds NaN or +∞, or
  * only −∞, gives NaN.
  * @param options Shape, axis and `out`; `softcap`, `scale` and `mask`, which change the logits first. A row without any class that takes part
- * has p = 0.
+ * has p = 0. `part` and `classOffset`, where the logits have some of the classes only.
  * @returns p, in the kind of container that x is: float64 within 4 ulp; of other logits float32, correctly rounded.
  * @throws TypeError for the wrong kind of argument or an unknown option, RangeError for shapes, axes and `out` that do not fit.
  * @example

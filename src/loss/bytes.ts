@@ -8,6 +8,7 @@
 //   24  the doubles
 
 import { rangeError, typeError, Verbatim } from "../errors.js";
+import { plainView } from "../tensor/typed-array.js";
 
 /** A kind of state: its number in the head, its version, and its name in messages. */
 export interface StateKind {
@@ -55,16 +56,17 @@ export function toBytes({ number, version }: StateKind, doubles: Float64Array): 
 }
 
 /** The doubles of a state; a RangeError if the bytes are not those of such a state. */
-export function fromBytes({ number, version, name }: StateKind, bytes: unknown): Float64Array {
-  if (!(bytes instanceof Uint8Array)) throw typeError("bytes", "a Uint8Array", bytes);
+export function fromBytes({ number, version, name }: StateKind, given: unknown): Float64Array {
+  const bytes = plainView(given);
+  if (!(bytes instanceof Uint8Array)) throw typeError("bytes", "a Uint8Array", given);
   const fail = (expected: string, got: string): never => {
     throw rangeError("bytes", expected, new Verbatim(got));
   };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < HEAD_BYTES) fail(`the bytes of a ${name}`, `${bytes.length} bytes, less than a head has`);
   if (view.getUint32(0, true) !== MAGIC || view.getUint16(4, true) !== number) fail(`the bytes of a ${name}`, "bytes of something else");
-  const given = view.getUint16(6, true);
-  if (given !== version) fail(`version ${version} of a ${name}`, `version ${given}, which another version of softmax-wasm wrote`);
+  const itsVersion = view.getUint16(6, true);
+  if (itsVersion !== version) fail(`version ${version} of a ${name}`, `version ${itsVersion}, which another version of softmax-wasm wrote`);
   const count = view.getFloat64(8, true);
   const wanted = HEAD_BYTES + 8 * count;
   if (bytes.length !== wanted) fail(`${wanted} bytes, as the head says`, `${bytes.length} bytes`);

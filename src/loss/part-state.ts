@@ -10,6 +10,7 @@
 import { rangeError, typeError, Verbatim } from "../errors.js";
 import type { Dtype } from "../tensor/element.js";
 import type { Layout } from "../tensor/shape.js";
+import { plainView } from "../tensor/typed-array.js";
 import type { LabelKind } from "./labels.js";
 import type { Terms } from "./terms.js";
 
@@ -296,6 +297,7 @@ export function mergeStates(states: readonly PartState[], allocate: (length: num
 
 /** Checks that a value is the array of a state. */
 export function checkState(state: unknown): Float64Array {
-  if (!(state instanceof Float64Array)) throw typeError("state", "a Float64Array", state);
-  return state;
+  const array = plainView(state);
+  if (!(array instanceof Float64Array)) throw typeError("state", "a Float64Array", state);
+  return array;
 }
