@@ -1,11 +1,11 @@
 // Rows whose classes lie in several places: crossEntropyPart() makes the part of each place, CrossEntropyPart merges them and has the loss.
 
 import { checkInteger, checkOneOf, checkOptions, counted, isArray, rangeError, typeError, Verbatim } from "../errors.js";
-import { fromBytes, hashOfDoubles, type StateKind, toBytes } from "../loss/bytes.js";
+import { type ByteKind, bytesOfDoubles, doublesOfBytes, hashOfDoubles } from "../loss/bytes.js";
 import type { KernelOutput } from "../loss/kernel-outputs.js";
 import type { CheckedLabels, Labels } from "../loss/labels.js";
 import type { LogitsOptions, LossOptions } from "../loss/options.js";
-import { checkOutputClasses, isFrom, type Loss, OUTPUTS, type Output, type Outputs } from "../loss/outputs.js";
+import { checkOutputClasses, isFrom, type Loss, OUTPUTS, type Output } from "../loss/outputs.js";
 import { METHODS, type PartMethods } from "../loss/part.js";
 import {
   CLOSED,
@@ -33,10 +33,11 @@ import type { Layout, ShapeOptions } from "../tensor/shape.js";
 import { PLANES, SUM_LENGTH } from "../wasm/abi.js";
 import { type Batch, evaluate, type KnownNames, readBatch, type Surroundings, stream, surroundingsOf, type Wanted } from "./batch.js";
 import { type LossResult, type LossWithGradientOptions, withGradient } from "./cross-entropy.js";
+import type { Outputs } from "./loss-total.js";
 import { forward, OUTPUT_OF, streamOutputs } from "./softmax.js";
 
 /** What a part can tell beside its loss. */
-export type PartOutput = Exclude<Output, "topK" | "topKAccuracy" | "scaleGradient" | "groups" | "probs" | "logProbs">;
+export type PartOutput = Exclude<Output, "topK" | "topKAccuracy" | "scaleGradient" | "groups" | "probs" | "logProbs" | "total">;
 
 const PART_OUTPUTS = /* @__PURE__ */ (() =>
   [
@@ -98,7 +99,8 @@ function checkOutputs<O extends Output>(outputs: unknown = [], allowed: readonly
   return Array.from(outputs, (name, i) => checkOneOf(`outputs[${i}]`, name, allowed));
 }
 
-const KIND: StateKind = { number: 1, version: VERSION, name: "CrossEntropyPart" };
+/** "SMCP". */
+const KIND: ByteKind = { magic: 0x50434d53, version: VERSION, name: "CrossEntropyPart" };
 
 const newArray = (length: number): Float64Array => allocate("shape", "float64", length);
 
@@ -337,7 +339,7 @@ export class CrossEntropyPart {
    * @throws RangeError for bytes that are cut off, changed, of another version, or of something else.
    */
   static fromBytes(bytes: Uint8Array): CrossEntropyPart {
-    return CrossEntropyPart.fromState(fromBytes(KIND, bytes));
+    return CrossEntropyPart.fromState(doublesOfBytes(KIND, bytes));
   }
 
   /**
@@ -404,8 +406,8 @@ export class CrossEntropyPart {
   }
 
   /** The bytes of the part, the same on every machine, with a version. */
-  toBytes(): Uint8Array {
-    return toBytes(KIND, this.#state.array);
+  toBytes(): Uint8Array<ArrayBuffer> {
+    return bytesOfDoubles(KIND, this.#state.array);
   }
 
   #checkOutputs(outputs: readonly Output[]): void {
@@ -431,10 +433,11 @@ export class CrossEntropyPart {
     const argmax = Int32Array.from(outputs.some(needsArgmax) ? merged.argmax : []);
     const ranks = argmax.map((top, row) => (top < 0 ? -1 : Number(top !== targetClasses[row])));
     const none = newArray(0);
-    const computed: Computed = {
+    // What a total needs besides is not there.
+    const computed = {
       ...{ losses, entropy: merged.entropy, confidence: merged.confidence, scaleGradients: none, scaleCurvatures: none },
       ...{ argmax, ranks, dtype, terms, weighing, classes: head.classes, targetClasses, rowWeights, groups: undefined, exp },
-    };
+    } as unknown as Computed;
     const rounded = (values: Float64Array): unknown => inForm(roundedTo(values, dtype));
     const isByRow = terms.reduction === "none";
     const loss = isByRow ? rounded(losses) : weighing.isEmpty ? terms.emptyMean : meanOf(losses, layout, weighing);

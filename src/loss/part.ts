@@ -14,7 +14,7 @@ export interface Part {
   /** The number of all classes. */
   readonly classes: number;
   /** The bytes of the part. */
-  toBytes(): Uint8Array;
+  toBytes(): Uint8Array<ArrayBuffer>;
 }
 
 /** The options of logits whose rows have more classes in other places. */
