@@ -456,7 +456,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["const isMore = f64x2.gt(itsMax, max);", "const isMore = f64x2.ge(itsMax, max);"],
     ["restHi = v128.bitselect(fieldOf(plan, at, part, REST_HI), restHi, isMore);", ""],
     ["const isOther = v128.andnot(v128.not(isFirst), f64x2.lt(itsMax, least));", "const isOther = v128.not(isFirst);"],
-    ["const gap = f64x2.add(itsMean, below);", "const gap = itsMean;"],
+    ["const weight = v128.bitselect(sum, hi, isFirst), weightLo", "const weight = sum, weightLo"],
     ["addGap(at, fieldOf(plan, at, part, GAP));", ""],
     ["if (v128.any_true(isFar)) maskLanes(at.e, at.count, v128.not(isFar));", ""],
     ["timesPowers(at.e, at.count, i64x2.sub(k, kept));", ""],

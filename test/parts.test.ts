@@ -197,6 +197,24 @@ it.each(types)("is within the bounds where parts are relative to different maxim
   }
 });
 
+it.each(types)("is within the bounds for confident rows in long parts, $type", ({ Elements }) => {
+  const random = seeded(9);
+  const classes = 100;
+  const logits = Array.from({ length: 60 }, () => {
+    const top = 15 + 60 * random();
+    return Array.from(Elements.from(Array.from({ length: classes }, (_, j) => (j === 7 ? top : 0.3))));
+  });
+  const q = logits.map((row) => row.map((_, j) => Number(j === 7)));
+  const group = { logits, indices: logits.map(() => 7), distributions: q };
+  const shape = { outer: logits.length, classes, inner: 1 };
+  const x = layOut(logits, 1, Elements);
+  const hard = sharded(x, Int32Array.from(group.indices), shape, [0, 50, classes], random, {}, DIVISOR);
+  const soft = sharded(x, layOut(q, 1, Elements), shape, [0, 50, classes], random, {}, DIVISOR);
+  const { losses, lse, gradient, probs, logProbs } = hard;
+  const results = { losses, lse, gradient, probs, logProbs, softLosses: soft.losses, softGradient: soft.gradient };
+  verifyForward("confident", group, results, 1, DIVISOR, [0, 7, 50]);
+});
+
 it.each(types)("is within the bounds for parts of several blocks, $type", ({ Elements }) => {
   const random = seeded(6);
   const classes = 5000;
@@ -224,8 +242,8 @@ it.each(types)("is within the bounds for parts of several blocks, $type", ({ Ele
 it.each(types)("is within the bounds with any options, $type", ({ Elements }) => {
   const random = seeded(4711);
   for (let i = 0; i < 42; i++) {
-    const classes = [2, 3, 7, 20, 60, 90][i % 6];
-    const inner = i % 3 === 0 && classes < 60 ? 3 : 1;
+    const classes = [2, 3, 7, 20, 90, 130][i % 6];
+    const inner = i % 3 === 0 && classes < 90 ? 3 : 1;
     const drawn = lossCase(random, 2, classes, inner, Elements as ArrayType<Float64Array>);
     const { options } = drawn;
     if (options.mask && options.labelSmoothing) continue;
