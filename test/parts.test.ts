@@ -3,8 +3,6 @@
 
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
-import { trainStep } from "../examples/sharded/main.js";
-import { CLASSES, FEATURES, logitsOf, problem, step } from "../examples/sharded/model.js";
 import { battery, float32Battery, type Group, LONG_ROWS } from "../reference/battery.js";
 import { type Random, seeded } from "../reference/data.js";
 import { layOut } from "../reference/layout.js";
@@ -459,34 +457,6 @@ it("travels as its state", () => {
       resolve();
     };
   });
-});
-
-it("trains in two places as in one", async () => {
-  const { inputs, labels } = problem();
-  const half = (CLASSES / 2) * FEATURES;
-  const weights = [new Float64Array(half), new Float64Array(half)];
-  const whole = new Float64Array(2 * half);
-  for (let i = 0; i < 3; i++) {
-    const sent: ((bytes: Uint8Array) => void)[] = [];
-    const received = [0, 1].map(() => new Promise<Uint8Array>((resolve) => sent.push(resolve)));
-    const steps = await Promise.all(
-      weights.map((its, k) =>
-        trainStep(its, (k * CLASSES) / 2, (bytes) => {
-          sent[1 - k](bytes);
-          return received[k];
-        }),
-      ),
-    );
-    const { loss, gradient } = crossEntropyWithGradient(logitsOf(inputs, whole), labels, { shape: [labels.length, CLASSES] });
-    step(inputs, whole, gradient);
-    for (const [k, { loss: itsLoss, gradient: its }] of steps.entries()) {
-      expect(Math.abs(itsLoss / loss - 1)).toBeLessThan(2 ** -49);
-      const want = columns(gradient, { outer: labels.length, classes: CLASSES, inner: 1 }, (k * CLASSES) / 2, CLASSES / 2);
-      its.forEach((value, at) => {
-        expect(Math.abs(value / want[at] - 1)).toBeLessThan(2 ** -46);
-      });
-    }
-  }
 });
 
 it("takes arrays of another realm, and buffers of Node", () => {

@@ -3,8 +3,8 @@
 
 import { setTimeout } from "node:timers/promises";
 import { Job, Queue, QueueEvents } from "bullmq";
+import { connect } from "../redis.js";
 import type { LossSettings, Piece } from "./pieces.js";
-import { connect } from "./redis.js";
 import type { Evaluate } from "./run.js";
 
 /** What a worker gets, and returns: the bytes of a LossTotal in base64. */

@@ -6,11 +6,11 @@ import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { UnrecoverableError, Worker } from "bullmq";
 import { numberOption } from "../number-option.js";
+import { connect } from "../redis.js";
 import { crewOf, type Lane, type Outcome } from "./crew.js";
 import { bytesOption, isCount, threadsOption } from "./options.js";
 import type { Extract, LossSettings, Piece } from "./pieces.js";
 import type { JobData, PieceJob } from "./queue.js";
-import { connect } from "./redis.js";
 
 const USAGE = `Evaluates pieces for npm run evaluate -- … --redis URL, on any number of machines.
 
