@@ -1,10 +1,11 @@
 // Runs the digests on every Node and build, and the release build by each compiler of V8's: all must give the committed bits. `--write`
 // commits to new ones, those of the release build on this Node.
 
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import Table from "cli-table3";
 import { bundle } from "./bundle.js";
 import type { Build } from "./embed.js";
@@ -27,8 +28,9 @@ const committedPath = path("test/digests.json");
 /** Bundles the program with one of the builds of the kernels; its worker lies beside it. */
 const programOf = (name: Build) => bundle("test/digests.main.ts", `build/digests-${name}.mjs`, name, { smallGrain: true });
 
-function run(node: string, flags: readonly string[], program: string): Record<string, Digests> {
-  return JSON.parse(execFileSync(node, [...flags, program], { encoding: "utf8", maxBuffer: 2 ** 26 }));
+async function run(node: string, flags: readonly string[], program: string): Promise<Record<string, Digests>> {
+  const { stdout } = await promisify(execFile)(node, [...flags, program], { maxBuffer: 2 ** 26 });
+  return JSON.parse(stdout);
 }
 
 const { values: options } = parseArgs({
@@ -38,7 +40,7 @@ const { values: options } = parseArgs({
 mkdirSync(path("build"), { recursive: true });
 if (options.write) {
   const digests: Digests = {};
-  for (const [way, found] of Object.entries(run(process.execPath, [], await programOf("release")))) {
+  for (const [way, found] of Object.entries(await run(process.execPath, [], await programOf("release")))) {
     for (const [what, digest] of Object.entries(found)) {
       digests[what] ??= digest;
       if (digests[what] !== digest) throw new Error(`${what} by ${way} differs from that by other ways: nothing is written`);
@@ -49,25 +51,41 @@ if (options.write) {
 const committed: Digests = JSON.parse(readFileSync(committedPath, "utf8"));
 
 const programs = await Promise.all(BUILDS.map(programOf));
-const table = new Table({ head: ["Node", "V8", "build", "flags", "digests"], style: { head: [], border: [] } });
 let differences = 0;
-for (const major of options.nodes.split(",")) {
+
+/** A row of the table: one program by one Node with flags. */
+interface Case {
+  readonly node: string;
+  readonly version: string;
+  readonly v8: string;
+  readonly build: number;
+  readonly flags: readonly string[];
+}
+
+async function check({ node, version, v8, build, flags }: Case): Promise<string[]> {
+  const ways = await run(node, flags, programs[build]);
+  const all = Object.entries(ways).flatMap(([way, digests]) => Object.entries(digests).map(([what, digest]) => ({ way, what, digest })));
+  const wrong = all.filter(({ what, digest }) => digest !== committed[what]);
+  for (const what of Object.keys(committed)) if (!all.some((found) => found.what === what)) wrong.push({ way: "no way", what, digest: "" });
+  const name = BUILDS[build];
+  for (const { way, what } of wrong) console.error(`${version}, ${name}, ${flags.join(" ")}: ${what} by ${way} differs`);
+  differences += wrong.length;
+  return [version, v8, name, flags.join(" "), wrong.length ? `${wrong.length} of ${all.length} differ` : `${all.length} agree`];
+}
+
+const cases = options.nodes.split(",").flatMap((major) => {
   const node = nodeOf(major);
   const [version, v8] = execFileSync(node, ["-p", "process.version + ' ' + process.versions.v8"], { encoding: "utf8" }).trim().split(" ");
-  for (const [i, name] of BUILDS.entries()) {
-    for (const flags of FLAGS[name]) {
-      const ways = run(node, flags, programs[i]);
-      const all = Object.entries(ways).flatMap(([way, digests]) =>
-        Object.entries(digests).map(([what, digest]) => ({ way, what, digest })),
-      );
-      const wrong = all.filter(({ what, digest }) => digest !== committed[what]);
-      for (const what of Object.keys(committed))
-        if (!all.some((found) => found.what === what)) wrong.push({ way: "no way", what, digest: "" });
-      for (const { way, what } of wrong) console.error(`${version}, ${name}, ${flags.join(" ")}: ${what} by ${way} differs`);
-      differences += wrong.length;
-      table.push([version, v8, name, flags.join(" "), wrong.length ? `${wrong.length} of ${all.length} differ` : `${all.length} agree`]);
-    }
-  }
-}
+  return BUILDS.flatMap((name, build) => FLAGS[name].map((flags) => ({ node, version, v8, build, flags })));
+});
+// One for each processor at a time.
+const rows: string[][] = [];
+const waiting = cases.entries();
+const lane = async (): Promise<void> => {
+  for (const [i, its] of waiting) rows[i] = await check(its);
+};
+await Promise.all(Array.from({ length: availableParallelism() }, lane));
+const table = new Table({ head: ["Node", "V8", "build", "flags", "digests"], style: { head: [], border: [] } });
+table.push(...rows);
 console.log(table.toString());
 process.exitCode = differences ? 1 : 0;
