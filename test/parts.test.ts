@@ -421,6 +421,69 @@ it("has the summaries of whole rows", () => {
   }
 });
 
+describe("a total of parts", () => {
+  const outputs = ["calibration", "confusion", "total"] as const;
+  const valuesOf = ({ loss, meanEntropy, accuracy, topKAccuracy, validCount, totalWeight, calibration, confusion }: LossTotal) => ({
+    near: [loss, meanEntropy, ...calibration.confidence.filter((mean) => !Number.isNaN(mean))],
+    same: { accuracy, topKAccuracy, validCount, totalWeight, confusion, counts: calibration.counts, rows: calibration.accuracy },
+  });
+
+  it.each(types)("is that of the whole rows, for every cut of the rows, $type", ({ Elements }) => {
+    const random = seeded(21);
+    const [rows, classes] = [90, 12];
+    const x = Elements.from(Array.from({ length: rows * classes }, () => Math.round(8 * random()) / 2));
+    const labels = Int32Array.from({ length: rows }, () => Math.floor(random() * (classes + 1)) - 1);
+    const weights = Array.from({ length: classes }, (_, j) => j % 5);
+    const sampleWeights = Array.from({ length: rows }, (_, r) => (r % 7) - 1);
+    const terms = { ignoreIndex: -1, weights, labelSmoothing: 0.1 };
+    const whole = crossEntropy(x, labels, { shape: [rows, classes], ...terms, sampleWeights, topK: 1, bins: 6, outputs }).total;
+    const partsOf = (first: number, end: number, cuts: number[]) => {
+      const its = x.slice(first * classes, end * classes);
+      const itsShape = { outer: end - first, classes, inner: 1 };
+      return cuts.slice(0, -1).map((classOffset, i) => {
+        const count = cuts[i + 1] - classOffset;
+        const options = {
+          shape: [end - first, count],
+          classes,
+          classOffset,
+          ...terms,
+          sampleWeights: sampleWeights.slice(first, end),
+          outputs,
+        };
+        return crossEntropyPart(columns(its, itsShape, classOffset, count), labels.subarray(first, end), options);
+      });
+    };
+    const totalOf = (ends: number[], cuts: number[]) =>
+      ends.reduce((total, end, i) => {
+        const parts = partsOf(ends[i - 1] ?? 0, end, cuts);
+        return total.add(CrossEntropyPart.merge(parts).loss({ reduction: "none", bins: 6, outputs }));
+      }, new LossTotal());
+    const cuts = [0, 5, 9, classes];
+    const [want, got] = [valuesOf(whole), valuesOf(totalOf([rows], cuts))];
+    expect(got.same).toEqual(want.same);
+    got.near.forEach((value, i) => {
+      expect(value).toBeCloseTo(want.near[i], 11);
+    });
+    expect(got.near[0]).not.toBe(0);
+    expect(totalOf([13, 60, rows], cuts).toBytes()).toEqual(totalOf([rows], cuts).toBytes());
+    // A part of all classes has the bits of the plain call.
+    expect(totalOf([13, 60, rows], [0, classes]).toBytes()).toEqual(whole.toBytes());
+  });
+
+  it("goes with the gradient, and needs the outputs of the parts", () => {
+    const [first, second] = [0, 1].map((classOffset) =>
+      crossEntropyPart([[classOffset]], [1], { classes: 2, classOffset, outputs: ["total"] }),
+    );
+    const part = CrossEntropyPart.merge([second, first]);
+    const { total } = crossEntropyWithGradient([[0]], [1], { part, outputs: ["total"] });
+    expect(total.toBytes()).toEqual(part.loss({ outputs: ["total"] }).total.toBytes());
+    expect(new LossTotal().add([[0, 1]], [1], { topK: 1 }).add({ total }).validCount).toBe(2);
+    expect(() => new LossTotal().add([[0, 1]], [1]).add({ total })).toThrow(/^"result" expected topK: 5, as this total has, got topK: 1$/);
+    const without = crossEntropyPart([[1, 2]], [1], { classes: 2, outputs: ["argmax"] });
+    expect(() => without.loss({ outputs: ["total"] })).toThrow(/^"outputs" expected those that the parts were made for/);
+  });
+});
+
 it("adds gradients to out, and gives that of labels", () => {
   const x = [Float64Array.of(1, 2, 0.5, -1), Float64Array.of(3, 0, 1, 1)];
   const q = [Float64Array.of(0.2, 0.3, 0, 1), Float64Array.of(0.5, 0, 0, 0)];

@@ -22,7 +22,7 @@ import {
   VERSION,
 } from "../loss/part-state.js";
 import { addLosses, buffersOf, planOf } from "../loss/plan.js";
-import { IGNORED, openClasses, type Weighing, weighRows } from "../loss/rows.js";
+import { exactWeight, IGNORED, openClasses, type Weighing, weighRows } from "../loss/rows.js";
 import type { Computed } from "../loss/summaries.js";
 import { classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
 import { type Known, type LossTerms, type Reduction, readTerms, type Terms } from "../loss/terms.js";
@@ -33,16 +33,16 @@ import type { Layout, ShapeOptions } from "../tensor/shape.js";
 import { PLANES, SUM_LENGTH } from "../wasm/abi.js";
 import { type Batch, evaluate, type KnownNames, readBatch, type Surroundings, stream, surroundingsOf, type Wanted } from "./batch.js";
 import { type LossResult, type LossWithGradientOptions, withGradient } from "./cross-entropy.js";
-import type { Outputs } from "./loss-total.js";
+import { type Outputs, withTotal } from "./loss-total.js";
 import { forward, OUTPUT_OF, streamOutputs } from "./softmax.js";
 
 /** What a part can tell beside its loss. */
-export type PartOutput = Exclude<Output, "topK" | "topKAccuracy" | "scaleGradient" | "groups" | "probs" | "logProbs" | "total">;
+export type PartOutput = Exclude<Output, "topK" | "topKAccuracy" | "scaleGradient" | "groups" | "probs" | "logProbs">;
 
 const PART_OUTPUTS = /* @__PURE__ */ (() =>
   [
     ...["losses", "lse", "entropy", "argmax", "correct", "accuracy", "perplexity", "meanEntropy", "confidence"],
-    ...["calibration", "confusion", "validCount", "totalWeight", "firstBadRow"],
+    ...["calibration", "confusion", "validCount", "totalWeight", "firstBadRow", "total"],
   ] as PartOutput[])();
 
 /** The terms of a loss that its parts depend on. */
@@ -276,17 +276,24 @@ function merge(state: PartState): Merged {
   return { ...results, rowWeights, targetClasses, given };
 }
 
-/** The terms of a part, with the others as options have them. */
+/** The terms of a part, with the others as options have them. Whether a label has the rank 0 is all that is known of ranks. */
 function termsOf(head: StateTerms, options: LossTerms<string> = {}): Terms {
-  const terms = readTerms(options);
+  const terms = { ...readTerms(options), topK: 1 };
   return { ...terms, ...Object.fromEntries(STATE_TERMS.map((name) => [name, head[name]])) };
 }
 
-/** The weighing of all rows. Row numbers stand in the place of labels, as each row has the weight of its own label. */
+/** Terms and labels for the weights of rows: row numbers stand in the place of labels, as each row has the weight of its own label. */
+function byNumber(state: PartState, rowWeights: Float64Array, terms: Terms): [Terms, CheckedLabels] {
+  const values = Int32Array.from(rowWeights, (weight, row) => (Number.isNaN(weight) ? -1 : row));
+  return [
+    { ...terms, ignoreIndex: -1, weights: state.labelWeights },
+    { kind: "indices", values },
+  ];
+}
+
+/** The weighing of all rows. */
 function weigh(state: PartState, rowWeights: Float64Array, terms: Terms): Weighing {
-  const numbers = Int32Array.from(rowWeights, (weight, row) => (Number.isNaN(weight) ? -1 : row));
-  const weights = { ...terms, ignoreIndex: -1, weights: state.labelWeights };
-  return weighRows(weights, { kind: "indices", values: numbers }, state.layout, state.rowWeights, undefined, rowWeights);
+  return weighRows(...byNumber(state, rowWeights, terms), state.layout, state.rowWeights, undefined, rowWeights);
 }
 
 /** The sum of losses over a divisor, added up in the chunks of a batch of all classes. */
@@ -390,7 +397,8 @@ export class CrossEntropyPart {
   /**
    * The loss, as {@link crossEntropy} has it.
    *
-   * @param options `reduction`, `divisor`, `emptyMean`, and `outputs`, those that the parts were made for; `bins`.
+   * @param options `reduction`, `divisor`, `emptyMean`, and `outputs`, those that the parts were made for; `bins`. The output `total` is like that
+   *   of a call with `topK: 1`.
    * @returns The mean of the rows' losses, their sum, or an array of them; with `outputs` an object of it, `loss`, and them.
    */
   loss<const R extends string = "mean">(options?: PartLossOptions<R> & KnownNames<R, never>): Loss<Float64Array | Float32Array, R>;
@@ -402,7 +410,7 @@ export class CrossEntropyPart {
     const outputs = checkOutputs(checked.outputs, PART_OUTPUTS);
     this.#checkOutputs(outputs);
     const result = this.#evaluate(termsOf(this.#state.head, checked), outputs);
-    return outputs.length > 0 ? result : result.loss;
+    return outputs.length > 0 ? withTotal(result) : result.loss;
   }
 
   /** The bytes of the part, the same on every machine, with a version. */
@@ -433,11 +441,13 @@ export class CrossEntropyPart {
     const argmax = Int32Array.from(outputs.some(needsArgmax) ? merged.argmax : []);
     const ranks = argmax.map((top, row) => (top < 0 ? -1 : Number(top !== targetClasses[row])));
     const none = newArray(0);
-    // What a total needs besides is not there.
-    const computed = {
+    const computed: Computed = {
       ...{ losses, entropy: merged.entropy, confidence: merged.confidence, scaleGradients: none, scaleCurvatures: none },
-      ...{ argmax, ranks, dtype, terms, weighing, classes: head.classes, targetClasses, rowWeights, groups: undefined, exp },
-    } as unknown as Computed;
+      ...{ argmax, ranks, dtype, terms, weighing, classes: head.classes, targetClasses, rowWeights, groups: undefined, exp, outputs },
+      get weight() {
+        return exactWeight(...byNumber(state, rowWeights, terms), layout, rowWeights);
+      },
+    };
     const rounded = (values: Float64Array): unknown => inForm(roundedTo(values, dtype));
     const isByRow = terms.reduction === "none";
     const loss = isByRow ? rounded(losses) : weighing.isEmpty ? terms.emptyMean : meanOf(losses, layout, weighing);

@@ -115,7 +115,7 @@ export function crossEntropyWithGradient(logits: Tensor, labels: Labels, options
   const checked = checkOptions(options, GRADIENT_OPTIONS);
   const ofPart = readPart(checked);
   if (ofPart) return ofPart.gradient(logits, labels, checked);
-  return withTotal(withGradient(readBatch(logits, labels, checked), checked, evaluate));
+  return withGradient(readBatch(logits, labels, checked), checked, evaluate);
 }
 
 /** The loss of a batch and its gradient, as `evaluateWith` makes them. */
@@ -134,7 +134,7 @@ export function withGradient(
   const result = derivativeArray(batch, options.out);
   const evaluated = evaluateWith(batch, { derivative: "GRADIENT", result, accumulate, labelGradient });
   evaluated.gradient = options.out ?? toForm(form, result, shape);
-  return evaluated;
+  return withTotal(evaluated);
 }
 
 const GRADIENT_OPTIONS = /* @__PURE__ */ (() => [...LOSS_OPTIONS, "out", "accumulate", "labelGradient", "part", "classOffset"] as const)();
