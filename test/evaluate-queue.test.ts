@@ -105,11 +105,11 @@ describe.runIf(isHere)("evaluation on a queue", () => {
   }
 
   /** The jobs of the plan, of any state. */
-  async function jobsLeft(): Promise<number> {
+  async function jobsLeft({ digest } = plan): Promise<number> {
     const queue = new Queue(NAME, { connection: { port, host: "127.0.0.1" } });
     const jobs = await queue.getJobs();
     await queue.close();
-    return jobs.filter(({ id }) => id?.startsWith(plan.digest)).length;
+    return jobs.filter(({ id }) => id?.startsWith(digest)).length;
   }
 
   let workers: ChildProcess[] = [];
@@ -170,6 +170,27 @@ describe.runIf(isHere)("evaluation on a queue", () => {
     const options = ["--ignore", "-100", "--piece", "250kB", "--json"];
     const { digest } = JSON.parse(await command([...files, ...options]));
     expect(JSON.parse(await command([...files, ...options, "--redis", url(), "--queue", NAME])).digest).toBe(digest);
+  });
+
+  it("of shards of classes has the same bits, and nothing stays on the queue", async () => {
+    const at = join(folder, "shards");
+    await generate({
+      rows: 300,
+      classes: 1000,
+      dtype: "float32",
+      folder: at,
+      files: 1,
+      shards: 3,
+      temperature: 0.7,
+      ignored: 0.1,
+      seed: 3,
+    });
+    const lists = ["logits-*.npy", "labels-*.npy"].map((name) => relative(process.cwd(), join(at, name))) as [string, string];
+    const ofShards = planOf(await readInput(...lists, { shards: 3 }), { ignoreIndex: -100 }, 50_000);
+    expect(ofShards.pieces.length).toBe(27);
+    const want = await bytesOf(locally(1, 1e7), ofShards);
+    expect(await bytesOf(queued(), ofShards)).toEqual(want);
+    expect(await jobsLeft(ofShards)).toBe(0);
   });
 
   it("is continued where the command was killed: what workers have done since is not done again", async () => {

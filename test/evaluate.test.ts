@@ -422,6 +422,156 @@ describe("the command", () => {
   });
 });
 
+describe("shards of classes", () => {
+  const [rows, classes, inner] = [50, 13, 4];
+  const { logits: numbers, labels } = data(rows, classes, inner);
+  const logits = numbers.map((number) => Math.round(64 * number) / 64);
+  const arrays = { float64: [Float64Array.from(logits)], float32: [logits], float16: [float16Of(logits), "<f2"] } as const;
+  const labelsPath = writeNpy(newPath(), labels, [rows, inner]);
+
+  /** Logits cut at rows and at classes: the shards of the first rows, then those of the next ones. */
+  function shards(dtype: keyof typeof arrays, rowCuts: readonly number[], classCuts: readonly number[]): string {
+    const [array, descr] = arrays[dtype];
+    const [ends, classEnds] = [
+      [...rowCuts, rows],
+      [...classCuts, classes],
+    ];
+    const paths = ends.flatMap((end, i) =>
+      classEnds.map((classEnd, j) => {
+        const [first, firstClass] = [ends[i - 1] ?? 0, classEnds[j - 1] ?? 0];
+        const shape = [end - first, classEnd - firstClass, inner];
+        const columns = array.filter((_, at) => {
+          const [row, j] = [Math.floor(at / inner / classes), Math.floor(at / inner) % classes];
+          return row >= first && row < end && j >= firstClass && j < classEnd;
+        });
+        return writeNpy(newPath(), columns as Float32Array, shape, { descr });
+      }),
+    );
+    return paths.join();
+  }
+
+  const always = [labelsPath, "--axis", "1", "--ignore", "-100"];
+
+  it.each([
+    ["float64", [], [7], []],
+    ["float32", [], [3, 4, 9], ["--piece", "300", "--bins", "4"]],
+    ["float16", [20, 21], [6], ["--piece", "1000", "--smoothing", "0.1"]],
+    ["float32", [13], [1, 12], ["--piece", "500", "--scale", "0.5"]],
+  ] as const)("of %s, cut at rows %j and classes %j, with %j, agree with whole rows", async (dtype, rowCuts, classCuts, options) => {
+    const [whole] = arrays[dtype];
+    const path = writeNpy(newPath(), whole as Float32Array, [rows, classes, inner], { descr: arrays[dtype][1] });
+    const want = await resultOf(path, ...always, ...options);
+    const args = [shards(dtype, rowCuts, classCuts), ...always, ...options, "--shards", `${classCuts.length + 1}`];
+    const got = await resultOf(...args);
+    const { validCount, accuracy, totalWeight } = want;
+    expect(got).toMatchObject({ rows: rows * inner, classes, validCount, accuracy, totalWeight, shards: classCuts.length + 1 });
+    expect(got.bins.map((bin: { rows: number }) => bin.rows)).toEqual(want.bins.map((bin: { rows: number }) => bin.rows));
+    expect(Math.abs(got.loss / want.loss - 1)).toBeLessThan(dtype === "float64" ? 2 ** -50 : 2 ** -40);
+    expect(got.meanEntropy).toBeCloseTo(want.meanEntropy, 11);
+    expect(got.calibrationError).toBeCloseTo(want.calibrationError, 11);
+    expect(got).not.toHaveProperty("topKAccuracy");
+    // The rows may be cut anywhere, and pieces come in any order.
+    const other = [shards(dtype, [5, 31], classCuts), ...always, ...options, "--shards", `${classCuts.length + 1}`];
+    expect((await resultOf(...other, "--piece", "900", "--threads", "2")).digest).toBe(got.digest);
+  });
+
+  it("of a confident row have its loss", async () => {
+    const [first, second] = [[48], [0]].map((row) => writeNpy(newPath(), Float64Array.from(row), [1, 1]));
+    const { loss } = await resultOf(`${first},${second}`, writeNpy(newPath(), Int32Array.of(0), [1]), "--shards", "2");
+    expect(loss).toBe(crossEntropy([[48, 0]], [0]));
+  });
+
+  it("may be along the first axis, and the report says what they do not tell", async () => {
+    const paths = [Float32Array.of(1, 2, 3), Float32Array.of(3, 0, 1, 0, 1, 2)].map((part) =>
+      writeNpy(newPath(), part, [part.length / 3, 3]),
+    );
+    const its = writeNpy(newPath(), Int32Array.of(1, 0, 2), [3]);
+    const text = await command([paths.join(), its, "--axis", "0", "--shards", "2"]);
+    expect(text).toContain(
+      crossEntropy(
+        [
+          [1, 3, 0],
+          [2, 0, 1],
+          [3, 1, 2],
+        ].map((row) => Float32Array.from(row)),
+        [1, 0, 2],
+      ).toPrecision(6),
+    );
+    expect(text).toMatch(/^top-k accuracy +not known from shards$/m);
+  });
+
+  it("go on with a journal that has the rows of which all shards were finished", async () => {
+    const list = shards("float32", [], [7]);
+    const input = await readInput(list, labelsPath, { axis: 1, shards: 2 });
+    const plan = planOf(input, { ignoreIndex: -100 }, 1000);
+    expect([plan.pieces.length, plan.shards]).toEqual([14, 2]);
+    expect(planOf(await readInput(list.split(",")[0], labelsPath, { axis: 1 }), plan.settings, 1000).digest).not.toBe(plan.digest);
+    const all = locally(1, 1e6);
+    const whole = await run(plan, { evaluate: all });
+    const journal = newPath("journal");
+    const some: Evaluate = async (pieces, its, take, say) => {
+      await all(
+        pieces.filter(({ index }) => ![3, 6, 7, 10].includes(index)),
+        its,
+        take,
+        say,
+      );
+      throw new Error("the power failed");
+    };
+    await expect(run(plan, { evaluate: some, journal })).rejects.toThrow("the power failed");
+    const asked: number[] = [];
+    const rest: Evaluate = (pieces, its, take, say) => {
+      asked.push(...pieces.map(({ index }) => index));
+      return all(pieces.toReversed(), its, take, say);
+    };
+    expect((await run(plan, { evaluate: rest, journal, resume: true })).toBytes()).toEqual(whole.toBytes());
+    expect(asked).toEqual([2, 3, 6, 7, 10, 11]);
+  });
+
+  const other = (shape: number[], Elements: ArrayConstructor = Float32Array) =>
+    writeNpy(newPath(), new Elements(shape.reduce((a, b) => a * b)), shape);
+  type ArrayConstructor = typeof Float32Array | typeof Float64Array;
+  const labelsOf = (count: number) => writeNpy(newPath(), new Int32Array(count), [count]);
+
+  it.each([
+    [
+      "of other rows",
+      () => [`${twoRows()},${other([3, 2])}`, labelsOf(2)],
+      /^\d+\.npy: the shape \[3, 2\] is of other rows than \[2, 3\] of \d+\.npy$/,
+    ],
+    [
+      "of other axes",
+      () => [`${twoRows()},${other([2])}`, labelsOf(2)],
+      /^\d+\.npy: the shape \[2\] is of other rows than \[2, 3\] of \d+\.npy$/,
+    ],
+    [
+      "of another type",
+      () => [`${twoRows()},${other([2, 3], Float64Array)}`, labelsOf(2)],
+      /^\d+\.npy: the type float64 differs from float32 in \d+\.npy$/,
+    ],
+    [
+      "that do not continue those before",
+      () => [`${twoRows()},${other([2, 2])},${other([1, 3])},${other([1, 3])}`, labelsOf(3)],
+      /^\d+\.npy: the shape \[1, 3\] does not continue \[2, 2\] of \d+\.npy$/,
+    ],
+    ["without classes", () => [`${twoRows()},${other([2, 0])}`, labelsOf(2)], /^\d+\.npy: the shape \[2, 0\] has no classes$/],
+    ["that are too few", () => [twoRows(), labelsOf(2)], /^--shards expected a divisor of 1, the number of files of logits, got 2$/],
+    [
+      "beside --top-k",
+      () => [`${twoRows()},${twoRows()}`, labelsOf(2), "--top-k", "3"],
+      /^--top-k expected no --shards, which do not tell/,
+    ],
+    [
+      "with a label beyond all classes",
+      () => [`${twoRows()},${twoRows()}`, writeNpy(newPath(), Int32Array.of(5, 6), [2])],
+      /^\d+\.npy: the label 6 of row 1 is not from 0 to 5; --ignore leaves rows out \(at byte 132\)$/,
+    ],
+    ["that need more memory", () => [`${twoRows()},${twoRows()}`, labelsOf(2), "--memory", "100"], /more than --memory allows$/],
+  ] as const)("%s are an error that names the files", async (_, args, message) => {
+    expect((await failureOf([...args(), "--shards", "2"])).replaceAll(`${folder}/`, "")).toMatch(message);
+  });
+});
+
 /** The elements of markup that are closed by another's end, or not at all. */
 function unclosed(markup: string): string[] {
   const path: string[] = [];
@@ -532,6 +682,17 @@ describe("a journal", () => {
 });
 
 describe("generated files", () => {
+  it("in shards have the logits of whole rows", async () => {
+    const options = { rows: 300, classes: 50, dtype: "float32", files: 2, temperature: 1, ignored: 0, seed: 7 } as const;
+    const [whole, cut] = [join(folder, "whole"), join(folder, "cut")];
+    await generate({ ...options, folder: whole });
+    await generate({ ...options, folder: cut, shards: 3 });
+    const want = await resultOf(`${whole}/logits-*.npy`, `${whole}/labels-*.npy`);
+    const got = await resultOf(`${cut}/logits-*.npy`, `${cut}/labels-*.npy`, "--shards", "3");
+    expect([got.rows, got.accuracy]).toEqual([300, want.accuracy]);
+    expect(got.loss).toBeCloseTo(want.loss, 11);
+  });
+
   it.each([
     ["float32", 1],
     ["float64", 1],

@@ -68,8 +68,9 @@ export class BlockReader {
     this.#logitsBytes = piece.classes * piece.inner * ELEMENT_BYTES[piece.logits.type];
     this.#labelsBytes = piece.inner * ELEMENT_BYTES[piece.labels.type];
     const sliceBytes = this.#logitsBytes + this.#labelsBytes;
-    this.#count = Math.min(AHEAD + 1, Math.max(2, Math.floor(memory.bytes / sliceBytes)));
-    this.#slices = Math.max(1, Math.floor(Math.min(memory.bytes / this.#count, MOST_BYTES) / sliceBytes));
+    const { blockSlices } = piece.place ?? {};
+    this.#count = Math.min(AHEAD + 1, Math.max(2, Math.floor(memory.bytes / ((blockSlices ?? 1) * sliceBytes))));
+    this.#slices = blockSlices ?? Math.max(1, Math.floor(Math.min(memory.bytes / this.#count, MOST_BYTES) / sliceBytes));
   }
 
   /** Opens the files of a piece. @throws FileError also if a slice does not fit in the memory. */
@@ -79,7 +80,7 @@ export class BlockReader {
     try {
       labels = await openExtract(piece.labels);
       const reader = new BlockReader(piece, memory, logits, labels);
-      const needed = 2 * (reader.#logitsBytes + reader.#labelsBytes);
+      const needed = 2 * reader.#slices * (reader.#logitsBytes + reader.#labelsBytes);
       if (needed <= memory.bytes) return reader;
       throw new FileError(piece.logits.path, `rows that lie together need ${2 * needed} bytes for each thread, more than --memory allows`);
     } catch (error) {

@@ -19,8 +19,10 @@ const USAGE = `Loss, perplexity, accuracy and calibration of logits in files of 
 
 Logits are float64, float32 or float16, labels any integers: .npy of NumPy, or .safetensors. Both may be several files that follow one
 another along the first axis: patterns, or a list with commas, as "logits-*.npy" "labels-*.npy". The order is that of the names; 2 is before 10.
+With --shards, files of logits have some of the classes of their rows.
 
   --axis N            the class axis of the logits (default -1, the last one)
+  --shards N          each N files of logits that follow one another have the classes of the same rows
   --ignore N          leaves out rows with this label, as -100
   --smoothing E       label smoothing, from 0 to 1
   --scale S           multiplies the logits: the inverse of a temperature
@@ -46,6 +48,7 @@ another along the first axis: patterns, or a list with commas, as "logits-*.npy"
 
 const OPTIONS = {
   axis: { type: "string" },
+  shards: { type: "string", default: "1" },
   ignore: { type: "string" },
   smoothing: { type: "string" },
   scale: { type: "string" },
@@ -138,7 +141,11 @@ async function evaluate(values: Values, positionals: readonly string[]): Promise
   }
   const settings = settingsOf(values);
   const axis = values.axis === undefined ? undefined : numberOption("axis", values.axis, Number.isInteger, "an integer");
-  const input: InputOptions = { axis, tensor: values.tensor, labelsTensor: values["labels-tensor"] };
+  const shards = numberOption("shards", values.shards, isCount, "an integer of at least 1");
+  if (shards > 1 && settings.topK !== undefined) {
+    throw new RangeError("--top-k expected no --shards, which do not tell the rank of a label among all classes");
+  }
+  const input: InputOptions = { axis, tensor: values.tensor, labelsTensor: values["labels-tensor"], shards };
   const plan = planOf(await readInput(logitsList, labelsList, input), settings, bytesOption("piece", values.piece));
   const evaluatePieces = await evaluateOf(values);
 
@@ -162,10 +169,11 @@ async function evaluate(values: Values, positionals: readonly string[]): Promise
 
   const title = `${logitsList} with ${labelsList}`;
   const time = `${showBytes(bytes)} in ${showSeconds(seconds)}, ${showBytes(Math.round(bytes / seconds))}/s`;
-  const result = { ...summary, plan: plan.digest, pieces: plan.pieces.length, bytes, seconds, maxRSS };
+  const result = { ...summary, plan: plan.digest, shards, pieces: plan.pieces.length, bytes, seconds, maxRSS };
   if (report?.endsWith(".svg")) writeWhole(report, svgReport(title, summary));
   if (report?.endsWith(".html")) {
-    const options = Object.entries(settings).map(([name, value]) => [name, String(value)] as const);
+    const given = shards > 1 ? { shards, ...settings } : settings;
+    const options = Object.entries(given).map(([name, value]) => [name, String(value)] as const);
     const facts = [["logits", logitsList], ["labels", labelsList], ...options, ["time", time], ["digest", summary.digest]] as const;
     writeWhole(report, htmlReport(title, summary, facts));
   }

@@ -4,7 +4,7 @@ import { Evaluator } from "./evaluator.js";
 import { FileError } from "./file-error.js";
 import type { LossSettings, Piece } from "./pieces.js";
 
-/** What a thread says of a piece: the bytes of a LossTotal, or the message of an error. */
+/** What a thread says of a piece: its result, or the message of an error. */
 export type Outcome = { readonly bytes: Uint8Array } | { readonly problem: string; readonly isLasting: boolean };
 
 /** What a thread gets. Nothing is a question whether it has started. */

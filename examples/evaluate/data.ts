@@ -16,6 +16,7 @@ const USAGE = `Writes logits-0.npy, labels-0.npy and so on, of any size.
   --out FOLDER      the folder, which is made if need be
   --dtype TYPE      float32 (default), float64 or float16
   --files N         the number of files of logits, and of labels (default 1)
+  --shards N        the files of logits for the classes of each row (default 1): logits-0-0.npy, logits-0-1.npy and so on
   --temperature T   1 (default) gives calibrated logits, 0.5 over-confident ones, 2 those that doubt too much
   --ignored P       the part of the rows whose label is -100 (default 0)
   --seed N          seed of all numbers (default 1)
@@ -30,6 +31,7 @@ function readOptions(): DataOptions | undefined {
       out: { type: "string", default: "" },
       dtype: { type: "string", default: "float32" },
       files: { type: "string", default: "1" },
+      shards: { type: "string", default: "1" },
       temperature: { type: "string", default: "1" },
       ignored: { type: "string", default: "0" },
       seed: { type: "string", default: "1" },
@@ -43,9 +45,12 @@ function readOptions(): DataOptions | undefined {
   }
   const count = (name: "rows" | "classes" | "files") => numberOption(name, values[name], isCount, "an integer of at least 1");
   if (values.out === "") throw new RangeError('--out expected a folder, got ""');
+  const classes = count("classes");
+  const isShards = (value: number) => isCount(value) && value <= classes;
   return {
     rows: count("rows"),
-    classes: count("classes"),
+    classes,
+    shards: numberOption("shards", values.shards, isShards, `an integer from 1 to ${classes}, the classes`),
     files: count("files"),
     dtype,
     folder: values.out,
@@ -58,13 +63,13 @@ function readOptions(): DataOptions | undefined {
 try {
   const options = readOptions();
   if (options) {
-    const { rows, classes, dtype, folder, files } = options;
+    const { rows, classes, dtype, folder, files, shards = 1 } = options;
     const bytesOfRow = classes * ELEMENT_BYTES[dtype];
     const bar = progressBar("written");
     await generate(options, (done) => bar.update({ bytes: done * bytesOfRow, ofBytes: rows * bytesOfRow }));
     bar.stop();
     console.log(
-      `${rows} rows of ${classes} classes, ${showBytes(rows * bytesOfRow)} of ${dtype}, in ${files} + ${files} files of ${folder}`,
+      `${rows} rows of ${classes} classes, ${showBytes(rows * bytesOfRow)} of ${dtype}, in ${files * shards} + ${files} files of ${folder}`,
     );
   } else {
     console.log(USAGE);

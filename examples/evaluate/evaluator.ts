@@ -1,9 +1,10 @@
 // Evaluates pieces: reads them block by block, the next block while the present one is computed.
 
-import { LossTotal } from "softmax-wasm";
+import { crossEntropyPart, LossTotal } from "softmax-wasm";
 import { type Block, BlockMemory, BlockReader } from "./blocks.js";
 import { labelsOf } from "./labels.js";
-import type { Extract, LossSettings, Piece } from "./pieces.js";
+import { packed } from "./parts.js";
+import type { Extract, LossSettings, Piece, Place } from "./pieces.js";
 import { ELEMENT_BYTES } from "./stored-array.js";
 
 /** The logits of a block in a container of the library. */
@@ -15,12 +16,33 @@ function tensorOf({ type }: Extract, { logits: { buffer, byteLength } }: Block, 
   return { data: new Uint16Array(data, 0, length), dims: shape, type: "float16" as const };
 }
 
+/** The logits and labels of a block as arguments of the library. */
+function batchOf({ classes, inner, logits, labels, place }: Piece, block: Block, { ignoreIndex }: LossSettings) {
+  const values = labelsOf(labels, block.labels, block.first * inner, place?.classes ?? classes, ignoreIndex);
+  return [tensorOf(logits, block, [block.slices, classes, inner]), { data: values, shape: [block.slices, inner] }] as const;
+}
+
 /** Adds a block to a total. */
 export function addBlock(total: LossTotal, piece: Piece, block: Block, settings: LossSettings): void {
-  const { classes, inner, logits, labels } = piece;
-  const tensor = tensorOf(logits, block, [block.slices, classes, inner]);
-  const values = labelsOf(labels, block.labels, block.first * inner, classes, settings.ignoreIndex);
-  total.add(tensor, { data: values, shape: [block.slices, inner] }, { ...settings, axis: 1, outputs: ["calibration"] });
+  total.add(...batchOf(piece, block, settings), { ...settings, axis: 1, outputs: ["calibration"] });
+}
+
+/** The part of the loss that a block has of the classes of a shard. */
+function partOf(piece: Piece, { classOffset, classes }: Place, block: Block, settings: LossSettings): Uint8Array {
+  const { ignoreIndex, labelSmoothing, scale } = settings;
+  const options = { ignoreIndex, labelSmoothing, scale, axis: 1, classOffset, classes, outputs: ["calibration", "total"] } as const;
+  return crossEntropyPart(...batchOf(piece, block, settings), options).toBytes();
+}
+
+async function resultOf(piece: Piece, blocks: AsyncIterable<Block>, settings: LossSettings): Promise<Uint8Array> {
+  if (piece.place) {
+    const parts: Uint8Array[] = [];
+    for await (const block of blocks) parts.push(partOf(piece, piece.place, block, settings));
+    return packed(parts);
+  }
+  const total = new LossTotal();
+  for await (const block of blocks) addBlock(total, piece, block, settings);
+  return total.toBytes();
 }
 
 /**
@@ -37,7 +59,7 @@ export class Evaluator {
     this.#memories = [new BlockMemory(memoryBytes / 2), new BlockMemory(memoryBytes / 2)];
   }
 
-  /** The bytes of a LossTotal of a piece. At most two calls may be under way. @throws FileError */
+  /** The bytes of a LossTotal of a piece, or of the parts of a shard. At most two calls may be under way. @throws FileError */
   async evaluate(piece: Piece, settings: LossSettings): Promise<Uint8Array> {
     const memory = this.#memories.pop();
     if (!memory) throw new Error("a third piece at a time has no memory");
@@ -50,9 +72,7 @@ export class Evaluator {
     try {
       reader = await BlockReader.open(piece, memory);
       await before;
-      const total = new LossTotal();
-      for await (const block of reader.blocks(release)) addBlock(total, piece, block, settings);
-      return total.toBytes();
+      return await resultOf(piece, reader.blocks(release), settings);
     } finally {
       await reader?.close();
       this.#memories.push(memory);

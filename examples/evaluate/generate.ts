@@ -1,6 +1,6 @@
 // Logits and labels of any size, made block by block from a seed.
 
-import { mkdir, open } from "node:fs/promises";
+import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { sample } from "softmax-wasm/decode";
 import { seeded } from "../../reference/data.js";
@@ -11,9 +11,11 @@ export interface DataOptions {
   readonly rows: number;
   readonly classes: number;
   readonly dtype: "float64" | "float32" | "float16";
-  /** The folder for logits-0.npy, labels-0.npy and so on. */
+  /** The folder for logits-0.npy, labels-0.npy and so on; with shards logits-0-0.npy, logits-0-1.npy and so on. */
   readonly folder: string;
   readonly files: number;
+  /** The files for the classes of each row; 1 by default. */
+  readonly shards?: number;
   /** The logits are those that the labels are drawn from, divided by it: 1 is calibrated, and below 1 is over-confident. */
   readonly temperature: number;
   /** The part of the labels that is −100. */
@@ -54,9 +56,25 @@ function fillRows(logits: Float32Array, classes: number, table: Float32Array, ra
   }
 }
 
+/** The classes [first, end) of rows. */
+function columnsOf(logits: Float32Array, classes: number, first: number, end: number): Float32Array {
+  if (end - first === classes) return logits;
+  const columns = new Float32Array((logits.length / classes) * (end - first));
+  for (let row = 0; row * classes < logits.length; row++) {
+    columns.set(logits.subarray(row * classes + first, row * classes + end), row * (end - first));
+  }
+  return columns;
+}
+
+function inType(logits: Float32Array, dtype: DataOptions["dtype"]): Float32Array | Float64Array | Uint16Array {
+  if (dtype === "float32") return logits;
+  return dtype === "float64" ? Float64Array.from(logits) : toFloat16(logits);
+}
+
 /** Writes the files. */
 export async function generate(options: DataOptions, watch?: (rowsDone: number) => void): Promise<void> {
-  const { rows, classes, dtype, folder, files, temperature, ignored, seed } = options;
+  const { rows, classes, dtype, folder, files, shards = 1, temperature, ignored, seed } = options;
+  const ends = Array.from({ length: shards + 1 }, (_, i) => Math.floor((classes * i) / shards));
   await mkdir(folder, { recursive: true });
   const random = seeded(seed);
   const table = normals(random);
@@ -64,9 +82,13 @@ export async function generate(options: DataOptions, watch?: (rowsDone: number) 
   let done = 0;
   for (let i = 0; i < files; i++) {
     const ofFile = Math.floor((rows * (i + 1)) / files) - Math.floor((rows * i) / files);
-    const logitsFile = await open(join(folder, `logits-${i}.npy`), "w");
+    const logitsFiles: FileHandle[] = [];
+    for (let shard = 0; shard < shards; shard++) {
+      const file = await open(join(folder, `logits-${i}${shards > 1 ? `-${shard}` : ""}.npy`), "w");
+      await file.write(npyHead(dtype satisfies ElementType, [ofFile, ends[shard + 1] - ends[shard]]));
+      logitsFiles.push(file);
+    }
     const labelsFile = await open(join(folder, `labels-${i}.npy`), "w");
-    await logitsFile.write(npyHead(dtype satisfies ElementType, [ofFile, classes]));
     await labelsFile.write(npyHead("int64", [ofFile]));
     for (let row = 0; row < ofFile; row += blockRows) {
       const count = Math.min(blockRows, ofFile - row);
@@ -75,13 +97,15 @@ export async function generate(options: DataOptions, watch?: (rowsDone: number) 
       const { indices } = sample(logits, { shape: [count, classes], random });
       const labels = BigInt64Array.from(indices, (index) => (random() < ignored ? IGNORED : BigInt(index)));
       if (temperature !== 1) for (let j = 0; j < logits.length; j++) logits[j] /= temperature;
-      const elements = dtype === "float32" ? logits : dtype === "float64" ? Float64Array.from(logits) : toFloat16(logits);
-      await logitsFile.writeFile(new Uint8Array(elements.buffer));
+      for (const [shard, file] of logitsFiles.entries()) {
+        const elements = inType(columnsOf(logits, classes, ends[shard], ends[shard + 1]), dtype);
+        await file.writeFile(new Uint8Array(elements.buffer));
+      }
       await labelsFile.writeFile(new Uint8Array(labels.buffer));
       done += count;
       watch?.(done);
     }
-    await logitsFile.close();
+    for (const file of logitsFiles) await file.close();
     await labelsFile.close();
   }
 }

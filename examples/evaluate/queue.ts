@@ -7,7 +7,7 @@ import { connect } from "../redis.js";
 import type { LossSettings, Piece } from "./pieces.js";
 import type { Evaluate } from "./run.js";
 
-/** What a worker gets, and returns: the bytes of a LossTotal in base64. */
+/** What a worker gets; it returns the result in base64. */
 export interface JobData {
   readonly piece: Piece;
   readonly settings: LossSettings;
@@ -22,6 +22,8 @@ const BATCH = 256;
 const QUIET = 2000;
 const COUNT = 2000;
 const TICK = 20;
+/** The events that Redis keeps of a run with shards, as an event has the whole result. */
+const SHARD_EVENTS = 500;
 
 export interface QueueOptions {
   readonly url: string;
@@ -49,9 +51,12 @@ const times = (count = 0) => (count === 1 ? "once" : `${count} times`);
 
 /** Has pieces evaluated by the workers of a queue. */
 export function onQueue({ url, name, attempts, retryDelay, resume, keep }: QueueOptions): Evaluate {
-  return async (pieces, { digest, settings }, take, say) => {
+  return async (pieces, { digest, settings, shards }, take, say) => {
     const redis = await connect(url);
-    const queue = new Queue<JobData, string>(name, { connection: redis });
+    const queue = new Queue<JobData, string>(name, {
+      connection: redis,
+      ...(shards > 1 && { streams: { events: { maxLen: SHARD_EVENTS } } }),
+    });
     queue.on("error", () => {});
     const idOf = ({ index }: Piece) => `${digest}-${index}`;
     const jobsOf = (some: readonly Piece[]) => Promise.all(some.map((piece) => Job.fromId<JobData, string>(queue, idOf(piece))));

@@ -3,6 +3,7 @@
 import { LossTotal } from "softmax-wasm";
 import { crewOf, type Lane } from "./crew.js";
 import { Journal } from "./journal.js";
+import { PartsByRange } from "./parts.js";
 import { bytesOf, type Piece, type Plan, type Take } from "./pieces.js";
 
 /** Evaluates pieces, and gives each result; `say` is for a note on how. Ends when all are done. */
@@ -60,13 +61,17 @@ export async function run(plan: Plan, { evaluate, journal: path, resume = false,
   const done = new Set<number>();
   const ofBytes = plan.pieces.reduce((sum, piece) => sum + bytesOf(piece), 0);
   let bytes = 0;
-  const take: Take = (piece, result) => {
-    if (done.has(piece)) return;
-    total.merge(LossTotal.fromBytes(result));
+  const finish = (piece: number) => {
     done.add(piece);
     bytes += bytesOf(plan.pieces[piece]);
   };
-  const journal = path === undefined ? undefined : new Journal(path, plan.digest, resume, take);
+  const replay: Take = (range, ofRange) => {
+    if (done.has(range * plan.shards)) return;
+    total.merge(LossTotal.fromBytes(ofRange));
+    for (let shard = 0; shard < plan.shards; shard++) finish(range * plan.shards + shard);
+  };
+  const journal = path === undefined ? undefined : new Journal(path, plan.digest, resume, replay);
+  const parts = plan.shards > 1 ? new PartsByRange(plan) : undefined;
   const bytesBefore = bytes;
   let note = "";
   const show = () => watch?.({ bytes, ofBytes, bytesBefore, total, note });
@@ -78,8 +83,12 @@ export async function run(plan: Plan, { evaluate, journal: path, resume = false,
       plan,
       (piece, result) => {
         if (done.has(piece)) return;
-        take(piece, result);
-        journal?.add(piece, result);
+        finish(piece);
+        const ofRange = parts ? parts.take(piece, result) : result;
+        if (ofRange) {
+          total.merge(LossTotal.fromBytes(ofRange));
+          journal?.add(Math.floor(piece / plan.shards), ofRange);
+        }
         show();
       },
       (text) => {

@@ -25,8 +25,9 @@ export interface Summary {
   readonly loss: number;
   readonly perplexity: number;
   readonly accuracy: number;
-  readonly topK: number;
-  readonly topKAccuracy: number;
+  /** Shards do not tell the rank of a label. */
+  readonly topK?: number;
+  readonly topKAccuracy?: number;
   readonly meanEntropy: number;
   readonly calibrationError: number;
   readonly bins: readonly Bin[];
@@ -39,18 +40,17 @@ export function jsonOf(value: unknown, indent?: number): string {
   return JSON.stringify(value, (_, entry) => (typeof entry === "number" && !Number.isFinite(entry) ? String(entry) : entry), indent);
 }
 
-export function summaryOf(total: LossTotal, { pieces, settings }: Plan): Summary {
+export function summaryOf(total: LossTotal, { pieces, classes, shards, settings }: Plan): Summary {
   const { counts, confidence, accuracy, error } = total.calibration;
   return {
-    rows: pieces.reduce((sum, piece) => sum + rowsOf(piece), 0),
-    classes: pieces[0].classes,
+    rows: pieces.reduce((sum, piece) => sum + rowsOf(piece), 0) / shards,
+    classes,
     validCount: total.validCount,
     totalWeight: total.totalWeight,
     loss: total.loss,
     perplexity: total.perplexity,
     accuracy: total.accuracy,
-    topK: settings.topK ?? 5,
-    topKAccuracy: total.topKAccuracy,
+    ...(shards === 1 && { topK: settings.topK ?? 5, topKAccuracy: total.topKAccuracy }),
     meanEntropy: total.meanEntropy,
     calibrationError: error,
     bins: Array.from(counts, (rows, b) => ({
@@ -77,7 +77,7 @@ export function linesOf(summary: Summary): readonly (readonly [name: string, val
     ["loss", number(loss)],
     ["perplexity", number(perplexity)],
     ["accuracy", percent(accuracy)],
-    [`top-${topK} accuracy`, percent(topKAccuracy)],
+    [`top-${topK ?? "k"} accuracy`, topKAccuracy === undefined ? "not known from shards" : percent(topKAccuracy)],
     ["mean entropy", `${number(meanEntropy)} nats`],
     ["calibration error", percent(calibrationError)],
   ];

@@ -73,5 +73,7 @@ export function bytesOfDoubles(kind: ByteKind, doubles: Float64Array): Uint8Arra
 /** Doubles from their bytes. */
 export function doublesOfBytes(kind: ByteKind, value: unknown): Float64Array {
   const view = new DataView(readBytes(kind, value).buffer, HEAD_BYTES);
-  return Float64Array.from({ length: view.byteLength / 8 }, (_, i) => view.getFloat64(8 * i, true));
+  const doubles = new Float64Array(view.byteLength / 8);
+  for (let i = 0; i < doubles.length; i++) doubles[i] = view.getFloat64(8 * i, true);
+  return doubles;
 }
