@@ -2,9 +2,7 @@
 // Redis and a queue, and each leaves its workers to the next.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -18,17 +16,14 @@ import { type Plan, planOf, type Take } from "../examples/evaluate/pieces.js";
 import { onQueue, type QueueOptions } from "../examples/evaluate/queue.js";
 import { type Evaluate, locally, run } from "../examples/evaluate/run.js";
 import { writeNpy } from "./npy-files.js";
-
-const SERVER = "/usr/bin/redis-server";
-const isHere = existsSync(SERVER);
-if (!isHere) console.warn(`evaluation on a queue: not tested, as there is no ${SERVER} (Debian: apt-get install redis-server)`);
+import { end, freePort, hasRedis, startRedis, untilSaid } from "./redis-server.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const NAME = "evaluate-test";
 /** A worker that shows no sign of life for so long, in ms, loses its pieces. */
 const LOCK = 1000;
 
-describe.runIf(isHere)("evaluation on a queue", () => {
+describe.runIf(hasRedis)("evaluation on a queue", () => {
   let folder: string;
   const processes = new Set<ChildProcess>();
   let port = 0;
@@ -37,41 +32,19 @@ describe.runIf(isHere)("evaluation on a queue", () => {
   let files: [logits: string, labels: string];
   let expected: Uint8Array;
 
-  function start(program: string, args: readonly string[]): ChildProcess {
-    const child = spawn(program, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  function start(args: readonly string[]): ChildProcess {
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
     processes.add(child);
     child.on("exit", () => processes.delete(child));
     return child;
   }
 
-  async function untilSaid(child: ChildProcess, text: string): Promise<void> {
-    let said = "";
-    for await (const chunk of child.stdout ?? []) {
-      said += chunk;
-      if (said.includes(text)) break;
-    }
-    if (!said.includes(text)) throw new Error(`expected ${text}, got ${said}`);
-    child.stdout?.resume();
-  }
-
-  async function startRedis(): Promise<void> {
-    const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes", "--save", ""];
-    redis = start(SERVER, options);
-    await untilSaid(redis, "Ready to accept connections");
-  }
-
   async function startWorkers(count: number, ...options: string[]): Promise<ChildProcess[]> {
     const program = join(root, "examples/evaluate/worker.ts");
     const args = ["--import", "tsx", program, "--redis", url(), "--queue", NAME, "--lock", `${LOCK}`, ...options];
-    const workers = Array.from({ length: count }, () => start(process.execPath, args));
+    const workers = Array.from({ length: count }, () => start(args));
     await Promise.all(workers.map((worker) => untilSaid(worker, "takes pieces")));
     return workers;
-  }
-
-  async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-    const exit = once(child, "exit");
-    child.kill(signal);
-    await exit;
   }
 
   const url = () => `redis://127.0.0.1:${port}`;
@@ -116,20 +89,17 @@ describe.runIf(isHere)("evaluation on a queue", () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "evaluate-queue-"));
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    ({ port } = server.address() as { port: number });
-    await new Promise((resolve) => server.close(resolve));
+    port = await freePort();
     await generate({ rows: 1200, classes: 4000, dtype: "float32", folder, files: 3, temperature: 0.7, ignored: 0.1, seed: 3 });
     files = [relative(process.cwd(), join(folder, "logits-*.npy")), relative(process.cwd(), join(folder, "labels-*.npy"))];
     plan = planOf(await readInput(...files), { ignoreIndex: -100 }, 250_000);
     expected = await bytesOf(locally(1, 1e7));
-    await startRedis();
+    redis = await startRedis(port, folder);
     workers = await startWorkers(5);
   }, 60_000);
 
   afterAll(async () => {
-    const ends = Array.from(processes, (child) => end(child, "SIGKILL"));
+    const ends = [redis, ...processes].map((child) => end(child, "SIGKILL"));
     await Promise.all(ends);
     rmSync(folder, { recursive: true });
   });
@@ -140,7 +110,7 @@ describe.runIf(isHere)("evaluation on a queue", () => {
       await end(redis, "SIGKILL");
       if (rest === "nothing") rmSync(join(folder, "appendonlydir"), { recursive: true });
       await delay(200);
-      await startRedis();
+      redis = await startRedis(port, folder);
       isBack = true;
     };
     expect(await bytesOf(amid(queued(), restart))).toEqual(expected);
@@ -196,7 +166,7 @@ describe.runIf(isHere)("evaluation on a queue", () => {
   it("is continued where the command was killed: what workers have done since is not done again", async () => {
     const main = join(root, "examples/evaluate/main.ts");
     const args = [...files, "--ignore", "-100", "--piece", "250kB", "--redis", url(), "--queue", NAME];
-    const killed = start(process.execPath, ["--import", "tsx", main, ...args]);
+    const killed = start(["--import", "tsx", main, ...args]);
     const queue = new Queue(NAME, { connection: { port, host: "127.0.0.1" } });
     await queue.clean(0, 0, "completed");
     while ((await queue.getCompletedCount()) === 0) await delay(5);

@@ -21,7 +21,7 @@ export async function freePort(): Promise<number> {
 /** Starts a Redis, and waits until it is ready. */
 export async function startRedis(port: number, folder: string): Promise<ChildProcess> {
   const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes", "--save", ""];
-  const redis = spawn(SERVER, options, { stdio: ["ignore", "pipe", "ignore"] });
+  const redis = spawn(SERVER, options, { stdio: ["ignore", "pipe", "inherit"] });
   await untilSaid(redis, "Ready to accept connections");
   return redis;
 }
