@@ -6,10 +6,12 @@ import { FileError } from "./file-error.js";
 import type { Extract, Piece } from "./pieces.js";
 import { ELEMENT_BYTES, openFile, readInto } from "./stored-array.js";
 
-/** Blocks are no larger unless a slice is: larger ones were measured to be no faster. */
-const MOST_BYTES = 2 ** 22;
+/** Blocks are no larger unless a slice is. Those that are in memory at a time then stay in a cache that the cores share. */
+const MOST_BYTES = 2 ** 21;
 /** Blocks that are read while one is computed: several, as a disk is not always equally fast. */
-const AHEAD = 3;
+const AHEAD = 2;
+/** The labels of a piece are read at once if they have no more bytes. */
+const MOST_LABELS_BYTES = 2 ** 20;
 
 /** The logits and labels of some slices, as they were read. */
 export interface Block {
@@ -59,6 +61,8 @@ export class BlockReader {
   readonly #count: number;
   /** The slices of each block but the last one. */
   readonly #slices: number;
+  /** The labels of the piece, if they were read at once. */
+  #allLabels: Uint8Array | undefined;
 
   private constructor(piece: Piece, memory: BlockMemory, logits: FileHandle, labels: FileHandle) {
     this.#piece = piece;
@@ -81,8 +85,14 @@ export class BlockReader {
       labels = await openExtract(piece.labels);
       const reader = new BlockReader(piece, memory, logits, labels);
       const needed = 2 * reader.#slices * (reader.#logitsBytes + reader.#labelsBytes);
-      if (needed <= memory.bytes) return reader;
-      throw new FileError(piece.logits.path, `rows that lie together need ${2 * needed} bytes for each thread, more than --memory allows`);
+      if (needed > memory.bytes) {
+        throw new FileError(
+          piece.logits.path,
+          `rows that lie together need ${2 * needed} bytes for each thread, more than --memory allows`,
+        );
+      }
+      await reader.#readLabels();
+      return reader;
     } catch (error) {
       await logits.close();
       await labels?.close();
@@ -122,14 +132,25 @@ export class BlockReader {
     }
   }
 
+  async #readLabels(): Promise<void> {
+    const { labels, slices } = this.#piece;
+    const bytes = slices * this.#labelsBytes;
+    if (bytes > Math.min(MOST_LABELS_BYTES, this.#memory.bytes)) return;
+    this.#allLabels = new Uint8Array(bytes);
+    await readInto(this.#labels, labels.path, this.#allLabels, labels.offset);
+  }
+
   async #read(first: number): Promise<Block> {
     const { logits, labels } = this.#piece;
     const slices = Math.min(this.#slices, this.#piece.slices - first);
-    const place = this.#memory.next(this.#count, slices * this.#logitsBytes, slices * this.#labelsBytes);
-    await Promise.all([
-      readInto(this.#logits, logits.path, place.logits, logits.offset + first * this.#logitsBytes),
-      readInto(this.#labels, labels.path, place.labels, labels.offset + first * this.#labelsBytes),
-    ]);
+    const [start, bytes] = [first * this.#labelsBytes, slices * this.#labelsBytes];
+    const place = this.#memory.next(this.#count, slices * this.#logitsBytes, this.#allLabels ? 0 : bytes);
+    const ofLogits = readInto(this.#logits, logits.path, place.logits, logits.offset + first * this.#logitsBytes);
+    if (this.#allLabels) {
+      await ofLogits;
+      return { logits: place.logits, labels: this.#allLabels.subarray(start, start + bytes), first, slices };
+    }
+    await Promise.all([ofLogits, readInto(this.#labels, labels.path, place.labels, labels.offset + start)]);
     return { ...place, first, slices };
   }
 

@@ -4,26 +4,26 @@ import { FileError } from "./file-error.js";
 import type { Extract } from "./pieces.js";
 import { ELEMENT_BYTES, type ElementType } from "./stored-array.js";
 
-function viewOf(type: ElementType, { buffer, byteLength }: Uint8Array) {
+function viewOf(type: ElementType, { buffer, byteOffset, byteLength }: Uint8Array) {
   const data = buffer as ArrayBuffer;
   const length = byteLength / ELEMENT_BYTES[type];
   switch (type) {
     case "int8":
-      return new Int8Array(data, 0, length);
+      return new Int8Array(data, byteOffset, length);
     case "uint8":
-      return new Uint8Array(data, 0, length);
+      return new Uint8Array(data, byteOffset, length);
     case "int16":
-      return new Int16Array(data, 0, length);
+      return new Int16Array(data, byteOffset, length);
     case "uint16":
-      return new Uint16Array(data, 0, length);
+      return new Uint16Array(data, byteOffset, length);
     case "int32":
-      return new Int32Array(data, 0, length);
+      return new Int32Array(data, byteOffset, length);
     case "uint32":
-      return new Uint32Array(data, 0, length);
+      return new Uint32Array(data, byteOffset, length);
     case "int64":
-      return new BigInt64Array(data, 0, length);
+      return new BigInt64Array(data, byteOffset, length);
     case "uint64":
-      return new BigUint64Array(data, 0, length);
+      return new BigUint64Array(data, byteOffset, length);
     default:
       throw new TypeError(`labels of the type ${type}`);
   }
@@ -32,7 +32,7 @@ function viewOf(type: ElementType, { buffer, byteLength }: Uint8Array) {
 /**
  * The labels in a part of a file.
  *
- * @param bytes Their bytes, from the beginning of a buffer on, which are those of the extract from its element `first` on.
+ * @param bytes Their bytes, which are those of the extract from its element `first` on, at a place of a buffer where elements of their type may be.
  * @throws FileError for one that is neither a class nor `ignoreIndex`, with its row and byte.
  */
 export function labelsOf(from: Extract, bytes: Uint8Array, first: number, classes: number, ignoreIndex?: number): Int32Array {

@@ -72,7 +72,8 @@ export class LossTotal {
       return this.#add("result", totals);
     }
     const batch = readBatch(first, labels, checkOptions(options, LOSS_OPTIONS));
-    return this.#add("options", evaluate({ ...batch, outputs: [...batch.outputs, "total"] }).total as Totals);
+    const outputs: readonly Output[] = [...batch.outputs, "total"];
+    return this.#add("options", evaluate({ ...batch, outputs }, undefined, ["total"]).total as Totals);
   }
 
   /**

@@ -55,18 +55,23 @@ function addBlock(digits: Float64Array, terms: ArrayLike<number>, first: number,
   return nonFinite;
 }
 
-/** The exact sum of terms. */
-export function exactSum(terms: ArrayLike<number>): ExactSum {
+/** The digits of a block, which are 0 between two sums. */
+const blockDigits = /* @__PURE__ */ new Float64Array(DIGITS);
+
+/** The exact sum of the terms [first, end). */
+export function exactSum(terms: ArrayLike<number>, first = 0, end = terms.length): ExactSum {
+  const digits = blockDigits;
   let units = 0n;
   let nonFinite = 0;
-  for (let first = 0; first < terms.length; first += BLOCK) {
-    const digits = new Float64Array(DIGITS);
-    nonFinite += addBlock(digits, terms, first, Math.min(first + BLOCK, terms.length));
-    const lowest = digits.findIndex((digit) => digit !== 0);
-    if (lowest < 0) continue;
+  for (let at = first; at < end; at += BLOCK) {
+    nonFinite += addBlock(digits, terms, at, Math.min(at + BLOCK, end));
+    let [lowest, highest] = [0, DIGITS - 1];
+    while (lowest < DIGITS && digits[lowest] === 0) lowest++;
+    while (highest > lowest && digits[highest] === 0) highest--;
     let sum = 0n;
-    for (let i = digits.findLastIndex((digit) => digit !== 0); i >= lowest; i--) sum = (sum << 32n) + BigInt(digits[i]);
+    for (let i = highest; i >= lowest; i--) sum = (sum << 32n) + BigInt(digits[i]);
     units += sum << BigInt(32 * lowest);
+    digits.fill(0);
   }
   return { units, nonFinite };
 }

@@ -39,7 +39,7 @@ function partOf(places: number, placeOf: Int32Array, values: Float64Array): Part
   for (let place = 1; place < places; place++) ends[place] = ends[place - 1] + counts[place - 1];
   const sorted = new Float64Array(values.length);
   for (let i = 0; i < placeOf.length; i++) if (placeOf[i] >= 0) sorted[ends[placeOf[i]]++] = values[i];
-  return { counts, sums: Array.from(counts, (count, place) => exactSum(sorted.subarray(ends[place] - count, ends[place]))) };
+  return { counts, sums: Array.from(counts, (count, place) => exactSum(sorted, ends[place] - count, ends[place])) };
 }
 
 function binsOf(computed: Computed): Part {
