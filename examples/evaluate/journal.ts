@@ -1,5 +1,6 @@
 // The totals of finished pieces in a file, so that a run can be continued. Lines of JSON: the head names the plan, each other line has a
-// piece, or a range of rows whose shards are all finished, the bytes of its total in base64 and their CRC-32. A line that was cut off by the end of the process counts for nothing.
+// piece, or a range of rows whose shards are all finished, the bytes of its total in base64 and their CRC-32. A line that was cut off by the
+// end of the process counts for nothing.
 
 import { closeSync, existsSync, openSync, readFileSync, truncateSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
