@@ -9,11 +9,12 @@ import { exactWeight, haveWeights, type Weighing, weighRows } from "../loss/rows
 import type { Computed, ResultsByRow } from "../loss/summaries.js";
 import { type ClassTargets, classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
 import { checkClasses, type Known, type Reduction, readTerms, type Terms } from "../loss/terms.js";
-import { type ChunkBuffer, exp, forEachChunk, lengthOf } from "../memory/chunks.js";
+import type { Buffers } from "../memory/buffers.js";
+import { type Chunk, type ChunkBuffer, exp, forEachChunk, lengthOf, type Stream } from "../memory/chunks.js";
 import { allocate, type Elements, readTensor, type TensorData, toForm } from "../tensor/containers.js";
 import { bytesOf, type ElementArray, type FloatArray, zeros } from "../tensor/element.js";
-import { type Layout, layoutOf, readAxis, rowShape } from "../tensor/shape.js";
-import { LOSS_PLANES, SUM_LENGTH } from "../wasm/abi.js";
+import { type Axis, type Layout, layoutOf, readAxis, rowShape } from "../tensor/shape.js";
+import { type Kernels, LOSS_PLANES, SUM_LENGTH } from "../wasm/abi.js";
 
 /** A batch as it was read and checked. */
 export interface Batch {
@@ -39,11 +40,29 @@ export function readBatch(
   terms = readTerms(options),
   allClasses?: number,
 ): Batch {
-  const { shape, sampleWeights, mask, groups } = options;
-  const axis = readAxis(options.axis);
-  const outputs = checkOutputs(options.outputs);
-  checkHasGroups(outputs, groups);
-  const logits = readTensor("logits", x, shape);
+  const { shape, axis } = options;
+  const checkedAxis = readAxis(axis);
+  const outputs = readOutputs(options);
+  return batchOf(readTensor("logits", x, shape), checkedAxis, y, options, outputs, terms, allClasses);
+}
+
+/** Reads the names of the outputs. */
+export function readOutputs({ outputs, groups }: Partial<LossOptions<string, string>>): readonly Output[] {
+  const checked = checkOutputs(outputs);
+  checkHasGroups(checked, groups);
+  return checked;
+}
+
+/** The batch of logits that have been read. */
+export function batchOf(
+  logits: Elements,
+  axis: Axis,
+  y: unknown,
+  { sampleWeights, mask, groups }: Partial<LossOptions<string, string>>,
+  outputs: readonly Output[],
+  terms: Terms,
+  allClasses?: number,
+): Batch {
   const layout = layoutOf(logits.shape, axis);
   const whole = allClasses === undefined ? layout : { ...layout, classes: allClasses };
   checkClasses(terms, whole, logits.shape);
@@ -61,15 +80,29 @@ export function readBatch(
   };
 }
 
+/** Logits that are computed chunk by chunk, in a memory of their own, where their gradient is used as well. */
+export interface LogitsSource {
+  readonly stream: Stream;
+  /** The rows of a chunk. */
+  readonly rows: number;
+  readonly buffers: readonly ChunkBuffer[];
+  /** Writes the logits of a chunk to the buffer "logits". */
+  before(buffers: Buffers, chunk: Chunk): void;
+  /** Called with the buffer of the derivative if one is wanted. */
+  after(buffers: Buffers, chunk: Chunk, derivative: string, weighing: Weighing): void;
+}
+
 /** A derivative that is wanted besides the loss. */
 export interface Wanted {
   readonly derivative: Derivative;
-  /** Receives the derivative; with `accumulate` it is added. */
-  readonly result: FloatArray;
+  /** Receives the derivative; with `accumulate` it is added. A source of the logits uses it chunk by chunk. */
+  readonly result?: FloatArray;
   readonly accumulate?: boolean;
   readonly labelGradient?: boolean;
   /** The vector that the Hessian is multiplied by. */
   readonly vector?: TensorData;
+  /** The factor of the derivative; 1 by default. */
+  readonly upstream?: number;
 }
 
 /** What a batch is computed with besides: the weights of its rows, its targets, and the state of its rows where other classes lie elsewhere. */
@@ -103,6 +136,7 @@ export function stream(
   kernelOutputs: readonly KernelOutput[],
   kept: readonly KernelOutput[],
   wanted?: Wanted,
+  source?: LogitsSource,
 ): { loss: number; results: ByName<ElementArray> } {
   const { kind } = labels;
   const { dtype } = logits;
@@ -117,13 +151,13 @@ export function stream(
   const sources = { sum, rowWeights, targetClasses: needsTargetClasses ? targetClassesOf(labels.values, layout) : undefined };
   const hasRowWeights = rowWeights !== undefined;
   const buffers = buffersOf({ dtype, terms, kinds: [kind], mask, hasRowWeights, outputs: kernelOutputs }, sources, results);
-  buffers.push(...more);
+  buffers.push(...more, ...(source?.buffers ?? []));
   const tensor = (name: string, from?: TensorData, to?: FloatArray): void => {
     buffers.push({ name, type: dtype, extent: "tensor", from, to });
   };
   // The derivative takes the place of the logits, unless that of their cap needs them.
   const exps = wanted && terms.softcap !== undefined ? "gradient" : "logits";
-  tensor("logits", logits.data, exps === "logits" ? wanted?.result : undefined);
+  tensor("logits", source ? undefined : logits.data, exps === "logits" ? wanted?.result : undefined);
   if (exps !== "logits") tensor(exps, undefined, wanted?.result);
   if (kind === "indices") buffers.push({ name: "labels", type: "int32", extent: "rows", from: labels.values });
   else buffers.push({ name: "labels", type: distributionType(labels.values, dtype), extent: "tensor", from: labels.values });
@@ -131,7 +165,8 @@ export function stream(
   if (wanted?.vector) tensor("vector", wanted.vector);
 
   let loss = 0;
-  forEachChunk(layout, dtype, LOSS_PLANES, buffers, (kernels, chunkBuffers, chunk) => {
+  const run = (kernels: Kernels, chunkBuffers: Buffers, chunk: Chunk): void => {
+    source?.before(chunkBuffers, chunk);
     const plan = planOf(chunkBuffers, {
       dtype,
       classes: chunk.classes,
@@ -146,18 +181,20 @@ export function stream(
       exps,
       stateIsGiven,
     });
-    plan.run(kernels, chunk, weighing);
+    plan.run(kernels, chunk, weighing, wanted?.upstream);
     if (wanted?.accumulate) {
       const size = lengthOf("tensor", chunk);
       kernels.add(chunkBuffers.ptr("before"), chunkBuffers.ptr(exps), bytesOf(dtype, 1), 0, size, chunkBuffers.ptr("scratch"));
     }
+    if (wanted) source?.after(chunkBuffers, chunk, exps, weighing);
     if (kernelOutputs.includes("losses")) loss = addLosses(kernels, chunkBuffers, chunk.rows, weighing);
-  });
+  };
+  forEachChunk(layout, dtype, LOSS_PLANES, buffers, run, source?.stream, source?.rows);
   return { loss, results };
 }
 
 /** The loss of a batch, the derivative if one is wanted, and those of its outputs that are asked for. */
-export function evaluate(batch: Batch, wanted?: Wanted, asked = batch.outputs): Record<string, unknown> {
+export function evaluate(batch: Batch, wanted?: Wanted, source?: LogitsSource, asked = batch.outputs): Record<string, unknown> {
   const { logits, labels, layout, terms, outputs } = batch;
   const { kind } = labels;
   const { dtype } = logits;
@@ -167,7 +204,7 @@ export function evaluate(batch: Batch, wanted?: Wanted, asked = batch.outputs): 
   const kept = kernelOutputs.filter((name) => name !== "losses" || needsLosses);
   const surroundings = surroundingsOf(batch);
   const { rowWeights, weighing } = surroundings;
-  const { loss, results } = stream(batch, surroundings, kernelOutputs, kept, wanted);
+  const { loss, results } = stream(batch, surroundings, kernelOutputs, kept, wanted, source);
 
   const { form, shape } = logits;
   const inForm = (name: KernelOutput): unknown => {

@@ -73,7 +73,7 @@ export class LossTotal {
     }
     const batch = readBatch(first, labels, checkOptions(options, LOSS_OPTIONS));
     const outputs: readonly Output[] = [...batch.outputs, "total"];
-    return this.#add("options", evaluate({ ...batch, outputs }, undefined, ["total"]).total as Totals);
+    return this.#add("options", evaluate({ ...batch, outputs }, undefined, undefined, ["total"]).total as Totals);
   }
 
   /**

@@ -24,12 +24,12 @@ export interface Chunk extends Extent {
   readonly rows: number;
 }
 
-/** Cuts a batch into chunks. Only a single row, or a pair of columns, may have more than CHUNK_ELEMENTS. */
-function* chunksOf({ outer, classes, inner, size }: Layout): Generator<Chunk> {
+/** Cuts a batch into chunks: of so many slices if they are given. Else only a single row, or a pair of columns, may have more than CHUNK_ELEMENTS. */
+function* chunksOf({ outer, classes, inner, size }: Layout, slicesOfChunk?: number): Generator<Chunk> {
   if (size === 0) return;
   const slice = classes * inner;
   if (slice <= CHUNK_ELEMENTS || inner === 1) {
-    const slices = Math.max(1, Math.floor(CHUNK_ELEMENTS / slice));
+    const slices = slicesOfChunk ?? Math.max(1, Math.floor(CHUNK_ELEMENTS / slice));
     for (let o = 0; o < outer; o += slices) {
       const count = Math.min(slices, outer - o);
       const [firstRow, start] = [o * inner, o * slice];
@@ -118,21 +118,38 @@ function copyOut({ extent }: ChunkBuffer, view: ElementArray, to: ElementArray, 
   }
 }
 
-let instance: Instance | undefined;
+/** A memory through which batches stream. */
+export class Stream {
+  readonly instance: Instance;
+  /** Buffers that come first, in the same places for every batch. */
+  readonly #lasting: readonly BufferSpec[];
+  /** The buffers that were laid out last. */
+  #last: { readonly buffers: Buffers; readonly specs: readonly BufferSpec[] } | undefined;
 
-/** The buffers that were laid out last, in the one memory that all batches stream through. */
-let last: { readonly buffers: Buffers; readonly specs: readonly BufferSpec[] } | undefined;
-
-/** The buffers of a chunk: those of the last call if they are the same, so that small calls find their views ready. */
-function layOut(streaming: Instance, planes: number, dtype: Dtype, chunkBuffers: readonly ChunkBuffer[], chunk: Chunk): Buffers {
-  const scratchLength = elementsOf("float64", streaming.scratchBytes(chunk, planes, dtype));
-  if (last === undefined || !areTheSame(last.specs, scratchLength, chunkBuffers, chunk)) {
-    const specs: BufferSpec[] = [["scratch", "float64", scratchLength]];
-    for (const { name, type, extent } of chunkBuffers) specs.push([name, type, lengthOf(extent, chunk)]);
-    last = undefined;
-    last = { buffers: new Buffers(streaming, specs), specs };
+  constructor(instance = new Instance(), lasting: readonly BufferSpec[] = []) {
+    this.instance = instance;
+    this.#lasting = lasting;
   }
-  return last.buffers;
+
+  /** The buffers of a chunk: those of the last call if they are the same, so that small calls find their views ready. */
+  layOut(planes: number, dtype: Dtype, chunkBuffers: readonly ChunkBuffer[], chunk: Chunk): Buffers {
+    const scratchLength = elementsOf("float64", this.instance.scratchBytes(chunk, planes, dtype));
+    if (this.#last === undefined || !areTheSame(this.#last.specs, scratchLength, chunkBuffers, chunk)) {
+      const specs: BufferSpec[] = [["scratch", "float64", scratchLength]];
+      for (const { name, type, extent } of chunkBuffers) specs.push([name, type, lengthOf(extent, chunk)]);
+      this.#last = undefined;
+      this.#last = { buffers: new Buffers(this.instance, [...this.#lasting, ...specs]), specs };
+    }
+    return this.#last.buffers;
+  }
+}
+
+let shared: Stream | undefined;
+
+/** The one memory that the batches of all functions stream through. */
+export function sharedStream(): Stream {
+  shared ??= new Stream();
+  return shared;
 }
 
 function areTheSame(specs: readonly BufferSpec[], scratchLength: number, chunkBuffers: readonly ChunkBuffer[], chunk: Chunk): boolean {
@@ -155,35 +172,35 @@ export function forEachChunk(
   planes: number,
   chunkBuffers: readonly ChunkBuffer[],
   run: (kernels: Kernels, buffers: Buffers, chunk: Chunk) => void,
+  stream = sharedStream(),
+  slicesOfChunk?: number,
 ): void {
-  instance ??= new Instance();
   for (const { name, extent, from, to } of chunkBuffers) {
     if (from) checkLength(name, from, lengthOf(extent, layout));
     if (to) checkLength("out", to, lengthOf(extent, layout));
   }
   let buffers: Buffers | undefined;
   let inner = 0;
-  for (const chunk of chunksOf(layout)) {
+  for (const chunk of chunksOf(layout, slicesOfChunk)) {
     if (buffers === undefined || inner !== chunk.inner) {
-      buffers = layOut(instance, planes, dtype, chunkBuffers, chunk);
+      buffers = stream.layOut(planes, dtype, chunkBuffers, chunk);
       inner = chunk.inner;
     }
     for (const buffer of chunkBuffers) if (buffer.from) copyIn(buffer, buffer.from, partOf(buffers, buffer, chunk), chunk);
-    run(instance.kernels, buffers, chunk);
+    run(stream.instance.kernels, buffers, chunk);
     for (const buffer of chunkBuffers) if (buffer.to) copyOut(buffer, partOf(buffers, buffer, chunk), buffer.to, chunk);
   }
 }
 
 /** exp(x), with the same bits on every engine. */
 export function exp(x: number): number {
-  instance ??= new Instance();
-  return instance.kernels.exp(x, alignUp(instance.kernels.heapBase()));
+  const { kernels } = sharedStream().instance;
+  return kernels.exp(x, alignUp(kernels.heapBase()));
 }
 
 /** log x, with the same bits on every engine. */
 export function log(x: number): number {
-  instance ??= new Instance();
-  return instance.kernels.log(x);
+  return sharedStream().instance.kernels.log(x);
 }
 
 /** The part of a buffer that a chunk fills. */

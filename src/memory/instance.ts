@@ -33,6 +33,11 @@ export class Instance {
     this.#mostThreads = shared?.threads ?? 1;
   }
 
+  /** The exports of another module, on the same memory. */
+  attach(module: WebAssembly.Module): WebAssembly.Exports {
+    return new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports;
+  }
+
   /** The number of threads that shared the last call of shared kernels. */
   get threads(): number {
     return this.#team?.threads ?? 1;
