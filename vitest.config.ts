@@ -26,7 +26,7 @@ const plugins = [
 const testTimeout = 60_000;
 
 /** Tests that have nothing to do with the build of the kernels, or take the library as it is in dist. */
-const ONCE = ["decode", "evaluate", "evaluate-queue", "sharded", "exact-sum", "mutants", "package", "reference", "types", "unpack"];
+const ONCE = ["decode", "evaluate", "evaluate-queue", "exact-sum", "linear", "mutants", "package", "reference", "sharded", "types", "unpack"];
 
 // Tests of the kernels run on the release and debug builds, but for the digests, which take minutes and have the bits of the release; what
 // takes minutes otherwise is a project of its own, on the release build. The build with relaxed SIMD needs a newer Node than some

@@ -52,3 +52,19 @@ export function limitIn(precision: Precision, limit: number): number {
 
 /** The logit, and the maximum of its row, at which the shifted exp has its largest error. */
 export const EXP_WITNESS = { x: 1112.4998709956249, max: 1112.4998709956249 };
+
+/**
+ * The bound of the error of a sum of `depth` products in blocks of at most `block`, in parts of Σ |products|: each block is summed in the element
+ * type, so a product takes part in at most as many roundings as its block has elements; the blocks are summed in double, or with `areRounded` in
+ * the element type. The last rounding is that of the result.
+ */
+export function productBound(precision: Precision, depth: number, block = 256, areRounded = false): number {
+  const unit = precision === "float64" ? 2 ** -53 : 2 ** -24;
+  const blocks = Math.ceil(depth / block);
+  return (Math.min(depth, block) + 1) * unit + blocks * (areRounded ? unit : 2 ** -53);
+}
+
+/** What roundings of random signs add up to, in every test: 2 √256 units. */
+export function usualProductError(precision: Precision): number {
+  return 2 * Math.sqrt(256) * (precision === "float64" ? 2 ** -53 : 2 ** -24);
+}

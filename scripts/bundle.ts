@@ -1,5 +1,6 @@
 // Bundles the library, or a program that uses it, into one file with the kernels of one build.
 
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build } from "esbuild";
 import { type Build, EMBEDDED } from "./embed.js";
@@ -11,6 +12,8 @@ interface Options extends BuildOptions {
   readonly source?: "slim" | "workerd";
   /** True if threads share every batch. */
   readonly smallGrain?: boolean;
+  /** Another entry that has all modules but those `isOwn` picks: the result imports them from there. */
+  readonly core?: { readonly file: string; readonly isOwn: (module: string) => boolean };
 }
 
 /** Bundles `entry` into `outfile`, both relative to the project, and returns the path of the result. */
@@ -18,7 +21,7 @@ export async function bundle(
   entry: string,
   outfile: string,
   name: Build,
-  { source, smallGrain = false, ...options }: Options = {},
+  { source, smallGrain = false, core, ...options }: Options = {},
 ): Promise<string> {
   await build({
     entryPoints: [path(entry)],
@@ -33,6 +36,10 @@ export async function bundle(
       {
         name: "kernels",
         setup: ({ onLoad, onResolve }) => {
+          onResolve({ filter: /^\./ }, ({ path: specifier, resolveDir, kind }) => {
+            const module = relative(path("src"), join(resolveDir, specifier));
+            return core && kind !== "entry-point" && !core.isOwn(module) ? { path: core.file, external: true } : undefined;
+          });
           onResolve({ filter: /\/binary\.generated\.js$/ }, () => ({ path: path(`src/wasm/${EMBEDDED[name]}.generated.ts`) }));
           if (source) onResolve({ filter: /\/source\.js$/ }, ({ resolveDir }) => ({ path: `${resolveDir}/source-${source}.ts` }));
           // Of a module that is required esbuild makes a function, which evaluates it when it is called.

@@ -77,5 +77,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     write(name, embedded(build, binaryOf(build), binaryOf(`${build}-threads`)));
   }
   write("decoder", small("decoder", binaryOf("unpack")));
-  write("decode", small("decode", binaryOf("decode")));
+  for (const name of ["decode", "linear"]) write(name, small(name, binaryOf(name)));
 }

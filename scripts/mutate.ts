@@ -11,7 +11,8 @@ import { MUTANTS, type Mutant } from "../test/mutants.js";
 import { embedded, small } from "./embed.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const DECODE_SUITES = ["decode"];
+/** Modules with kernels of their own, and the suites that test them. */
+const MODULES = ["decode", "linear"] as const;
 /** In the order in which they are likely to kill soon. */
 const SUITES = [
   ...["digests", "special-values", "functions", "axes", "softcap", "scale-and-mask", "summaries", "divergence", "nll-loss"],
@@ -38,10 +39,10 @@ async function build(copy: string): Promise<void> {
   writeFileSync(join(copy, "src/wasm/binary.generated.ts"), embedded("release", binary, shared));
 }
 
-/** Builds the module of decoding as a copy of the project has it. */
-async function buildDecode(copy: string): Promise<void> {
-  await run("npx", ["asc", "--config", "assembly/decode/asconfig.json"], { cwd: copy });
-  writeFileSync(join(copy, "src/wasm/decode.generated.ts"), small("decode", readFileSync(join(copy, "build/decode.wasm"))));
+/** Builds a module with kernels of its own as a copy of the project has it. */
+async function buildModule(name: string, copy: string): Promise<void> {
+  await run("npx", ["asc", "--config", `assembly/${name}/asconfig.json`], { cwd: copy });
+  writeFileSync(join(copy, `src/wasm/${name}.generated.ts`), small(name, readFileSync(join(copy, `build/${name}.wasm`))));
 }
 
 /** The first of the suites that fails in a copy of the project, or undefined. */
@@ -60,8 +61,11 @@ async function failingSuite(copy: string, suites: readonly string[]): Promise<st
   return undefined;
 }
 
-const isOfDecode = ({ file }: Mutant) => file.startsWith("decode/");
-const suitesOf = (mutant: Mutant) => (isOfDecode(mutant) ? DECODE_SUITES : kernelSuites);
+const moduleOf = ({ file }: Mutant) => MODULES.find((name) => file.startsWith(`${name}/`));
+const suitesOf = (mutant: Mutant) => {
+  const name = moduleOf(mutant);
+  return name ? [name] : kernelSuites;
+};
 
 async function killerOf(mutant: Mutant, copy: string): Promise<string | undefined> {
   const path = join(copy, "assembly", mutant.file);
@@ -70,7 +74,8 @@ async function killerOf(mutant: Mutant, copy: string): Promise<string | undefine
     path,
     original.replace(mutant.find, () => mutant.replace),
   );
-  await (isOfDecode(mutant) ? buildDecode(copy) : build(copy));
+  const name = moduleOf(mutant);
+  await (name ? buildModule(name, copy) : build(copy));
   const killer = await failingSuite(copy, suitesOf(mutant));
   writeFileSync(path, original);
   return killer;
@@ -134,7 +139,7 @@ async function work(copy: string): Promise<void> {
 try {
   const first = copyProject();
   await build(first);
-  await buildDecode(first);
+  for (const name of MODULES) await buildModule(name, first);
   const failing = await failingSuite(first, [...new Set(chosen.flatMap(({ mutant }) => suitesOf(mutant)))]);
   if (failing) throw new Error(`${failing} fails without a mutant`);
   const others = Array.from({ length: Math.min(2, availableParallelism()) - 1 }, copyProject);

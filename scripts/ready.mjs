@@ -48,7 +48,7 @@ for (const path of [...sources, ...filesUnder("assembly"), ...filesUnder("src")]
 const digest = hash.digest("hex");
 
 const stamp = "build/sources.sha256";
-const modules = ["binary", "binary-relaxed", "binary-debug", "decoder", "decode"].map((name) => `src/wasm/${name}.generated.ts`);
+const modules = ["binary", "binary-relaxed", "binary-debug", "decoder", "decode", "linear"].map((name) => `src/wasm/${name}.generated.ts`);
 const generated = ["src/loss/plan.generated.ts", "src/threads/worker.generated.ts", "assembly/number/constants.generated.ts"];
 const results = [stamp, "dist/index.js", "dist/index.d.ts", ...modules, ...generated];
 if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !== digest) {
@@ -62,7 +62,7 @@ if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !=
   for (const build of ["release", "relaxed", "debug"]) {
     for (const target of [build, `${build}-threads`]) run(`npx asc --config asconfig.json --target ${target}`);
   }
-  for (const module of ["unpack", "decode"]) run(`npx asc --config assembly/${module}/asconfig.json`);
+  for (const module of ["unpack", "decode", "linear"]) run(`npx asc --config assembly/${module}/asconfig.json`);
   run("npx tsx scripts/embed.ts");
   run("npx tsx scripts/embed-worker.ts");
   run("npx tsc");

@@ -6,6 +6,7 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import * as decode from "../src/decode.js";
 import * as library from "../src/index.js";
+import * as linear from "../src/linear.js";
 
 const root = new URL("..", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
@@ -37,10 +38,11 @@ function instrument(example: string): string {
   return statements.join("\n").replaceAll("import.meta.resolve", "$resolve");
 }
 
-/** The module that an example imports. The main entry and decode are the source, with the kernels of the build under test. */
+/** The module that an example imports. The main entry, decode and linear are the source, with the kernels of the build under test. */
 async function load(specifier: string): Promise<object> {
   if (specifier === "softmax-wasm") return library;
   if (specifier === "softmax-wasm/decode") return decode;
+  if (specifier === "softmax-wasm/linear") return linear;
   return import(specifier.startsWith("softmax-wasm/") ? resolve(specifier) : specifier);
 }
 
@@ -84,7 +86,7 @@ async function run(example: string): Promise<void> {
     shown++;
   };
   const known: Record<string, unknown> = { $import: load, $resolve: resolve, $check: count };
-  if (!example.includes("import ")) Object.assign(known, library, decode);
+  if (!example.includes("import ")) Object.assign(known, library, decode, linear);
   await new AsyncFunction(...Object.keys(known), outputText)(...Object.values(known));
   expect(shown).toBe(example.split("// →").length - 1);
   expect(shown).toBeGreaterThan(0);
@@ -95,7 +97,12 @@ const filesOf = (folder: string, ending: string) =>
     .filter((name) => name.endsWith(ending))
     .map((name) => `${folder}/${name}`);
 const documents = ["README.md", ...filesOf("docs", ".md")];
-const sources = [...filesOf("src/functions", ".ts"), ...filesOf("src/layers", ".ts"), ...filesOf("src/decode", ".ts")];
+const sources = [
+  ...filesOf("src/functions", ".ts"),
+  ...filesOf("src/layers", ".ts"),
+  ...filesOf("src/decode", ".ts"),
+  ...filesOf("src/linear", ".ts"),
+];
 
 const inDocuments = documents.flatMap((path) => Array.from(read(path).matchAll(/```ts\n([\s\S]*?)```/g), ([, example]) => [path, example]));
 const inDocblocks = sources.flatMap((path) =>
@@ -106,7 +113,7 @@ describe("examples", () => {
   it("are found", () => {
     expect(inDocuments.filter(([path]) => path === "README.md").length).toBe(3);
     expect(inDocuments.length).toBe(30);
-    expect(inDocblocks.length).toBe(26);
+    expect(inDocblocks.length).toBe(29);
   });
 
   it.each(inDocuments)("of %s are true: %s", async (_, example) => {

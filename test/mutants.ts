@@ -17,6 +17,33 @@ const EITHER_CELL = "as exact: it moves a logit at the very edge of a cell of th
 
 export const MUTANTS: readonly Mutant[] = [
   ...mutantsOf(
+    "linear/tile.ts",
+    ["const last = (rows - 1) * step;", "const last = 3 * step;", "as right: what is read beyond the last row is not written anywhere"],
+    ["row2 = min<usize>(2 * step, last)", "row2 = min<usize>(step, last)"],
+    ["const length = min(depth, block);", "const length = depth;"],
+    ["s11 = v128.add<T>(s11, v128.mul<T>(a1, b1));", "s11 = v128.add<T>(s11, v128.mul<T>(a1, b0));"],
+    ["addTo<T>(sums + 7 * vector, s31);", "addTo<T>(sums + 6 * vector, s31);"],
+    ["f64x2.add(v128.load(sums), lowHalfOf(values))", "lowHalfOf(values)"],
+  ),
+  ...mutantsOf(
+    "linear/pack.ts",
+    ["    memory.fill(to, 0, stepBytes());\n", "", "as right: what is computed with columns that are not there is not written anywhere"],
+    ["from += columnsOf<T>() * step, to += tileBytes", "from += columnsOf<T>() * step, to += stepBytes()"],
+    ["i32x4.shuffle(a, b, 2, 6, 3, 7)", "i32x4.shuffle(a, b, 2, 6, 7, 3)"],
+    ["copyTransposed<T>(x, step, lanes, left, y, toStep);", ""],
+    ["copyTransposed<T>(from, step, rows, columns, to, toStep);", ""],
+  ),
+  ...mutantsOf(
+    "linear/product.ts",
+    ["const height = min(ROWS, rows - i);", "const height = ROWS;"],
+    ["const count = min(width, end - j);", "const count = width;"],
+    ["isByRow ? i : j)));", "isByRow ? j : i)));"],
+    ["biasIsByRow ? i : j)", "biasIsByRow ? j : i)"],
+    ["v128.store(at, adds ? v128.add<T>(v128.load(at), values) : values);", "v128.store(at, values);"],
+    ["store<T>(at, adds ? load<T>(at) + value : value);", "store<T>(at, value);"],
+    ["b += group / width * tileBytes", "b += tileBytes"],
+  ),
+  ...mutantsOf(
     "decode/blocks.ts",
     ["f32x4.eq(a, a)", "f32x4.eq(b, b)"],
     ["max0 = f32x4.pmax(max0, a)", "max0 = a"],

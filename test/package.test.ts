@@ -21,6 +21,8 @@ const dist = readdirSync(new URL("dist", root));
 /** A relative address of a picture or a link, in Markdown or HTML. */
 const RELATIVE = /(\]\(|\]: |(src|srcset|href)=")(?!(https?:|#))/;
 
+const LINEAR = ["LinearCrossEntropy", "linearCrossEntropy", "linearCrossEntropyWithGradient"];
+
 /** Standard output of a script in a fresh process. */
 const run = (script: string) =>
   execFileSync(process.execPath, ["--input-type=module", "-e", script], { cwd: path("."), encoding: "utf8" }).trim();
@@ -64,9 +66,10 @@ describe("the package", () => {
     const names = Object.keys(requiring("softmax-wasm")).sort();
     expect(names).toEqual(Object.keys(requiring("softmax-wasm/relaxed")).sort());
     expect([...names, "init"].sort()).toEqual(Object.keys(requiring("softmax-wasm/slim")).sort());
-    for (const name of ["index.cjs", "relaxed.cjs", "slim.cjs", "decode.cjs"])
-      expect(read(`dist/${name}`), name).not.toMatch(/import\.meta|\brequire\("/);
+    for (const name of ["core.cjs", "index.cjs", "linear.cjs", "relaxed.cjs", "slim.cjs", "decode.cjs"])
+      expect(read(`dist/${name}`), name).not.toMatch(/import\.meta|\brequire\("(?!\.\/core\.cjs")/);
     expect(Object.keys(requiring("softmax-wasm/decode")).sort()).toEqual(["sample", "topK"]);
+    expect(Object.keys(requiring("softmax-wasm/linear")).sort()).toEqual(LINEAR);
   });
 
   it("has a worker in one file of at most 3 kB, which is part of every entry", async () => {
@@ -78,23 +81,33 @@ describe("the package", () => {
 
   it("imports nothing of Node's", () => {
     const others: Record<string, string[]> = {
-      "workerd.js": ["./wasm/softmax.wasm"],
+      "index.js": ["./core.js"],
+      "linear.js": ["./core.js"],
+      "workerd.js": ["./core-workerd.js"],
+      "core-workerd.js": ["./wasm/softmax.wasm"],
       "decode-workerd.js": ["./wasm/decode.wasm"],
+      "linear-workerd.js": ["./core-workerd.js", "./wasm/linear.wasm"],
     };
     for (const name of dist.filter((name) => name.endsWith(".js"))) {
       const imports = Array.from(read(`dist/${name}`).matchAll(/\b(?:from|import)\s*\(?\s*"([^"]+)"/g), ([, specifier]) => specifier);
-      expect(Array.from(new Set(imports)), name).toEqual(others[name] ?? []);
+      expect(Array.from(new Set(imports)).sort(), name).toEqual(others[name] ?? []);
     }
   });
 
-  it("is one file an entry", () => {
-    const ofEntries = ["index", "slim", "decode"].flatMap((name) => [`${name}.cjs`, `${name}.d.cts`, `${name}.d.ts`, `${name}.js`]);
+  it("is one file an entry, and one that index and linear share", () => {
+    const ofEntries = ["index", "slim", "decode", "linear"].flatMap((name) => [
+      `${name}.cjs`,
+      `${name}.d.cts`,
+      `${name}.d.ts`,
+      `${name}.js`,
+    ]);
     const ofRelaxed = ["relaxed.cjs", "relaxed.js"];
-    const others = ["softmax-wasm-worker.js", "softmax-wasm.min.js", "wasm", "worker.d.ts", "workerd.js", "decode-workerd.js"];
-    expect(dist.sort()).toEqual([...ofEntries, ...ofRelaxed, ...others].sort());
+    const ofWorkerd = ["core-workerd.js", "decode-workerd.js", "linear-workerd.js", "workerd.js"];
+    const others = ["core.cjs", "core.js", "softmax-wasm-worker.js", "softmax-wasm.min.js", "wasm", "worker.d.ts"];
+    expect(dist.sort()).toEqual([...ofEntries, ...ofRelaxed, ...ofWorkerd, ...others].sort());
   });
 
-  it("has the kernels once an entry, and none in slim, workerd and decode", async () => {
+  it("has the kernels once, and those of relaxed, but none in slim, workerd, decode and linear", async () => {
     const { wasm: release } = await import("../src/wasm/binary.generated.js");
     const { wasm: relaxed } = await import("../src/wasm/binary-relaxed.generated.js");
     const texts = Object.fromEntries(
@@ -102,11 +115,17 @@ describe("the package", () => {
     );
     const releaseOf = process.env.BUILD === "release" ? [release.text] : [expect.any(String)];
     expect(texts).toEqual({
+      "core-workerd.js": [],
+      "core.cjs": releaseOf,
+      "core.js": releaseOf,
       "decode-workerd.js": [],
       "decode.cjs": [],
       "decode.js": [],
-      "index.cjs": releaseOf,
-      "index.js": releaseOf,
+      "index.cjs": [],
+      "index.js": [],
+      "linear-workerd.js": [],
+      "linear.cjs": [],
+      "linear.js": [],
       "relaxed.cjs": [relaxed.text],
       "relaxed.js": [relaxed.text],
       "slim.cjs": [],
@@ -141,10 +160,40 @@ describe("the package", () => {
     for (const entry of modules) for (const given of options) expect(entry.sample(row, given)).toEqual(sample(row, given));
   });
 
+  it("has in linear no module of core", () => {
+    for (const name of ["linear.js", "linear.cjs", "linear-workerd.js"]) {
+      const modules = Array.from(read(`dist/${name}`).matchAll(/^\/\/ (src\/\S+)$/gm), ([, module]) => module);
+      const rest = modules.filter((module) => !/^src\/linear(\/|\.ts$)/.test(module));
+      expect(rest, name).toEqual(name === "linear-workerd.js" ? [] : ["src/wasm/digits.ts", "src/wasm/linear.generated.ts"]);
+    }
+  });
+
+  it("has in linear the bits of the sources, and the totals of the main entry, as a module and as CommonJS", async () => {
+    const { linearCrossEntropyWithGradient } = await import("../src/linear.js");
+    const requiring = createRequire(import.meta.url);
+    const input = Float32Array.from({ length: 60 }, (_, k) => Math.sin(k));
+    const weights = Float32Array.from({ length: 24 }, (_, k) => Math.cos(k));
+    const labels = Int32Array.from({ length: 15 }, (_, row) => row % 6);
+    const options = { shape: [15, 4], bias: [0, 1, 2, 3, 4, 5] };
+    const want = linearCrossEntropyWithGradient(input, weights, labels, options);
+    const modules: [typeof import("../src/linear.js"), typeof import("../src/index.js")][] = [
+      [await import(new URL("dist/linear.js", root).href), await import(new URL("dist/index.js", root).href)],
+      [requiring("softmax-wasm/linear"), requiring("softmax-wasm")],
+    ];
+    for (const [entry, library] of modules) {
+      expect(entry.linearCrossEntropyWithGradient(input, weights, labels, options)).toEqual(want);
+      const result = entry.linearCrossEntropy(input, weights, labels, { ...options, outputs: ["total"] });
+      expect(new library.LossTotal().add(result).loss).toBeCloseTo(want.loss, 12);
+      expect(new entry.LinearCrossEntropy({ shape: [1, 4], classes: 6 }).forward()).toBeCloseTo(Math.log(6), 12);
+      expect(entry.LinearCrossEntropy.name).toBe("LinearCrossEntropy");
+    }
+  });
+
   it("compiles nothing when it is imported", () => {
     const forbid = 'for (const name of ["Module", "Instance", "Memory"]) WebAssembly[name] = () => { throw new Error(name); };';
     expect(run(`${forbid} await import("softmax-wasm"); console.log("imported")`)).toBe("imported");
     expect(run(`${forbid} await import("softmax-wasm/decode"); console.log("imported")`)).toBe("imported");
+    expect(run(`${forbid} await import("softmax-wasm/linear"); console.log("imported")`)).toBe("imported");
   });
 
   // It takes an eighth of it, 3 ms on a fast machine with Node 20; it took 11 ms when dist had 23 files.
@@ -156,14 +205,15 @@ describe("the package", () => {
 
   it("has the types first, and no type of another package or platform in them", () => {
     const { exports, dependencies } = JSON.parse(read("package.json"));
-    for (const entry of [exports["."], exports["./slim"], exports["./decode"], exports["./relaxed"], exports["./worker"]]) {
+    for (const name of [".", "./slim", "./decode", "./linear", "./relaxed", "./worker"]) {
+      const entry = exports[name];
       for (const conditions of [entry, entry.require, entry.workerd].filter((conditions) => typeof conditions === "object")) {
         const names = Object.keys(conditions).filter((name) => name !== "require" && name !== "workerd");
         expect(names).toEqual(["types", "default"]);
       }
     }
     expect(Object.keys(dependencies)).toEqual(["@assemblyscript/loader"]);
-    for (const name of ["index.d.ts", "slim.d.ts", "decode.d.ts", "worker.d.ts"]) {
+    for (const name of ["index.d.ts", "slim.d.ts", "decode.d.ts", "linear.d.ts", "worker.d.ts"]) {
       expect(read(`dist/${name}`), name).not.toMatch(/(?:from |import\(|types=)['"][^.]/);
     }
     // Library references count before anything else only. slim asks for WebAssembly's types where there are some.
@@ -173,6 +223,7 @@ describe("the package", () => {
     expect(read("dist/index.d.ts")).toMatch(/ \*\/\ndeclare function softmax</);
     expect(read("dist/slim.d.ts")).toMatch(/\bSoftmax\b.* from '.\/index.js'/);
     expect(read("dist/decode.d.ts")).toMatch(/\bTensor\b.* from '.\/index.js'/);
+    expect(read("dist/linear.d.ts")).toMatch(/\bTensor\b.* from '.\/index.js'/);
     expect(read("dist/decode.d.cts")).toMatch(/\bTensor\b.* from '.\/index.cjs'/);
   });
 
@@ -184,10 +235,11 @@ describe("the package", () => {
   });
 
   it("names the loader's licence wherever the loader is", () => {
-    for (const name of dist.filter((name) => /\.c?js$/.test(name) && !/-worker\.js$|^decode/.test(name))) {
+    for (const name of dist.filter((name) => /\.c?js$/.test(name) && /^(core|relaxed|slim|softmax-wasm\.min)/.test(name))) {
       expect(read(`dist/${name}`).slice(0, 400), name).toMatch(/Contains @assemblyscript\/loader[\s\S]*Apache-2.0/);
     }
-    for (const name of ["softmax-wasm-worker.js", "decode.js", "decode.cjs"]) expect(read(`dist/${name}`)).not.toContain("demangle");
+    for (const name of ["softmax-wasm-worker.js", "decode.js", "decode.cjs", "index.js", "linear.js"])
+      expect(read(`dist/${name}`)).not.toContain("demangle");
   });
 
   it("has an entry with relaxed SIMD, which says so where there is none", async () => {
@@ -206,7 +258,7 @@ describe("the package", () => {
     }
   });
 
-  it("packs what a user needs, in at most 705 kB", () => {
+  it("packs what a user needs, in at most 745 kB", () => {
     const command = ["pack", "--dry-run", "--json", "--ignore-scripts"];
     const output = execFileSync("npm", command, { cwd: path("."), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
     const [{ files, size }] = JSON.parse(output);
@@ -214,11 +266,12 @@ describe("the package", () => {
     expect(paths.filter((name) => !name.startsWith("dist/")).sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
     expect(paths.filter((name) => name.startsWith("dist/wasm/")).sort()).toEqual([
       "dist/wasm/decode.wasm",
+      "dist/wasm/linear.wasm",
       "dist/wasm/softmax-relaxed.wasm",
       "dist/wasm/softmax.wasm",
     ]);
     // The bytes of the tarball.
-    expect(size).toBeLessThan(705_000);
+    expect(size).toBeLessThan(745_000);
   });
 
   it("packs a README without relative links and pictures, and leaves README.md as it is", () => {
@@ -288,7 +341,7 @@ describe("what npm shows of README", () => {
 });
 
 describe("a bundle of softmax alone", () => {
-  const LIMIT_BYTES = 39_600;
+  const LIMIT_BYTES = 39_700;
   const USE = 'export { softmax } from "softmax-wasm";';
 
   const bundlers = {
@@ -306,7 +359,7 @@ describe("a bundle of softmax alone", () => {
     },
   };
 
-  it.each(Object.entries(bundlers))("by %s has no layer and no threads, and at most 39.6 kB", async (_, bundled) => {
+  it.each(Object.entries(bundlers))("by %s has no layer and no threads, and at most 39.7 kB", async (_, bundled) => {
     const code = await bundled(USE);
     expect(code).not.toMatch(/worker\.js|Atomics|calibration|static\s*\{/);
     expect(gzipSync(code, { level: 9 }).length).toBeLessThan(LIMIT_BYTES);

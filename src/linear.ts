@@ -1,0 +1,13 @@
+// The entry softmax-wasm/linear: a linear layer and the loss of its logits in one, as at the head of a language model.
+
+export { LinearCrossEntropy, type LinearCrossEntropyOptions } from "./linear/layer.js";
+export {
+  type BiasGradientResult,
+  type InputGradientResult,
+  type LinearBias,
+  type LinearGradientOptions,
+  type LinearGradientResult,
+  type LinearOptions,
+  linearCrossEntropy,
+  linearCrossEntropyWithGradient,
+} from "./linear/linear-cross-entropy.js";
