@@ -22,6 +22,7 @@ import {
   softmaxBackward,
   softmaxJacobian,
 } from "../src/index.js";
+import { LinearCrossEntropy, linearCrossEntropyWithGradient } from "../src/linear.js";
 
 type Dtype = "float64" | "float32";
 type Floats = Float64Array | Float32Array;
@@ -268,6 +269,42 @@ function partsByFunctions(input: Input): Results {
   return results;
 }
 
+/** A linear layer from the elements of a row to five classes, for contiguous rows. */
+function linearOf({ dtype, outer, classes, indices }: Input) {
+  const weights = zeros(dtype, 5 * classes).map((_, k) => (((7919 * k) % 1009) - 504) / 512);
+  return { shape: [outer, classes], weights, bias: [0.5, 0, -0.25, 1, 2], labels: indices.map((label) => label % 5) };
+}
+
+/** The results of a linear layer by functions; those of its weights depend on the whole batch. */
+function linearByFunctions(input: Input): Results {
+  if (input.inner > 1) return {};
+  const { shape, weights, bias, labels } = linearOf(input);
+  const options = { shape, bias, divisor: DIVISOR, outputs: ["losses"] } as const;
+  const { losses, inputGradient, weightsGradient, biasGradient } = linearCrossEntropyWithGradient(input.x, weights, labels, options);
+  return {
+    "linear.losses": losses,
+    "linear.inputGradient": inputGradient,
+    "linear.weightsGradient": weightsGradient,
+    "linear.biasGradient": biasGradient,
+  };
+}
+
+/** The results of a linear layer by the layer. */
+function linearByLayer(input: Input): Results {
+  if (input.inner > 1) return {};
+  const { shape, weights, bias, labels } = linearOf(input);
+  const { dtype } = input;
+  const layer = new LinearCrossEntropy({ shape, classes: 5, dtype, bias: true, divisor: DIVISOR, outputs: ["losses"] });
+  layer.weights.set(weights);
+  layer.bias.set(bias);
+  layer.input.set(input.x);
+  layer.labels.set(labels);
+  layer.forward();
+  const { input: inputGradient = zeros(dtype, 0), weights: weightsGradient, bias: biasGradient = zeros(dtype, 0) } = layer.backward();
+  const results = { inputGradient, weightsGradient, biasGradient, losses: layer.outputs.losses };
+  return Object.fromEntries(Object.entries(results).map(([name, values]) => [`linear.${name}`, values.slice()]));
+}
+
 /** The results of the loss with options by layers. */
 function optionsByLayers(input: Input, threads: number): Results {
   const { dtype, x, indices, distributions } = input;
@@ -330,7 +367,13 @@ function byFunctions(input: Input, outFor: (x: Floats) => Floats | undefined): R
     ...optionsByFunctions(input),
     ...divergencesByFunctions(input),
     ...partsByFunctions(input),
+    ...ofRows(linearByFunctions(input)),
   };
+}
+
+/** The results that do not depend on the whole batch. */
+function ofRows(results: Results): Results {
+  return Object.fromEntries(Object.entries(results).filter(([name]) => !/weightsGradient|biasGradient/.test(name)));
 }
 
 /** The results of functions that depend on the whole batch, and the Jacobian. */
@@ -344,6 +387,7 @@ function wholeByFunctions(input: Input): Results {
     sum: Float64Array.of(crossEntropy(x, indices, { ...layout, reduction: "sum" })),
     softMean: Float64Array.of(crossEntropy(x, distributions, layout)),
     total: Float64Array.from(new LossTotal().add(x, indices, layout).toBytes()),
+    ...linearByFunctions(input),
     jacobian: inner === 1 && classes < 2000 ? softmaxJacobian(softmax(few, { shape }), { shape }) : zeros(dtype, 0),
   };
 }
@@ -353,6 +397,7 @@ const BY_ROW = new Set([
   "js",
   "lse",
   "changed.lse",
+  "linear.losses",
   "losses",
   "softLosses",
   "smoothed.losses",
@@ -467,6 +512,7 @@ function byResidentLayers(input: Input, threads = 1): Results {
     total: Float64Array.from(total.total.toBytes()),
     upstreamGradient: byRow.backward(input.upstreamByRow).slice(),
     ...optionsByLayers(input, threads),
+    ...(threads === 1 && linearByLayer(input)),
   };
 }
 
