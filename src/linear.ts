@@ -1,6 +1,6 @@
 // The entry softmax-wasm/linear: a linear layer and the loss of its logits in one, as at the head of a language model.
 
-export { LinearCrossEntropy, type LinearCrossEntropyOptions } from "./linear/layer.js";
+export { LinearCrossEntropy, type LinearCrossEntropyOptions, type LinearGradients } from "./linear/layer.js";
 export {
   type BiasGradientResult,
   type InputGradientResult,

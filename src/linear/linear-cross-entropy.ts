@@ -90,15 +90,15 @@ function readBatch(input: unknown, weights: unknown, labels: unknown, options: P
 }
 
 /**
- * The loss of {@link crossEntropy} of the logits X Wᵀ + b of a linear layer, chunk by chunk, so that the logits are never whole in memory.
+ * The loss of `crossEntropy` of the logits X Wᵀ + b of a linear layer, chunk by chunk, so that the logits are never whole in memory.
  *
  * @param input The input X, of any shape whose last axis is that of features, (N, D) say.
  * @param weights The weights W (C, D), of the same element type.
- * @param labels Labels, as for {@link crossEntropy}: class indices by row, or distributions over the C classes.
- * @param options Those of {@link crossEntropy} but for `axis`, and `bias`. `shape` is that of the input. The outputs `probs` and `logProbs` are as
+ * @param labels Labels, as for `crossEntropy`: class indices by row, or distributions over the C classes.
+ * @param options Those of `crossEntropy` but for `axis`, and `bias`. `shape` is that of the input. The outputs `probs` and `logProbs` are as
  *   large as the logits.
- * @returns As {@link crossEntropy}.
- * @throws As {@link crossEntropy}; RangeError for operands whose shapes do not fit, or that have no room in memory.
+ * @returns As `crossEntropy`.
+ * @throws As `crossEntropy`; RangeError for operands whose shapes do not fit, or that have no room in memory.
  * @example
  * linearCrossEntropy([[1, 2]], [[1, 0], [0, 1]], [1]); // → 0.313262
  * linearCrossEntropy([[1, 2]], [[1, 0], [0, 1]], [1], { bias: [1, 0], outputs: ["correct"] }); // → { loss: 0.693147, correct: 0 }
