@@ -18,6 +18,7 @@ import {
   softmax,
   softmaxJacobian,
 } from "../src/index.js";
+import { LinearCrossEntropy, linearCrossEntropy, linearCrossEntropyWithGradient } from "../src/linear.js";
 
 const x = [
   [1, 2],
@@ -130,5 +131,34 @@ describe("containers", () => {
     expect(() => crossEntropy(x, ["0", "1"])).toThrow(TypeError);
     // @ts-expect-error: strings are no logits
     expect(() => crossEntropy([["1", "2"]], [0])).toThrow(TypeError);
+  });
+});
+
+describe("linear layers", () => {
+  it("have gradients in the containers of their operands", () => {
+    const result = linearCrossEntropyWithGradient(Float32Array.of(1, 2), [Float32Array.of(1, 0)], 0, { shape: [1, 2], bias: [0] });
+    expectTypeOf(result.inputGradient).toEqualTypeOf<Float32Array>();
+    expectTypeOf(result.weightsGradient).toEqualTypeOf<Float32Array[]>();
+    expectTypeOf(result.biasGradient).toEqualTypeOf<Float32Array>();
+    const less = linearCrossEntropyWithGradient(x, x, labels, { inputGradient: false, outputs: ["lse"], reduction: "none" });
+    expectTypeOf(less).not.toHaveProperty("inputGradient");
+    expectTypeOf(less).not.toHaveProperty("biasGradient");
+    expectTypeOf(less.loss).toEqualTypeOf<number[]>();
+    expectTypeOf(less.lse).toEqualTypeOf<number[]>();
+    expectTypeOf(linearCrossEntropy(x, x, labels)).toEqualTypeOf<number>();
+    // @ts-expect-error: classes are the last axis
+    expect(() => linearCrossEntropy(x, x, labels, { axis: 0 })).toThrow("axis");
+  });
+
+  it("have views of their dtype", () => {
+    const layer = new LinearCrossEntropy({ shape, classes: 3, dtype: "float32", outputs: ["argmax"] });
+    expectTypeOf(layer.weights).toEqualTypeOf<Float32Array>();
+    expectTypeOf(layer.labels).toEqualTypeOf<Int32Array>();
+    layer.forward();
+    expectTypeOf(layer.outputs.argmax).toEqualTypeOf<Int32Array>();
+    expectTypeOf(layer.backward().weights).toEqualTypeOf<Float32Array>();
+    expectTypeOf(layer.probs([Float32Array.of(1, 2)])).toEqualTypeOf<Float32Array[]>();
+    // @ts-expect-error: no such dtype
+    expect(() => new LinearCrossEntropy({ shape, classes: 3, dtype: "float16" })).toThrow("dtype");
   });
 });

@@ -4,6 +4,7 @@ import { type Consumer, MAIN, PROGRAM } from "../project.js";
 
 const USES = `import { crossEntropy, type LossOptions, type SoftmaxCrossEntropy, softmax } from "softmax-wasm";
 import { type SampleOptions, sample, topK } from "softmax-wasm/decode";
+import { LinearCrossEntropy, type LinearOptions, linearCrossEntropyWithGradient } from "softmax-wasm/linear";
 import { init, type WasmSource } from "softmax-wasm/slim";
 import * as relaxed from "softmax-wasm/relaxed";
 
@@ -14,6 +15,10 @@ const { indices, logProbs }: { indices: Int32Array; logProbs: Float32Array } = s
 const best: number[][] = topK(nested, 1).indices;
 export const decoded: readonly unknown[] = [indices, logProbs, best];
 export const decoding: SampleOptions = { seed: 1 };
+const { weightsGradient, biasGradient } = linearCrossEntropyWithGradient(nested, nested, [0, 1], { bias: [0, 1] });
+const head = new LinearCrossEntropy({ shape: [2, 2], classes: 2, dtype: "float32" });
+export const linear: [number[][], number[], Float32Array] = [weightsGradient, biasGradient, head.weights];
+export const ofLinear: LinearOptions = { labelSmoothing: 0.1 };
 export const options: LossOptions = { labelSmoothing: 0.1 };
 export const start = (source: WasmSource): Promise<void> => init(source);
 export const total = (layer: SoftmaxCrossEntropy<"sum">): number => layer.forward();
