@@ -88,7 +88,7 @@ describe.each(DTYPES)("products of %s", (dtype) => {
 
   /** A Bᵀ by both kernels, with the operands in either order and packed in either way. */
   function products(a: Floats, b: Floats, rows: number, columns: number, depth: number, bias?: Float64Array): Floats[] {
-    const arena = new Arena(depth > 100 ? 20 : 2);
+    const arena = new Arena(depth > 100 ? 40 : 2);
     const { kernels } = arena;
     const transposed = new ARRAYS[dtype](b.length).map((_, i) => b[(i % columns) * depth + Math.floor(i / columns)]) as Floats;
     const [x, y, yT] = [arena.put(a), arena.put(b), arena.put(transposed)];
@@ -149,6 +149,19 @@ describe.each(DTYPES)("products of %s", (dtype) => {
         });
       }
     }
+  });
+
+  it("are right where packed columns come in groups", () => {
+    const [rows, depth, columns] = [5, 1500, 35];
+    const [a, b] = [randoms(dtype, rows * depth), randoms(dtype, columns * depth)];
+    const [got, ...others] = products(a, b, rows, columns, depth);
+    for (const other of others) expect(other).toEqual(got);
+    got.forEach((value, k) => {
+      const [i, j] = [Math.floor(k / columns), k % columns];
+      let want = 0;
+      for (let d = 0; d < depth; d++) want += a[i * depth + d] * b[j * depth + d];
+      expect(value).toBeCloseTo(want, 3);
+    });
   });
 
   it("are summed in the order that is told: in the element type over blocks, and the blocks in double", () => {
