@@ -95,7 +95,7 @@ export interface Gradients {
 }
 
 /** To pack an element costs about as much as so many products. */
-const PACKING = 6;
+const PACKING = 2;
 
 const roundUp = (count: number, multiple: number): number => Math.ceil(count / multiple) * multiple;
 
