@@ -2,6 +2,13 @@
 
 export { LinearCrossEntropy, type LinearCrossEntropyOptions, type LinearGradients } from "./linear/layer.js";
 export {
+  type LinearBackwardOptions,
+  type LinearBackwardResult,
+  type LinearLayerOptions,
+  linear,
+  linearBackward,
+} from "./linear/linear.js";
+export {
   type BiasGradientResult,
   type InputGradientResult,
   type LinearBias,

@@ -8,7 +8,7 @@ import { productBound, usualProductError } from "../reference/limits.js";
 import { crossEntropyWithGradient, type LossTotal, type Output, softmax } from "../src/index.js";
 import { classesOfBlock, rowsOfChunk } from "../src/linear/blocks.js";
 import { linearModule } from "../src/linear/source.js";
-import { LinearCrossEntropy, linearCrossEntropy, linearCrossEntropyWithGradient } from "../src/linear.js";
+import { LinearCrossEntropy, linear, linearBackward, linearCrossEntropy, linearCrossEntropyWithGradient } from "../src/linear.js";
 import { sharedStream } from "../src/memory/chunks.js";
 
 const DTYPES = ["float64", "float32"] as const;
@@ -559,5 +559,66 @@ describe.each(DTYPES)("LinearCrossEntropy of %s", (dtype) => {
     layer.dispose();
     layer.dispose();
     expect(() => layer.forward()).toThrow("LinearCrossEntropy expected no use after dispose()");
+  });
+});
+
+describe.each(DTYPES)("the linear layer by itself, in %s", (dtype) => {
+  // More rows than a chunk has.
+  const [rows, depth, classes] = [600, 21, 13];
+  const input = randoms(dtype, rows * depth);
+  const weights = randoms(dtype, classes * depth);
+  const bias = randoms(dtype, classes);
+  const labels = Int32Array.from({ length: rows }, (_, r) => r % classes);
+  const shape = [rows, depth];
+
+  it("has the bits of the layer with a loss, forward and backward", () => {
+    const logits = linear(input, weights, { shape, bias });
+    const head = new LinearCrossEntropy({ shape, classes, dtype, bias: true });
+    head.weights.set(weights);
+    head.bias.set(bias);
+    expect(logits).toEqual(head.logits(input));
+    const { gradient } = crossEntropyWithGradient(logits, labels, { shape: [rows, classes] });
+    const want = linearCrossEntropyWithGradient(input, weights, labels, { shape, bias });
+    const got = linearBackward(gradient, input, weights, { shape });
+    expect(got).toEqual({
+      inputGradient: want.inputGradient,
+      weightsGradient: want.weightsGradient,
+      biasGradient: want.biasGradient,
+    });
+    expect(linearBackward(gradient, input, weights, { shape, inputGradient: false })).toEqual({
+      weightsGradient: want.weightsGradient,
+      biasGradient: want.biasGradient,
+    });
+  });
+
+  it("takes no rows", () => {
+    const none = new ARRAYS[dtype](0);
+    expect(linear(none, weights, { shape: [0, depth] })).toEqual(none);
+    const { weightsGradient, biasGradient } = linearBackward(none, none, weights, { shape: [0, depth] });
+    expect([...weightsGradient, ...biasGradient].every((value) => value === 0)).toBe(true);
+  });
+
+  it("says what is wrong", () => {
+    const upstream = new ARRAYS[dtype](rows * classes);
+    const other = dtype === "float32" ? new Float64Array(rows * classes) : new Float32Array(rows * classes);
+    expect(() => linear(input, weights, { shape, bias: [1] })).toThrow(
+      '"bias" expected 13 numbers, one for each class of "weights" [13, 21]',
+    );
+    expect(() => linear(input, weights.subarray(1), { shape })).toThrow('"weights" expected the shape [C, 21], as "input" has');
+    expect(() => linear(input, weights, { axis: 1 } as never)).toThrow('"options" expected only the names shape, bias');
+    expect(() => linearBackward(upstream.subarray(1), input, weights, { shape })).toThrow(
+      '"upstream" expected the shape [600, 13], that of the results, got [7799]',
+    );
+    expect(() => linearBackward(other, input, weights, { shape })).toThrow(TypeError);
+    expect(() =>
+      linearBackward(
+        [[1]],
+        [[1, 2]],
+        [
+          [1, 2],
+          [3, 4],
+        ],
+      ),
+    ).toThrow('"upstream" expected the shape [1, 2], that of the results, got [1, 1]');
   });
 });

@@ -21,7 +21,7 @@ const dist = readdirSync(new URL("dist", root));
 /** A relative address of a picture or a link, in Markdown or HTML. */
 const RELATIVE = /(\]\(|\]: |(src|srcset|href)=")(?!(https?:|#))/;
 
-const LINEAR = ["LinearCrossEntropy", "linearCrossEntropy", "linearCrossEntropyWithGradient"];
+const LINEAR = ["LinearCrossEntropy", "linear", "linearBackward", "linearCrossEntropy", "linearCrossEntropyWithGradient"];
 
 /** Standard output of a script in a fresh process. */
 const run = (script: string) =>

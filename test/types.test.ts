@@ -18,7 +18,7 @@ import {
   softmax,
   softmaxJacobian,
 } from "../src/index.js";
-import { LinearCrossEntropy, linearCrossEntropy, linearCrossEntropyWithGradient } from "../src/linear.js";
+import { LinearCrossEntropy, linear, linearBackward, linearCrossEntropy, linearCrossEntropyWithGradient } from "../src/linear.js";
 
 const x = [
   [1, 2],
@@ -146,6 +146,11 @@ describe("linear layers", () => {
     expectTypeOf(less.loss).toEqualTypeOf<number[]>();
     expectTypeOf(less.lse).toEqualTypeOf<number[]>();
     expectTypeOf(linearCrossEntropy(x, x, labels)).toEqualTypeOf<number>();
+    const units = linear(Float32Array.of(1, 2), [Float32Array.of(1, 0)], { shape: [1, 2], bias: [0] });
+    expectTypeOf(units).toEqualTypeOf<Float32Array>();
+    const back = linearBackward(units, Float32Array.of(1, 2), [Float32Array.of(1, 0)], { shape: [1, 2] });
+    expectTypeOf(back).toEqualTypeOf<{ weightsGradient: Float32Array[]; biasGradient: Float32Array } & { inputGradient: Float32Array }>();
+    expectTypeOf(linearBackward(x, x, x, { inputGradient: false })).not.toHaveProperty("inputGradient");
     // @ts-expect-error: classes are the last axis
     expect(() => linearCrossEntropy(x, x, labels, { axis: 0 })).toThrow("axis");
   });

@@ -25,13 +25,12 @@ import { readClassMask } from "../loss/options.js";
 import { checkOutputClasses } from "../loss/outputs.js";
 import { checkClasses, checkWeights, readTerms, TERMS, type Terms } from "../loss/terms.js";
 import { type BufferSpec, Buffers } from "../memory/buffers.js";
-import { checkLength, forEachChunk, Stream } from "../memory/chunks.js";
+import { checkLength, Stream } from "../memory/chunks.js";
 import { Instance } from "../memory/instance.js";
 import { allocate, isFlat, numbersOf, readTensor, toForm } from "../tensor/containers.js";
 import { DTYPES, type ElementType, type FloatArray, zeros } from "../tensor/element.js";
 import { checkShape, type Layout, layoutOf, rowShape, showShape } from "../tensor/shape.js";
 import { typedArrayLength } from "../tensor/typed-array.js";
-import { LOSS_PLANES } from "../wasm/abi.js";
 import { checkTrueByDefault } from "./operands.js";
 import { type Operands, Products } from "./products.js";
 
@@ -427,10 +426,7 @@ export class LinearCrossEntropy<const K extends string = "indices", const O exte
     const shape = [...rowShape(inputShape), this.#layout.classes];
     const layout = layoutOf(shape);
     const data = allocate("input", this.#dtype, layout.size);
-    const products = new Products(stream, this.#operands(input));
-    const buffers = [...products.buffers, { name: "logits", type: this.#dtype, extent: "tensor", to: data } as const];
-    const run = (...[, chunkBuffers, chunk]: Parameters<Parameters<typeof forEachChunk>[4]>): void => products.before(chunkBuffers, chunk);
-    forEachChunk(layout, this.#dtype, LOSS_PLANES, buffers, run, stream, products.rows);
+    new Products(stream, this.#operands(input)).forward(layout, data);
     return { form, data, shape };
   }
 

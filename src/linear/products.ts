@@ -11,8 +11,10 @@
 import type { LogitsSource } from "../functions/batch.js";
 import type { Weighing } from "../loss/rows.js";
 import type { Buffers } from "../memory/buffers.js";
-import type { Chunk, ChunkBuffer, Stream } from "../memory/chunks.js";
+import { type Chunk, type ChunkBuffer, forEachChunk, type Stream } from "../memory/chunks.js";
 import { bytesOf, type Dtype, type ElementType, elementsOf, type FloatArray } from "../tensor/element.js";
+import type { Layout } from "../tensor/shape.js";
+import { LOSS_PLANES } from "../wasm/abi.js";
 import { classesOfBlock, MOST_BLOCK, rowsOfChunk } from "./blocks.js";
 import { linearModule } from "./source.js";
 
@@ -166,6 +168,26 @@ export class Products implements LogitsSource {
     if (typeof matrix !== "number") matrix.set(buffers.float(name).subarray(0, count * depth), first * depth);
   }
 
+  /** Writes the logits of all rows. */
+  forward(layout: Layout, out: FloatArray): void {
+    this.#stream({ name: "logits", type: this.operands.dtype, extent: "tensor", to: out }, layout, (buffers, chunk) =>
+      this.before(buffers, chunk),
+    );
+  }
+
+  /** Writes the gradients, from that of all logits. */
+  backward(layout: Layout, upstream: FloatArray): void {
+    this.#stream({ name: "logits", type: this.operands.dtype, extent: "tensor", from: upstream }, layout, (buffers, chunk) => {
+      this.#load(this.operands.input, "inputRows", buffers, chunk.firstRow, chunk.rows);
+      this.after(buffers, chunk, "logits", { isEmpty: false });
+    });
+  }
+
+  #stream(logits: ChunkBuffer, layout: Layout, visit: (buffers: Buffers, chunk: Chunk) => void): void {
+    const run = (_: unknown, buffers: Buffers, chunk: Chunk): void => visit(buffers, chunk);
+    forEachChunk(layout, this.operands.dtype, LOSS_PLANES, [...this.buffers, logits], run, this.stream, this.rows);
+  }
+
   before(buffers: Buffers, { firstRow, rows }: Chunk): void {
     const { depth, classes, input, weights, bias } = this.operands;
     const kernels = this.#kernels;
@@ -211,7 +233,7 @@ export class Products implements LogitsSource {
     });
   }
 
-  after(buffers: Buffers, { firstRow, rows }: Chunk, derivative: string, { isEmpty }: Weighing): void {
+  after(buffers: Buffers, { firstRow, rows }: Chunk, derivative: string, { isEmpty }: Pick<Weighing, "isEmpty">): void {
     const { gradients } = this;
     if (!gradients) return;
     // Where all rows weigh 0, all gradients are 0, whatever the operands are.
