@@ -20,7 +20,7 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 const root = path("..");
 export const PYTHON = "/usr/bin/python3";
 
-const GCC_FLAGS = ["-O3", "-msse4.2"];
+export const GCC_FLAGS = ["-O3", "-msse4.2"];
 
 /** Compiles softmax.c into the folder. */
 function compiledC(folder: string): Command["argv"] {

@@ -1,259 +1,190 @@
-// npm run bench:linear: GFLOP/s of the product X Wᵀ on one core: the kernels of softmax-wasm/linear, with packing; the best plain JavaScript;
-// TensorFlow.js on WebAssembly and ONNX Runtime Web where they are installed (bench/peers); and the same algorithm in C with gcc.
+// Linear layers on one core: for each shape and element type a benny suite of the product X Wᵀ, by the kernels of softmax-wasm/linear and others;
+// and the time of loss and gradients of a language model's head, with the logits of some rows in memory and with all. main.ts runs it.
 //
-// All take turns in each round. Medians are shown, and the ratios of one round to the kernels, their medians. Operands and results are in the
-// memory of each contestant, but for ONNX Runtime, which copies both.
+// Each result is verified before it is timed. C, NumPy and PyTorch run in processes of their own in each round.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import b from "benny";
+import { crossEntropyWithGradient } from "softmax-wasm";
+import { LinearCrossEntropy, linear, linearBackward, linearCrossEntropyWithGradient } from "softmax-wasm/linear";
 import { seeded } from "../reference/data.js";
 import { median } from "../reference/median.js";
-import { linearModule } from "../src/linear/source.js";
-import { type DATA_TYPES, model, node, value } from "./peers/onnx-model.js";
-import { load } from "./peers/packages.js";
+import { GCC_FLAGS, PYTHON } from "./commands.js";
+import { ARRAYS, type Contestant, kernels, onnxRuntime, type Product, plain, tensorFlow, verify } from "./linear-products.js";
+import type { LinearRecord } from "./record.js";
 import { sink } from "./timing.js";
+import { provenance, versions } from "./versions.js";
 
-type Dtype = keyof typeof ARRAYS;
-type Floats = Float64Array | Float32Array;
-const ARRAYS = { float32: Float32Array, float64: Float64Array };
-
-/** Rows, depth, classes. */
+/** Rows, features, classes: large and square, the digits of MNIST, and a block of a language model's head. */
 const SHAPES = [
   [512, 512, 512],
   [100, 784, 10],
   [64, 512, 1024],
 ] as const;
-const ROUNDS = 15;
+const HEAD = [1024, 512, 32_000] as const;
+
+/** The number of rounds, in which all take turns; each ratio is of one round. */
+const ROUNDS = 5;
 /** The operations of a sample, at least. */
 const OPERATIONS = 5e7;
 
-interface Product {
-  readonly dtype: Dtype;
-  readonly rows: number;
-  readonly depth: number;
-  readonly classes: number;
-  readonly x: Floats;
-  readonly w: Floats;
-}
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+const numbers = (length: number, random: () => number) => Float32Array.from({ length }, () => random() - 0.5);
 
-/** A contestant: computes the product, and gives some of its elements to be checked. */
-interface Contestant {
-  run(): unknown;
-  result(): ArrayLike<number> | Promise<ArrayLike<number>>;
-}
-
-/** The kernels of the entry. `classesAreRows`: X is packed, and W is read as it is. */
-function kernels({ dtype, rows, depth, classes, x, w }: Product, classesAreRows: boolean): Contestant {
-  const memory = new WebAssembly.Memory({ initial: 400 });
-  const linear = new WebAssembly.Instance(linearModule(), { env: { memory } }).exports as Record<string, (...args: number[]) => number>;
-  const Elements = ARRAYS[dtype];
-  const bytes = Elements.BYTES_PER_ELEMENT;
-  let end = 0;
-  const put = (array: Floats) => {
-    const view = new Elements(memory.buffer, end, array.length);
-    view.set(array);
-    end += Math.ceil(array.byteLength / 64) * 64;
-    return view;
-  };
-  const [xView, wView, out] = [put(x), put(w), put(new Elements(rows * classes))];
-  const sums = put(new Elements(64)).byteOffset;
-  const step = depth * bytes;
-  const run = () => {
-    if (classesAreRows) {
-      linear.packRows(bytes, xView.byteOffset, step, rows, depth, end);
-      linear.product(bytes, wView.byteOffset, step, classes, end, rows, depth, 256, sums, 0, 0, out.byteOffset, bytes, classes * bytes, 0);
-    } else {
-      linear.packRows(bytes, wView.byteOffset, step, classes, depth, end);
-      linear.product(bytes, xView.byteOffset, step, rows, end, classes, depth, 256, sums, 0, 0, out.byteOffset, classes * bytes, bytes, 0);
-    }
-  };
-  return { run, result: () => out };
-}
-
-/** Blocks of 2 rows and 4 classes, whose sums stay in registers. Rows are even, and classes that are no multiple of 4 have a loop of their own. */
-function plain({ dtype, rows, depth, classes, x, w }: Product): Contestant {
-  const out = new ARRAYS[dtype](rows * classes);
-  const four = classes & ~3;
-  const run = () => {
-    for (let i = 0; i < rows; i += 2) {
-      const a = i * depth;
-      const b = a + depth;
-      for (let j = 0; j < four; j += 4) {
-        let s0 = 0;
-        let s1 = 0;
-        let s2 = 0;
-        let s3 = 0;
-        let t0 = 0;
-        let t1 = 0;
-        let t2 = 0;
-        let t3 = 0;
-        const w0 = j * depth;
-        const w1 = w0 + depth;
-        const w2 = w1 + depth;
-        const w3 = w2 + depth;
-        for (let k = 0; k < depth; k++) {
-          const xa = x[a + k];
-          const xb = x[b + k];
-          const y0 = w[w0 + k];
-          const y1 = w[w1 + k];
-          const y2 = w[w2 + k];
-          const y3 = w[w3 + k];
-          s0 += xa * y0;
-          s1 += xa * y1;
-          s2 += xa * y2;
-          s3 += xa * y3;
-          t0 += xb * y0;
-          t1 += xb * y1;
-          t2 += xb * y2;
-          t3 += xb * y3;
+/** The median seconds of a call of each function, by a benny suite. */
+async function secondsOf(title: string, runs: Readonly<Record<string, () => unknown>>, calls: number): Promise<Record<string, number>> {
+  const cases = Object.entries(runs).map(([name, run]) => {
+    const isAsync = run() instanceof Promise;
+    const sample = isAsync
+      ? async () => {
+          for (let call = 0; call < calls; call++) sink.value = await run();
         }
-        const at = i * classes + j;
-        const under = at + classes;
-        out[at] = s0;
-        out[at + 1] = s1;
-        out[at + 2] = s2;
-        out[at + 3] = s3;
-        out[under] = t0;
-        out[under + 1] = t1;
-        out[under + 2] = t2;
-        out[under + 3] = t3;
-      }
-      for (let j = four; j < classes; j++) {
-        let s = 0;
-        let t = 0;
-        for (let k = 0, y = j * depth; k < depth; k++, y++) {
-          s += x[a + k] * w[y];
-          t += x[b + k] * w[y];
-        }
-        out[i * classes + j] = s;
-        out[(i + 1) * classes + j] = t;
+      : () => {
+          for (let call = 0; call < calls; call++) sink.value = run();
+        };
+    return b.add(name, sample);
+  });
+  const config = b.configure({ cases: { minSamples: 5, maxTime: 0.3 } });
+  const live = process.stdout.isTTY ? [b.cycle()] : [];
+  const { results } = await b.suite(title, ...cases, config, ...live);
+  return Object.fromEntries(results.map(({ name, details }) => [name, details.median / calls]));
+}
+
+/** Those who can compute a product here, verified. */
+async function contestantsOf(product: Product): Promise<Record<string, Contestant["run"]>> {
+  const makers: Record<string, (product: Product) => Contestant | Promise<Contestant>> = {
+    "softmax-wasm": kernels,
+    plain,
+    ...(product.dtype === "float32" && { "tfjs-wasm": tensorFlow }),
+    "onnxruntime-web": onnxRuntime,
+  };
+  const runs: Record<string, Contestant["run"]> = {};
+  for (const [name, make] of Object.entries(makers)) {
+    let contestant: Contestant;
+    try {
+      contestant = await make(product);
+    } catch (error) {
+      console.log(`${name} is left out: ${(error as Error).message.split("\n")[0]}`);
+      continue;
+    }
+    await verify(name, product, contestant);
+    runs[name] = contestant.run;
+  }
+  return runs;
+}
+
+/** GFLOP/s by programs of their own, as far as there are a compiler and Python. */
+function nativeRates(program: string, { dtype, rows, depth, classes }: Product): Record<string, number> {
+  const shape = [rows, depth, classes].map(String);
+  const outputOf = (...[command, ...args]: string[]) =>
+    JSON.parse(execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
+  const rates: Record<string, number> = {};
+  try {
+    const type = dtype === "float32" ? "float" : "double";
+    rates.c = Math.max(...["0", "1"].map((order) => outputOf(program, ...shape, type, order)));
+  } catch {}
+  try {
+    Object.assign(rates, outputOf(PYTHON, path("native/products.py"), ...shape, dtype));
+  } catch {}
+  return rates;
+}
+
+async function productRates(program: string, product: Product): Promise<LinearRecord["products"][number]> {
+  const { dtype, rows, depth, classes } = product;
+  const operations = 2 * rows * depth * classes;
+  const runs = await contestantsOf(product);
+  const title = [rows, depth, classes].join("×");
+  const rounds: Record<string, number>[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const seconds = await secondsOf(`${dtype} ${title}`, runs, Math.ceil(OPERATIONS / operations));
+    const rates = Object.entries(seconds).map(([name, time]) => [name, operations / time / 1e9]);
+    rounds.push({ ...Object.fromEntries(rates), ...nativeRates(program, product) });
+  }
+  const over = (name: string) => median(rounds.map((rates) => rates["softmax-wasm"] / rates[name]));
+  const names = Object.keys(rounds[0]);
+  return {
+    title,
+    dtype,
+    gflops: Object.fromEntries(names.map((name) => [name, Number(median(rounds.map((rates) => rates[name])).toPrecision(3))])),
+    ratios: Object.fromEntries(names.map((name) => [name, Number(over(name).toPrecision(3))])),
+  };
+}
+
+/** The three ways of a head's loss and gradients. A call takes seconds, so that a sample is one. */
+function headTimes(): LinearRecord["head"] {
+  const [rows, depth, classes] = HEAD;
+  const random = seeded(3);
+  const input = numbers(rows * depth, random);
+  const weights = numbers(classes * depth, random);
+  const labels = Int32Array.from({ length: rows }, () => Math.floor(classes * random()));
+  const shape = [rows, depth];
+  const layer = new LinearCrossEntropy({ shape, classes, dtype: "float32" });
+  layer.input.set(input);
+  layer.weights.set(weights);
+  layer.labels.set(labels);
+  const runs = {
+    whole: () => {
+      const logits = linear(input, weights, { shape });
+      const { loss } = crossEntropyWithGradient(logits, labels, { shape: [rows, classes], out: logits });
+      linearBackward(logits, input, weights, { shape });
+      return loss;
+    },
+    functions: () => linearCrossEntropyWithGradient(input, weights, labels, { shape }).loss,
+    layer: () => {
+      const loss = layer.forward();
+      layer.backward();
+      return loss;
+    },
+  };
+  const losses = Object.values(runs).map((run) => run());
+  if (losses.some((loss) => !(Math.abs(loss - losses[0]) < 1e-6 * losses[0]))) throw new Error(`losses differ: ${losses}`);
+  const timed = (run: () => number) => {
+    const start = performance.now();
+    sink.value = run();
+    return (performance.now() - start) / 1e3;
+  };
+  const rounds = Array.from({ length: ROUNDS }, () => ({
+    whole: timed(runs.whole),
+    functions: timed(runs.functions),
+    layer: timed(runs.layer),
+  }));
+  const own = 4 * 2 * (rows + classes) * depth;
+  const of = (name: keyof typeof runs) => ({
+    seconds: Number(median(rounds.map((times) => times[name])).toPrecision(3)),
+    speed: Number(median(rounds.map((times) => times.whole / times[name])).toPrecision(3)),
+  });
+  return {
+    title: HEAD.join("×"),
+    whole: of("whole"),
+    functions: of("functions"),
+    layer: of("layer"),
+    besideMB: Number(((layer.byteLength - own) / 1e6).toPrecision(3)),
+  };
+}
+
+export async function linearRecord(): Promise<LinearRecord> {
+  const folder = mkdtempSync(join(tmpdir(), "linear-"));
+  try {
+    const program = join(folder, "linear");
+    try {
+      execFileSync("gcc", [...GCC_FLAGS, path("native/linear.c"), "-o", program], { stdio: "ignore" });
+    } catch {
+      console.log("C is left out: there is no gcc");
+    }
+    const products = [];
+    for (const dtype of ["float32", "float64"] as const) {
+      for (const [rows, depth, classes] of SHAPES) {
+        const random = seeded(7);
+        const [x, w] = [rows, classes].map((lines) => ARRAYS[dtype].from(numbers(lines * depth, random)));
+        products.push(await productRates(program, { dtype, rows, depth, classes, x, w }));
       }
     }
-  };
-  return { run, result: () => out };
-}
-
-interface Tensor {
-  data(): Promise<Float32Array>;
-  dispose(): void;
-}
-
-interface TensorFlow {
-  setBackend(name: string): Promise<boolean>;
-  ready(): Promise<void>;
-  tensor(data: Floats, shape: number[]): Tensor;
-  matMul(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor;
-}
-
-async function tensorFlow({ rows, depth, classes, x, w }: Product): Promise<Contestant> {
-  const tf = await load<TensorFlow>("@tensorflow/tfjs-core");
-  const { setThreadsCount } = await load<{ setThreadsCount?: (count: number) => void }>("@tensorflow/tfjs-backend-wasm");
-  setThreadsCount?.(1);
-  await tf.setBackend("wasm");
-  await tf.ready();
-  // Its fast product takes no transposed operand, so W is transposed before.
-  const transposed = w.map((_, i) => w[(i % classes) * depth + Math.floor(i / classes)]);
-  const [a, b] = [tf.tensor(x, [rows, depth]), tf.tensor(transposed, [depth, classes])];
-  const product = () => tf.matMul(a, b, false, false);
-  return { run: () => product().dispose(), result: () => product().data() };
-}
-
-interface OnnxRuntime {
-  env: { wasm: { numThreads: number } };
-  Tensor: new (type: string, data: Floats, shape: readonly number[]) => { readonly data: Floats };
-  InferenceSession: { create(model: Uint8Array): Promise<{ run(feeds: object): Promise<Record<string, { readonly data: Floats }>> }> };
-}
-
-async function onnxRuntime({ dtype, rows, depth, classes, x, w }: Product): Promise<Contestant> {
-  const { env, Tensor, InferenceSession } = await load<OnnxRuntime>("onnxruntime-web");
-  env.wasm.numThreads = 1;
-  const type: keyof typeof DATA_TYPES = dtype;
-  const inputs = [value("x", type, [rows, depth]), value("w", type, [classes, depth])];
-  const gemm = model([node("Gemm", ["x", "w"], "out", { transB: 1 })], inputs, value("out", type, [rows, classes]));
-  const session = await InferenceSession.create(gemm);
-  const feeds = { x: new Tensor(dtype, x, [rows, depth]), w: new Tensor(dtype, w, [classes, depth]) };
-  const run = () => session.run(feeds);
-  return { run, result: async () => (await run()).out.data };
-}
-
-/** GFLOP/s of the program in C; undefined without gcc. */
-function ofNative(program: string | undefined, { dtype, rows, depth, classes }: Product): number | undefined {
-  if (program === undefined) return undefined;
-  const type = dtype === "float32" ? "float" : "double";
-  const rates = [0, 1].map((order) => Number(execFileSync(program, [rows, depth, classes, type, order].map(String), { encoding: "utf8" })));
-  return Math.max(...rates);
-}
-
-async function check(name: string, { x, w, rows, depth, classes }: Product, contestant: Contestant): Promise<void> {
-  await contestant.run();
-  const got = await contestant.result();
-  for (const [i, j] of [
-    [0, 0],
-    [rows - 1, classes - 1],
-    [rows >> 1, 1],
-  ]) {
-    // biome-ignore format: three elements
-    let want = 0;
-    for (let k = 0; k < depth; k++) want += x[i * depth + k] * w[j * depth + k];
-    if (!(Math.abs(got[i * classes + j] - want) < 1e-4)) throw new Error(`${name} gives ${got[i * classes + j]} where it is ${want}`);
+    return { ...provenance(), versions: versions(), rounds: ROUNDS, products, head: headTimes() };
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }
-
-async function secondsOf(run: () => unknown, calls: number): Promise<number> {
-  const start = performance.now();
-  for (let call = 0; call < calls; call++) sink.value = await run();
-  return (performance.now() - start) / 1e3 / calls;
-}
-
-const folder = mkdtempSync(join(tmpdir(), "linear-"));
-let program: string | undefined;
-try {
-  const source = fileURLToPath(new URL("native/linear.c", import.meta.url));
-  execFileSync("gcc", ["-O3", "-msse4.1", source, "-o", join(folder, "linear")], { stdio: "ignore" });
-  program = join(folder, "linear");
-} catch {
-  console.log("There is no gcc, so C is left out.");
-}
-
-for (const dtype of ["float32", "float64"] as const) {
-  for (const [rows, depth, classes] of SHAPES) {
-    const random = seeded(7);
-    const array = (length: number) => new ARRAYS[dtype](length).map(() => random() - 0.5) as Floats;
-    const product: Product = { dtype, rows, depth, classes, x: array(rows * depth), w: array(classes * depth) };
-    const made: Record<string, () => Contestant | Promise<Contestant>> = {
-      "softmax-wasm": () => kernels(product, rows >= 2 * classes),
-      plain: () => plain(product),
-      ...(dtype === "float32" && { "tfjs-wasm": () => tensorFlow(product) }),
-      "onnxruntime-web": () => onnxRuntime(product),
-    };
-    const contestants: [string, Contestant, number][] = [];
-    for (const [name, make] of Object.entries(made)) {
-      try {
-        const contestant = await make();
-        await check(name, product, contestant);
-        for (let call = 0; call < 20; call++) await contestant.run();
-        const seconds = await secondsOf(() => contestant.run(), 3);
-        contestants.push([name, contestant, Math.ceil(OPERATIONS / (2 * rows * depth * classes) / Math.max(1, seconds))]);
-      } catch (error) {
-        console.log(`${name} is left out: ${(error as Error).message.split("\n")[0]}`);
-      }
-    }
-    const times = contestants.map((): number[] => []);
-    const native: number[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const [i, [, { run }, calls]] of contestants.entries()) times[i].push(await secondsOf(run, calls));
-      if (round % 5 === 0) native.push(ofNative(program, product) ?? Number.NaN);
-    }
-    const rate = (seconds: number) => (2e-9 * rows * depth * classes) / seconds;
-    const columns = contestants.map(([name], i) => {
-      const ratio = median(times[i].map((seconds, round) => seconds / times[0][round]));
-      return `${name} ${rate(median(times[i])).toFixed(1)}${i > 0 ? ` (${ratio.toFixed(1)}×)` : ""}`;
-    });
-    if (program) columns.push(`C ${median(native).toFixed(1)}`);
-    console.log(`${dtype} ${rows}×${depth}×${classes}: ${columns.join(", ")} GFLOP/s`);
-  }
-}
-rmSync(folder, { recursive: true });

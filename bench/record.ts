@@ -65,6 +65,27 @@ export interface ThreadsRecord extends Provenance {
   }[];
 }
 
+/** linear-node-<major>.json of bench/main.ts. */
+export interface LinearRecord extends Provenance {
+  /** Of the other implementations. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly rounds: number;
+  readonly products: readonly {
+    /** Rows × features × classes. */
+    readonly title: string;
+    readonly dtype: Time["dtype"];
+    /** By implementation: the rate, and how many times it the rate of this library is. */
+    readonly gflops: Readonly<Record<string, number>>;
+    readonly ratios: Readonly<Record<string, number>>;
+  }[];
+  /** Loss and all gradients of a large head in float32: seconds, and the speed over that with all logits in memory. */
+  readonly head: Readonly<Record<"whole" | "functions" | "layer", { readonly seconds: number; readonly speed: number }>> & {
+    readonly title: string;
+    /** The memory of the layer beside operands and gradients. */
+    readonly besideMB: number;
+  };
+}
+
 /** evaluate-node-<major>.json of bench/evaluate.ts. */
 export interface EvaluateRecord extends Provenance {
   readonly shape: readonly [rows: number, classes: number];

@@ -4,8 +4,7 @@
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { scaleLinear } from "d3-scale";
-import { escaped, FAINT, figure, HALO, INK, tag, text, WIDTH } from "../reference/svg.js";
+import { drawBars } from "./bars.js";
 import { type BenchRecord, type Timed, writeFigure } from "./record.js";
 
 /** The workloads with a panel, if the record has them: few classes, many, very many, and a strided axis. */
@@ -35,15 +34,6 @@ const STYLES: Readonly<Record<string, Style>> = {
 };
 const PEER: Style = { fill: "#9aa1ab", text: "#565d69" };
 
-const LEFT = 208;
-const RIGHT = 16;
-const TOP = 84;
-const GUTTER = 18;
-const ROW = 25;
-const BAR = 15;
-/** The room right of a panel's longest bar, for its number. */
-const NUMBER = 34;
-
 /** The fastest implementation without a style: among those in the most panels, the one with the smallest product of times. */
 function bestPeer({ implementations }: BenchRecord, panels: readonly Timed[]): string | undefined {
   const peers = Object.keys(implementations).filter((name) => !(name in STYLES));
@@ -62,54 +52,14 @@ export function draw(record: BenchRecord): string {
   const names = [...Object.keys(STYLES).filter(has), ...(peer === undefined ? [] : [peer])];
   const styleOf = (name: string) => STYLES[name] ?? PEER;
 
-  const bottom = TOP + names.length * ROW + 4;
-  const height = bottom + 56;
-  const width = (WIDTH - LEFT - RIGHT - (panels.length - 1) * GUTTER) / Math.max(1, panels.length);
-  const slowest = Math.max(1, ...panels.flatMap(({ times }) => names.flatMap((name) => times[name]?.nsPerLogit ?? [])));
-  const x = scaleLinear([0, slowest], [0, width - NUMBER]);
-  const ticks = x.ticks(4);
-  const middle = (row: number) => TOP + row * ROW + ROW / 2;
-
-  const panel = ({ id, title, times }: Timed, index: number) =>
-    tag(
-      "g",
-      { transform: `translate(${(LEFT + index * (width + GUTTER)).toFixed(1)},0)` },
-      text(title, [0, TOP - 27], { "font-size": 14, "font-weight": 600 }),
-      text(PANELS[id], [0, TOP - 10], { "font-size": 11.5 }),
-      ...ticks.map((tick) => tag("path", { d: `M${x(tick).toFixed(1)},${TOP}V${bottom}`, stroke: tick ? FAINT : INK, fill: "none" })),
-      ...ticks.map((tick) => text(String(tick), [x(tick), bottom + 16], { "font-size": 11, "text-anchor": "middle" })),
-      ...names.flatMap((name, row) => {
-        const time = times[name];
-        const { fill, text: ink } = styleOf(name);
-        if (!time) return text("–", [6, middle(row) + 4], { fill: ink });
-        const end = x(time.nsPerLogit);
-        return [
-          tag("rect", { y: middle(row) - BAR / 2, width: end, height: BAR, fill }),
-          text(time.nsPerLogit.toFixed(time.nsPerLogit < 100 ? 1 : 0), [end + 5, middle(row) + 4], {
-            ...HALO,
-            fill: ink,
-            "font-weight": 600,
-          }),
-        ];
-      }),
-    );
-
-  const machine = `${record.cpu}, one core; Node ${record.node}; ${record.date}`;
-  return figure(
-    "Loss with gradient: nanoseconds per logit by implementation and shape",
-    height,
-    text("Loss with gradient, float64", [16, 29], { "font-size": 15, "font-weight": 600 }),
-    text(escaped(machine), [WIDTH - RIGHT, 29], { "font-size": 11.5, "text-anchor": "end" }),
-    ...names.map((name, row) =>
-      text(escaped(styleOf(name).title ?? record.implementations[name].title), [LEFT - 10, middle(row) + 4], {
-        fill: styleOf(name).text,
-        "text-anchor": "end",
-        "font-weight": 600,
-      }),
-    ),
-    ...panels.map(panel),
-    text("ns per logit; shorter is faster", [LEFT + (WIDTH - LEFT - RIGHT) / 2, bottom + 40], { "text-anchor": "middle" }),
-  );
+  return drawBars({
+    description: "Loss with gradient: nanoseconds per logit by implementation and shape",
+    title: "Loss with gradient, float64",
+    machine: `${record.cpu}, one core; Node ${record.node}; ${record.date}`,
+    unit: "ns per logit; shorter is faster",
+    rows: names.map((name) => ({ ...styleOf(name), title: styleOf(name).title ?? record.implementations[name].title })),
+    panels: panels.map(({ id, title, times }) => ({ title, note: PANELS[id], values: names.map((name) => times[name]?.nsPerLogit) })),
+  });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

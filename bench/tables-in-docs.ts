@@ -2,7 +2,16 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type BenchRecord, baselineOf, OP_TITLES, type OptionsRecord, type ThreadsRecord, type Time, type Timed } from "./record.js";
+import {
+  type BenchRecord,
+  baselineOf,
+  type LinearRecord,
+  OP_TITLES,
+  type OptionsRecord,
+  type ThreadsRecord,
+  type Time,
+  type Timed,
+} from "./record.js";
 import { number } from "./report.js";
 
 /** By the name of a table: the document that it is in, relative to the root of the project. */
@@ -11,6 +20,8 @@ export const DOCUMENTS = {
   "times of float32": "docs/performance.md",
   costs: "docs/performance.md",
   threads: "docs/threads.md",
+  products: "docs/linear.md",
+  head: "docs/linear.md",
   float32: "docs/numerics.md",
 } as const;
 export type TableName = keyof typeof DOCUMENTS;
@@ -90,6 +101,42 @@ export function threadsTable({ shapes }: ThreadsRecord): string {
     ["", ...counts.map((threads) => (threads === "1" ? "1 thread" : `${threads} threads`))],
     ["---", ...counts.map(() => "---:")],
     ...shapes.map(({ title, speedups }) => [title, ...counts.map((threads) => `${speedups[threads].toFixed(2)}×`)]),
+  ]);
+}
+
+/** By implementation of products: its name in tables. */
+export const PRODUCTS: Readonly<Record<string, string>> = {
+  "softmax-wasm": "softmax-wasm",
+  plain: "plain JavaScript",
+  "tfjs-wasm": "TensorFlow.js, WebAssembly",
+  "onnxruntime-web": "ONNX Runtime, WebAssembly",
+  c: "C, 128 bits",
+  numpy: "NumPy, OpenBLAS",
+  pytorch: "PyTorch, OpenBLAS",
+};
+
+/** GFLOP/s: a line a shape, a column an implementation; in brackets how many times its rate ours is. */
+export function productsTable({ products }: LinearRecord): string {
+  const names = Object.keys(PRODUCTS).filter((name) => products.some(({ gflops }) => name in gflops));
+  const cellOf = (gflops: number | undefined, ratio: number, name: string) =>
+    gflops === undefined ? "" : `${number(gflops)}${name === "softmax-wasm" ? "" : ` (${number(ratio)}×)`}`;
+  return markdown([
+    ["", ...names.map((name) => PRODUCTS[name])],
+    ["---", ...names.map(() => "---:")],
+    ...products.map(({ title, dtype, gflops, ratios }) => [
+      `${dtype}, ${title}`,
+      ...names.map((name) => cellOf(gflops[name], ratios[name], name)),
+    ]),
+  ]);
+}
+
+/** Seconds of loss and gradients of a head, and the speed over that of whole logits. */
+export function headTable({ head }: LinearRecord): string {
+  const titles = { whole: "all logits in memory", functions: "`linearCrossEntropyWithGradient`", layer: "`LinearCrossEntropy`" };
+  return markdown([
+    [`float32, ${head.title}`, "seconds", "speed"],
+    ["---", "---:", "---:"],
+    ...(["whole", "functions", "layer"] as const).map((way) => [titles[way], number(head[way].seconds), head[way].speed.toFixed(2)]),
   ]);
 }
 

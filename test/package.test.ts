@@ -10,7 +10,16 @@ import { gzipSync } from "node:zlib";
 import { build, transform } from "esbuild";
 import { rollup } from "rollup";
 import { describe, expect, it } from "vitest";
-import { costsTable, DOCUMENTS, threadsTable, timesTable, timesTableOfFloat32, withTable } from "../bench/tables-in-docs.js";
+import {
+  costsTable,
+  DOCUMENTS,
+  headTable,
+  productsTable,
+  threadsTable,
+  timesTable,
+  timesTableOfFloat32,
+  withTable,
+} from "../bench/tables-in-docs.js";
 import { publishedReadme } from "../scripts/published-readme.js";
 import { unpack } from "../src/wasm/unpack.js";
 
@@ -33,6 +42,8 @@ it("the documents have the tables of the records", () => {
     ["times of float32", timesTableOfFloat32, "float32-node-20"],
     ["costs", costsTable, "options-node-20"],
     ["threads", threadsTable, "threads-node-20"],
+    ["products", productsTable, "linear-node-20"],
+    ["head", headTable, "linear-node-20"],
   ] as const) {
     const text = read(DOCUMENTS[name]);
     expect(withTable(text, name, tableOf(JSON.parse(read(`bench/results/${record}.json`)))), name).toBe(text);
