@@ -42,6 +42,13 @@ function firstWeights(units: number, features: number, random: () => number): Fl
   return Float32Array.from({ length: units * features }, () => (2 * random() - 1) * Math.sqrt(6 / features));
 }
 
+/** The units of a hidden layer, max(0, X Wᵀ + b), for pixels (rows, PIXELS). */
+export function unitsOf({ weights, bias }: Layer, pixels: Float32Array): Float32Array {
+  const units = linear(pixels, weights, { shape: [pixels.length / PIXELS, PIXELS], bias });
+  for (let i = 0; i < units.length; i++) units[i] = Math.max(0, units[i]);
+  return units;
+}
+
 export class Network {
   /** Milliseconds that steps have taken: in layers, softmax and loss; and for the rest, pixels and the change of weights. */
   readonly times = { layers: 0, rest: 0 };
@@ -85,15 +92,17 @@ export class Network {
     for (let i = 0; i < numbers.length; i++) labels[i] = samples.labels[numbers[i]];
 
     const filled = performance.now();
-    const shape = [this.#batch, PIXELS];
-    if (hidden) head.input.set(this.#units(this.#pixels, shape));
+    if (hidden) head.input.set(unitsOf(hidden, this.#pixels));
     const loss = head.forward();
     const { input: upstream, weights, bias } = head.backward();
     let ofHidden: { weightsGradient: Float32Array; biasGradient: Float32Array } | undefined;
     if (hidden && upstream) {
       const units = head.input;
       for (let i = 0; i < units.length; i++) if (units[i] === 0) upstream[i] = 0;
-      ofHidden = linearBackward(upstream, this.#pixels, hidden.weights, { shape, inputGradient: false });
+      ofHidden = linearBackward(upstream, this.#pixels, hidden.weights, {
+        shape: [this.#batch, PIXELS],
+        inputGradient: false,
+      });
     }
 
     const computed = performance.now();
@@ -108,17 +117,9 @@ export class Network {
     return loss;
   }
 
-  /** The units of the hidden layer, max(0, X Wᵀ + b). */
-  #units(pixels: Float32Array, shape: readonly number[]): Float32Array {
-    const { weights, bias } = this.#hidden as Layer;
-    const units = linear(pixels, weights, { shape, bias });
-    for (let i = 0; i < units.length; i++) units[i] = Math.max(0, units[i]);
-    return units;
-  }
-
   /** Logits (rows, CLASSES) of pixels (rows, PIXELS). */
   logits(pixels: Float32Array): Float32Array {
-    return this.#head.logits(this.#hidden ? this.#units(pixels, [pixels.length / PIXELS, PIXELS]) : pixels);
+    return this.#head.logits(this.#hidden ? unitsOf(this.#hidden, pixels) : pixels);
   }
 
   /** The number of samples by true class and predicted class: (CLASSES, CLASSES). */

@@ -8,7 +8,8 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 export default defineConfig({
   root: path("."),
   base: "./",
-  resolve: { alias: { "softmax-wasm": path("../../dist/index.js") } },
+  resolve: { alias: { "softmax-wasm/linear": path("../../dist/linear.js"), "softmax-wasm": path("../../dist/index.js") } },
+  worker: { format: "es" },
   server: { fs: { allow: [path("../..")] } },
   build: { outDir: path("../../build/playground"), target: "es2022", emptyOutDir: true, assetsInlineLimit: 0 },
 });

@@ -1,7 +1,7 @@
 // Small images on canvases: a digit in ink; weights in two colours, one for positive and one for negative.
 
-import { CLASSES, PIXELS } from "../../mnist/digits.js";
-import type { Weights } from "../../mnist/model.js";
+import { PIXELS } from "../../mnist/digits.js";
+import type { Layer } from "../../mnist/network.js";
 import { short } from "./format.js";
 import { make } from "./page.js";
 
@@ -35,28 +35,35 @@ export function paintDigit(canvas: HTMLCanvasElement, image: Uint8Array): void {
   paint(canvas, (pixel) => image[pixel] / 255, ink, ink, colorOf("--surface"));
 }
 
-/** Images of the weights (PIXELS, CLASSES), one for each class. */
-export class WeightImages {
+/** Images of the weights of hidden units. */
+export class UnitImages {
+  readonly #place: HTMLElement;
   readonly #canvases: readonly HTMLCanvasElement[];
+  #range = "not trained";
 
-  constructor(place: HTMLElement) {
-    this.#canvases = Array.from({ length: CLASSES }, () => make("canvas", { width: String(SIDE), height: String(SIDE), role: "img" }));
-    place.append(...this.#canvases.map((canvas, digit) => make("figure", {}, canvas, make("figcaption", {}, String(digit)))));
+  constructor(place: HTMLElement, units: number) {
+    this.#place = place;
+    this.#canvases = Array.from({ length: units }, () => make("canvas", { width: String(SIDE), height: String(SIDE) }));
+    place.role = "img";
+    place.append(...this.#canvases);
   }
 
-  draw(weights: Weights): void {
+  draw({ weights }: Layer): void {
     const [positive, negative, ground] = ["--positive-end", "--negative-end", "--surface"].map(colorOf);
-    const largest = weights.subarray(0, PIXELS * CLASSES).reduce((max, weight) => Math.max(max, Math.abs(weight)), 0);
-    this.#canvases.forEach((canvas, digit) => {
-      const at = (pixel: number) => weights[pixel * CLASSES + digit];
-      paint(canvas, (pixel) => (largest === 0 ? 0 : at(pixel) / largest), positive, negative, ground);
-      const all = Array.from({ length: PIXELS }, (_, pixel) => at(pixel));
-      const [most, least] = [Math.max(...all), Math.min(...all)];
-      const place = (value: number) => `row ${1 + Math.floor(all.indexOf(value) / SIDE)}, column ${1 + (all.indexOf(value) % SIDE)}`;
-      canvas.ariaLabel =
-        largest === 0
-          ? `Weights of digit ${digit}: all 0`
-          : `Weights of digit ${digit}: from ${short(least)} at ${place(least)} to ${short(most)} at ${place(most)}`;
+    const [most, least] = [weights.reduce((max, weight) => Math.max(max, weight)), weights.reduce((min, weight) => Math.min(min, weight))];
+    const largest = Math.max(most, -least);
+    this.#canvases.forEach((canvas, unit) => {
+      paint(canvas, (pixel) => weights[unit * PIXELS + pixel] / largest, positive, negative, ground);
     });
+    this.#range = `from ${short(least)} to ${short(most)}`;
+  }
+
+  /** Makes those units pale that are 0 for a drawing, if there is one. */
+  mark(units: Float32Array | undefined): void {
+    this.#canvases.forEach((canvas, unit) => {
+      canvas.classList.toggle("off", units?.[unit] === 0);
+    });
+    const active = units ? `; ${units.filter((unit) => unit > 0).length} of the units are above 0 for the drawing` : "";
+    this.#place.ariaLabel = `Weights of ${this.#canvases.length} hidden units, ${this.#range}${active}`;
   }
 }

@@ -1,23 +1,19 @@
-// The part Train: softmax regression, a few steps a frame, with its curves and weights; it reads a digit that the user draws.
+// The part Train: a network that a worker trains, with its curves and weights; it reads a digit that the user draws.
 
 import { CLASSES, type Digits, PIXELS } from "../../mnist/digits.js";
 import { drawBars } from "./bars.js";
 import { type CurvePoint, type CurveStyle, drawCurve } from "./curves.js";
 import { loadDigits } from "./digits.js";
 import { full, short } from "./format.js";
-import { paintDigit, WeightImages } from "./images.js";
+import { paintDigit, UnitImages } from "./images.js";
 import { Pad } from "./pad.js";
 import { announcer, atWidthOf, byId, digitsOf, make, onColorScheme } from "./page.js";
+import { read } from "./reading.js";
 import { imageOf } from "./strokes.js";
-import { Trainer } from "./trainer.js";
+import type { TrainRequest } from "./train-worker.js";
+import { HIDDEN, type Progress } from "./trainer.js";
 
-/** Digits trained on in a frame: about two epochs a second, slow enough to watch. */
-const DIGITS_PER_FRAME = 200;
-const MOST_EPOCHS = 50;
-/** The number of points that an epoch adds to the curves; all is drawn with each. */
-const POINTS_PER_EPOCH = 6;
-/** Progress is announced after so many epochs. */
-const ANNOUNCED_EPOCHS = 10;
+const MOST_EPOCHS = 15;
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
@@ -34,26 +30,27 @@ export function startTrain(): void {
   const accuracyPlace = byId("train-accuracy-curve");
   const barsPlace = byId("train-bars");
   const seen = byId<HTMLCanvasElement>("train-seen");
-  const weightImages = new WeightImages(byId("train-weights"));
+  const unitImages = new UnitImages(byId("train-units"), HIDDEN);
   const say = announcer(byId("train-status"));
+  const worker = new Worker(new URL("./train-worker.ts", import.meta.url), { type: "module" });
 
   let digits: Record<"training" | "test", Digits> | undefined;
-  let trainer: Trainer | undefined;
+  let progress: Progress | undefined;
   let losses: CurvePoint[] = [];
   let accuracies: CurvePoint[] = [];
   let isRunning = false;
-  let scheduled = 0;
   /** The image on the pad, and its number if it is a test digit. */
   let image: Uint8Array | undefined;
   let shownDigit = -1;
   let isTestDigit = false;
 
-  function settings(): void {
-    byId("train-rate-value").textContent = full(rate.valueAsNumber);
-    if (!trainer) return;
-    trainer.rate = rate.valueAsNumber;
-    trainer.batch = Number(batch.value);
-  }
+  /** Asks the worker; only one request at a time. */
+  const ask = (request: TrainRequest) =>
+    new Promise<Progress>((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.postMessage(request);
+    });
 
   function drawCurves(): void {
     const [loss, accuracy] = [losses.at(-1), accuracies.at(-1)];
@@ -68,11 +65,12 @@ export function startTrain(): void {
   }
 
   function drawReading(): void {
-    const { logits, probs } = trainer && image ? trainer.read(image) : { logits: undefined, probs: new Float64Array(CLASSES) };
+    const reading = progress && image && read(progress.layers, image);
+    const probs = reading?.probs ?? new Float64Array(CLASSES);
     const best = probs.indexOf(Math.max(...probs));
     const truth = isTestDigit && digits ? ` It is a ${digits.test.labels[shownDigit]}.` : "";
     let answer = "Nothing is drawn.";
-    if (image && !trainer?.steps) answer = `Not trained yet: every p is 0.1.${truth}`;
+    if (image && !progress?.steps) answer = `Not trained yet.${truth}`;
     else if (image) answer = `Read as ${best}, p = ${short(probs[best])}.${truth}`;
     byId("train-answer").textContent = answer;
     seen.ariaLabel = image ? "The image that is read, 28 × 28 pixels" : "Nothing is drawn";
@@ -83,8 +81,8 @@ export function startTrain(): void {
       image ? `Bars of p: ${Array.from(probs, (p, digit) => `digit ${digit} ${short(p)}`).join("; ")}.` : "Bars of p: nothing is drawn.",
       22,
     );
-    const lines = logits
-      ? Array.from(logits, (logit, digit) =>
+    const lines = reading
+      ? Array.from(reading.logits, (logit, digit) =>
           make(
             "tr",
             {},
@@ -95,80 +93,78 @@ export function startTrain(): void {
         )
       : [];
     byId<HTMLTableElement>("train-probs").tBodies[0].replaceChildren(...lines);
+    unitImages.mark(reading?.units);
   }
 
   function drawAll(): void {
-    if (!trainer) return;
-    byId("train-epoch").textContent = trainer.epochs.toFixed(1);
-    byId("train-step").textContent = full(trainer.steps);
-    byId("train-loss").textContent = losses.length ? losses[losses.length - 1].value.toFixed(4) : "–";
-    byId("train-accuracy").textContent = accuracies.length ? percent(accuracies[accuracies.length - 1].value) : "–";
+    if (!progress) return;
+    const { epochs, steps, seconds, loss, accuracy, layers } = progress;
+    byId("train-epoch").textContent = epochs.toFixed(1);
+    byId("train-step").textContent = full(steps);
+    byId("train-seconds").textContent = `${seconds.toFixed(1)} s`;
+    byId("train-loss").textContent = steps ? loss.toFixed(4) : "–";
+    byId("train-accuracy").textContent = percent(accuracy);
     drawCurves();
-    weightImages.draw(trainer.weights);
+    unitImages.draw(layers[0]);
     drawReading();
   }
 
-  function progress(): string {
-    return `Epoch ${byId("train-epoch").textContent}: training loss ${byId("train-loss").textContent}, test accuracy ${byId("train-accuracy").textContent}.`;
-  }
-
-  function pause(): void {
-    isRunning = false;
-    cancelAnimationFrame(scheduled);
-    start.textContent = "Start";
-    say(progress());
-  }
-
-  let lossSum = 0;
-  let stepsInPoint = 0;
-  function frame(): void {
-    if (!trainer) return;
-    for (let left = DIGITS_PER_FRAME; left > 0; left -= trainer.batch) {
-      const before = trainer.epochs;
-      lossSum += trainer.step();
-      stepsInPoint++;
-      const after = trainer.epochs;
-      if (Math.floor(after * POINTS_PER_EPOCH) > Math.floor(before * POINTS_PER_EPOCH)) {
-        losses.push({ epoch: after, value: lossSum / stepsInPoint });
-        accuracies.push({ epoch: after, value: trainer.accuracy() });
-        lossSum = stepsInPoint = 0;
-        drawAll();
-      }
-      if (Math.floor(after / ANNOUNCED_EPOCHS) > Math.floor(before / ANNOUNCED_EPOCHS)) say(progress());
-      if (after >= MOST_EPOCHS) {
-        start.disabled = true;
-        pause();
-        return;
-      }
-    }
-    scheduled = requestAnimationFrame(frame);
-  }
-
-  function begin(): void {
-    if (!digits) return;
-    trainer?.dispose();
-    trainer = new Trainer(digits.training, digits.test);
-    settings();
-    losses = [];
-    accuracies = [{ epoch: 0, value: trainer.accuracy() }];
-    lossSum = stepsInPoint = 0;
-    start.disabled = reset.disabled = example.disabled = false;
+  function show(reached: Progress): void {
+    progress = reached;
+    const { epochs, steps, loss, accuracy } = reached;
+    if (steps) losses.push({ epoch: epochs, value: loss });
+    accuracies.push({ epoch: epochs, value: accuracy });
     drawAll();
   }
 
+  const told = () =>
+    `Epoch ${byId("train-epoch").textContent}: training loss ${byId("train-loss").textContent}, test accuracy ${byId("train-accuracy").textContent}.`;
+
+  function setRunning(to: boolean): void {
+    isRunning = to;
+    start.textContent = to ? "Pause" : "Start";
+  }
+
+  async function begin(): Promise<void> {
+    if (!digits) return;
+    losses = [];
+    accuracies = [];
+    show(await ask(digits));
+    start.disabled = reset.disabled = example.disabled = false;
+  }
+
+  async function run(): Promise<void> {
+    while (isRunning) {
+      show(await ask({ rate: rate.valueAsNumber, batch: Number(batch.value) }));
+      if (progress && progress.epochs < MOST_EPOCHS) continue;
+      start.disabled = true;
+      setRunning(false);
+    }
+    if (progress?.steps) say(told());
+  }
+
+  /** The work of the worker, of which each piece waits for the one before. */
+  let work = Promise.resolve();
+  function then(next: () => Promise<void>): void {
+    work = work.then(next).catch((error: Error) => {
+      setRunning(false);
+      byId("train-failure").hidden = false;
+      byId("train-failure").textContent = error.message;
+    });
+  }
+
   start.addEventListener("click", () => {
-    if (isRunning) return pause();
-    isRunning = true;
-    start.textContent = "Pause";
-    scheduled = requestAnimationFrame(frame);
+    setRunning(!isRunning);
+    if (isRunning) then(run);
   });
   reset.addEventListener("click", () => {
-    if (isRunning) pause();
-    begin();
-    say("Reset: all weights are 0.");
+    setRunning(false);
+    then(begin);
+    say("Reset: the weights are random.");
   });
-  rate.addEventListener("input", settings);
-  batch.addEventListener("change", settings);
+  rate.addEventListener("input", () => {
+    byId("train-rate-value").textContent = full(rate.valueAsNumber);
+  });
 
   const pad = new Pad(byId("train-pad"), {
     drawn: (strokes) => {
@@ -196,14 +192,10 @@ export function startTrain(): void {
     pad.draw();
     drawAll();
   });
-  loadDigits().then(
-    (loaded) => {
-      digits = loaded;
-      begin();
-    },
-    (error: Error) => {
-      byId("train-failure").hidden = false;
-      byId("train-failure").textContent = `The digits could not be loaded: ${error.message}`;
-    },
-  );
+  then(async () => {
+    digits = await loadDigits().catch((error: Error) => {
+      throw new Error(`The digits could not be loaded: ${error.message}`);
+    });
+    await begin();
+  });
 }
