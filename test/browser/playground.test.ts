@@ -376,15 +376,22 @@ describeIn("the playground", (browserHere) => {
     });
   });
 
-  it("fits a phone", async () => {
+  it("fits every width, and its navigation stays in view", async () => {
+    for (const width of [PHONE.width, 120, 900, 1600]) {
+      await page.setViewport({ ...PHONE, width });
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+      if (width < PHONE.width) continue;
+      const beyond = await page.$$eval(
+        "body *",
+        (all, most) => all.filter((it) => it.getBoundingClientRect().right > most + 0.5).map(({ outerHTML }) => outerHTML.slice(0, 100)),
+        width,
+      );
+      expect(beyond).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+    }
     await page.setViewport(PHONE);
-    const beyond = await page.$$eval(
-      "body *",
-      (all, width) => all.filter((it) => it.getBoundingClientRect().right > width + 0.5).map(({ outerHTML }) => outerHTML.slice(0, 100)),
-      PHONE.width,
-    );
-    expect(beyond).toEqual([]);
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(PHONE.width);
+    await page.$eval("#measure", (part) => part.scrollIntoView({ behavior: "instant" }));
+    expect(await page.$eval("nav", (nav) => nav.getBoundingClientRect().top)).toBe(0);
     await page.setViewport(SCREEN);
   });
 

@@ -2,7 +2,7 @@
 
 import * as Plot from "@observablehq/plot";
 import { short } from "./format.js";
-import { showChart } from "./page.js";
+import { showChart, widthOf } from "./page.js";
 
 export interface Bar {
   readonly name: string;
@@ -19,7 +19,7 @@ const SHORTEST = 0.015;
 export function drawBars(place: HTMLElement, bars: readonly Bar[], description: string, rowHeight = 32): void {
   const arrows = bars.filter(({ p, target }) => target !== undefined && Math.abs(target - p) > SHORTEST);
   const chart = Plot.plot({
-    width: place.clientWidth,
+    width: widthOf(place),
     height: bars.length * rowHeight + 34,
     marginLeft: 56,
     marginRight: 62,

@@ -4,7 +4,7 @@ import * as Plot from "@observablehq/plot";
 import { median } from "../../../reference/median.js";
 import { short } from "./format.js";
 import { implementationsFor, SHAPES, type Shape } from "./implementations.js";
-import { announcer, atWidthOf, byId, make, showChart } from "./page.js";
+import { announcer, atWidthOf, byId, make, showChart, widthOf } from "./page.js";
 import { clockStep, timeOf } from "./timing.js";
 
 const ROUNDS = 15;
@@ -99,7 +99,7 @@ export function startMeasure(): void {
       const isLast = k === charts.length - 1;
       const text = bars.map(({ name, ns }) => `${name} ${ns === undefined ? "not measured" : short(ns)}`).join("; ");
       const plot = Plot.plot({
-        width: chart.clientWidth,
+        width: widthOf(chart),
         height: isLast ? 154 : 116,
         marginLeft: 70,
         marginRight: 52,

@@ -34,6 +34,12 @@ export const ARROWS: Readonly<Record<string, readonly [right: number, down: numb
   ArrowDown: [0, 1],
 };
 
+/** No chart is drawn narrower than this, in pixels; a narrower place shows it smaller. */
+const NARROWEST = 240;
+
+/** The width at which a chart is drawn in its place. */
+export const widthOf = (place: HTMLElement) => Math.max(NARROWEST, place.clientWidth);
+
 /** Draws now, and again whenever the width of an element changes. */
 export function atWidthOf(element: HTMLElement, draw: () => void): void {
   let width = 0;

@@ -14,11 +14,19 @@ import type { TrainRequest } from "./train-worker.js";
 import { HIDDEN, type Progress } from "./trainer.js";
 
 const MOST_EPOCHS = 15;
+/** The scale of errors has no 0. */
+const LEAST_ERROR = 1e-3;
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
-const LOSS: CurveStyle = { domain: [0, 2.4], color: "var(--accent)", format: full };
-const ACCURACY: CurveStyle = { domain: [0, 1], color: "var(--marked-ink)", format: (value) => `${Math.round(100 * value)} %` };
+const LOSS: CurveStyle = { domain: [0.15, 2.5], ticks: [0.1, 0.2, 0.5, 1, 2, 5], color: "var(--accent)", format: full };
+/** The share of wrong answers, named by that of right ones. */
+const ERRORS: CurveStyle = {
+  domain: [1, 0.02],
+  ticks: [0.8, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01],
+  color: "var(--marked-ink)",
+  format: (errors) => `${Math.round(100 * (1 - errors))} %`,
+};
 
 export function startTrain(): void {
   const start = byId<HTMLButtonElement>("train-start");
@@ -37,7 +45,7 @@ export function startTrain(): void {
   let digits: Record<"training" | "test", Digits> | undefined;
   let progress: Progress | undefined;
   let losses: CurvePoint[] = [];
-  let accuracies: CurvePoint[] = [];
+  let errors: CurvePoint[] = [];
   let isRunning = false;
   /** The image on the pad, and its number if it is a test digit. */
   let image: Uint8Array | undefined;
@@ -53,14 +61,14 @@ export function startTrain(): void {
     });
 
   function drawCurves(): void {
-    const [loss, accuracy] = [losses.at(-1), accuracies.at(-1)];
+    const [loss, error] = [losses.at(-1), errors.at(-1)];
     const told = (what: string, point: string | undefined) => (point ? `${what}: ${point}` : `${what}: no point yet`);
     drawCurve(lossPlace, losses, told("Training loss by epoch", loss && `${short(loss.value)} after epoch ${loss.epoch.toFixed(1)}`), LOSS);
     drawCurve(
       accuracyPlace,
-      accuracies,
-      told("Test accuracy by epoch", accuracy && `${percent(accuracy.value)} after epoch ${accuracy.epoch.toFixed(1)}`),
-      ACCURACY,
+      errors,
+      told("Test accuracy by epoch", error && `${percent(1 - error.value)} after epoch ${error.epoch.toFixed(1)}`),
+      ERRORS,
     );
   }
 
@@ -113,7 +121,7 @@ export function startTrain(): void {
     progress = reached;
     const { epochs, steps, loss, accuracy } = reached;
     if (steps) losses.push({ epoch: epochs, value: loss });
-    accuracies.push({ epoch: epochs, value: accuracy });
+    errors.push({ epoch: epochs, value: Math.max(1 - accuracy, LEAST_ERROR) });
     drawAll();
   }
 
@@ -128,7 +136,7 @@ export function startTrain(): void {
   async function begin(): Promise<void> {
     if (!digits) return;
     losses = [];
-    accuracies = [];
+    errors = [];
     show(await ask(digits));
     start.disabled = reset.disabled = example.disabled = false;
   }
