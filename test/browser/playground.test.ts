@@ -9,6 +9,7 @@ import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LIMITS } from "../../reference/limits.js";
 import { type Exact, exact, exactBackward, exactGradient, exactLoss, exactRow, ulpError } from "../../reference/oracle.js";
+import * as library from "../../src/index.js";
 import { complaintsOf, open } from "./browsers.js";
 import { describeIn } from "./describe-in.js";
 import { type Site, serve } from "./server.js";
@@ -241,6 +242,101 @@ describeIn("the playground", (browserHere) => {
       expect(await textOf("#see-why")).toBe(why);
     });
 
+    /** The results of the page's code. */
+    async function run() {
+      const code = (await textOf("#see-code")).replace(/^import (.*) from "softmax-wasm";/, "const $1 = library;");
+      const { p, loss, gradient } = new Function("library", `${code}\nreturn { p, loss, gradient, jacobian };`)(library);
+      return { p: Array.from<number>(p), loss, gradient: Array.from<number>(gradient) };
+    }
+
+    async function expectResultsOfCode() {
+      const { p, loss, gradient } = await run();
+      const round = (await textOf("#see-code")).includes("Float32Array") ? Math.fround : (value: number) => value;
+      const [probs, naiveProbs] = await columnsOf("#see-probs");
+      const [shown, naiveGradient] = await columnsOf("#see-gradient");
+      expect(probs.map(round)).toEqual(p);
+      expect(shown.map(round)).toEqual(gradient);
+      expect(await numberOf("#see-loss")).toBe(loss);
+      return { p, loss, gradient, naiveProbs, naiveGradient };
+    }
+
+    const pressed = () =>
+      page.$$eval("#see-presets button", (buttons) =>
+        buttons.filter(({ ariaPressed }) => ariaPressed === "true").map(({ textContent }) => textContent),
+      );
+
+    it("shows the code of each preset, which is pressed until something is changed", async () => {
+      const presets = await page.$$eval("#see-presets button", (buttons) => buttons.map(({ textContent }) => textContent ?? ""));
+      for (const preset of presets) {
+        await press(preset);
+        await expectResultsOfCode();
+        expect(await pressed()).toEqual([preset]);
+      }
+      await write([1.5]);
+      expect(await pressed()).toEqual([]);
+    });
+
+    it("follows the options, and naive code does", async () => {
+      await press("Ordinary");
+      await (await found("#see summary")).click();
+      await (await found("#see-smoothing")).focus();
+      await page.keyboard.press("ArrowRight");
+      await (await found("#see-softcap")).click();
+      await page.keyboard.type("2");
+      await (await found("#see-classes tr:nth-child(1) input[type=number]")).click({ count: 3 });
+      await page.keyboard.type("3");
+      await (await found("#see-classes tr:nth-child(3) input[type=checkbox]")).click();
+      expect(await textOf("#see-code")).toContain(
+        '{ softcap: 2, mask: [1, 1, 0], labelSmoothing: 0.05, weights: [3, 1, 1], reduction: "sum" }',
+      );
+      const { p, gradient, loss, naiveProbs, naiveGradient } = await expectResultsOfCode();
+      for (const [got, want] of [[naiveProbs, p] as const, [naiveGradient, gradient] as const])
+        for (const [j, value] of got.entries()) expect(value).toBeCloseTo(want[j], 14);
+      expect(await numberOf("#see-naive-loss")).toBeCloseTo(loss, 14);
+      await (await found("#see-float32")).click();
+      await expectResultsOfCode();
+      expect(await textOf("#see-code")).toContain("Float32Array.of(-1.2, 1.6, 0.9)");
+      // One class takes part at least.
+      for (const j of [1, 2]) await (await found(`#see-classes tr:nth-child(${j}) input[type=checkbox]`)).click();
+      expect(await textOf("#see-code")).toContain("mask: [0, 1, 0]");
+    });
+
+    it("has a link that restores it, and copies its code", async () => {
+      const code = await textOf("#see-code");
+      const other = await browser.newPage();
+      const complaintsThere = complaintsOf(other);
+      const address = await page.$eval("#see-link", (link) => (link as HTMLAnchorElement).href);
+      await other.goto(address);
+      expect(await other.$eval("#see-code", ({ textContent }) => textContent)).toBe(code);
+      await other.goto(address.replace(/logits=[^&]*/, "logits=1,x,3"));
+      expect(await other.$eval("#see-code", ({ textContent }) => textContent)).toContain("[-1.2, 1.6, 0.9]");
+      expect(complaintsThere).toEqual([]);
+      await other.close();
+      await page.bringToFront();
+      await (await found("#see-copy")).click();
+      await page.waitForFunction(() => document.querySelector("#see-copy")?.textContent === "Copied");
+    });
+
+    it("marks the digits of naive results that differ", async () => {
+      await press("Ties");
+      await write([2.3]);
+      const pairs = await page.$$eval("#see .numbers tbody tr:has(td:nth-child(3))", (rows) =>
+        rows.map((row) => {
+          const [truth, naive] = Array.from(row.querySelectorAll("td"), ({ textContent }) => textContent ?? "");
+          return { truth, naive, marked: row.querySelector("td:last-child .differs")?.textContent ?? "" };
+        }),
+      );
+      expect(pairs.some(({ marked }) => marked !== "")).toBe(true);
+      for (const { truth, naive, marked } of pairs) {
+        expect(marked === "").toBe(truth === naive);
+        if (!marked) continue;
+        const same = naive.split("e")[0].length - marked.length;
+        expect(truth.slice(0, same)).toBe(naive.slice(0, same));
+        // Where the digits of naive code end early, the last one is marked.
+        if (!truth.startsWith(naive)) expect(naive[same]).not.toBe(truth[same]);
+      }
+    });
+
     it("keeps its results while a field is empty", async () => {
       await press("Ordinary");
       const loss = await textOf("#see-loss");
@@ -390,6 +486,16 @@ describeIn("the playground", (browserHere) => {
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
     }
     await page.setViewport(PHONE);
+    for (let preset = 0; preset < 7; preset++) {
+      const over = await page.evaluate((k) => {
+        document.querySelectorAll<HTMLElement>("#see-presets button")[k].click();
+        for (let classes = 0; classes < 10; classes++) document.querySelector<HTMLElement>("#see-more")?.click();
+        return [...document.querySelectorAll("#see :is(td, th, dd, output)")]
+          .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+          .map(({ outerHTML }) => outerHTML);
+      }, preset);
+      expect(over).toEqual([]);
+    }
     await page.$eval("#measure", (part) => part.scrollIntoView({ behavior: "instant" }));
     expect(await page.$eval("nav", (nav) => nav.getBoundingClientRect().top)).toBe(0);
     await page.setViewport(SCREEN);

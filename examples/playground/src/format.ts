@@ -7,6 +7,12 @@ export function full(value: number): string {
   return withSigns(value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential() : String(value));
 }
 
+/** The shortest decimal form that gives the same float32. */
+export function fullOfFloat32(value: number): string {
+  const forms = Array.from({ length: 9 }, (_, k) => Number(value.toPrecision(k + 1)));
+  return full(forms.find((form) => Math.fround(form) === value) ?? value);
+}
+
 /** Three significant digits, without an exponent between 0.001 and 10,000. */
 export function short(value: number): string {
   const size = Math.abs(value);

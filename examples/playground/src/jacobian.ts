@@ -10,8 +10,8 @@ const MOVES: typeof ARROWS = { ...ARROWS, Home: [-Infinity, 0], End: [Infinity, 
 
 const subscript = (n: number) => Array.from(String(n), (digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)]).join("");
 
-/** The text of a cell, with two decimals at most. */
-const inCell = (value: number) => (Math.abs(value) < 0.005 ? "0" : full(Number(value.toFixed(2))));
+/** The text of a cell, with two decimals at most, and without the 0 before them: a phone has room for ten cells. */
+const inCell = (value: number) => (Math.abs(value) < 0.005 ? "0" : full(Number(value.toFixed(2))).replace("0.", "."));
 
 export class Heatmap {
   readonly #table = make("table", {

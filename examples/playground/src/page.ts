@@ -1,7 +1,5 @@
 // Elements of the page: finds and makes them, shows charts in them, reports changes of width and colours.
 
-import { full } from "./format.js";
-
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   const found = document.getElementById(id);
   if (!found) throw new Error(`the page has no #${id}`);
@@ -20,10 +18,38 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** A number with all its digits; a narrow place may break the line before its exponent. */
-export function digitsOf(value: number): (Node | string)[] {
-  const [mantissa, exponent] = full(value).split("e");
-  return exponent === undefined ? [mantissa] : [mantissa, make("wbr"), `e${exponent}`];
+/**
+ * A number with all its digits; a narrow place may break the line before its exponent.
+ *
+ * @param right The text of the right number, where this one may differ: digits from the first other one on are marked.
+ */
+export function digitsOf(text: string, right = text): (Node | string)[] {
+  const [[mantissa, exponent], [ofRight, exponentOfRight]] = [text.split("e"), right.split("e")];
+  let same = 0;
+  while (same < mantissa.length && mantissa[same] === ofRight[same]) same++;
+  if (text !== right) same = exponent === exponentOfRight ? Math.min(same, mantissa.length - 1) : 0;
+  return [
+    mantissa.slice(0, same),
+    ...(same < mantissa.length ? [make("span", { class: "differs" }, mantissa.slice(same))] : []),
+    ...(exponent === undefined ? [] : [make("wbr"), `e${exponent}`]),
+  ];
+}
+
+/** Makes a button copy a text, and say so for a while. */
+export function copies(button: HTMLButtonElement, text: () => string): void {
+  const name = button.textContent;
+  const tell = (outcome: string) => {
+    button.textContent = outcome;
+    setTimeout(() => {
+      button.textContent = name;
+    }, 2000);
+  };
+  button.addEventListener("click", () => {
+    navigator.clipboard.writeText(text()).then(
+      () => tell("Copied"),
+      () => tell("Not allowed"),
+    );
+  });
 }
 
 /** The direction of each arrow key. */

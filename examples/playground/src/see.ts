@@ -2,48 +2,58 @@
 
 import { crossEntropyWithGradient, softmax, softmaxJacobian } from "softmax-wasm";
 import { drawBars } from "./bars.js";
-import { short } from "./format.js";
+import { full, fullOfFloat32, short } from "./format.js";
 import { Heatmap } from "./jacobian.js";
 import { explain, isWrong, naiveRow, type RowResult } from "./naive.js";
-import { announcer, atWidthOf, byId, digitsOf, make } from "./page.js";
+import { announcer, atWidthOf, byId, copies, digitsOf, make } from "./page.js";
+import { codeOf, FEWEST, isSame, LARGEST, linkOf, lossOptions, MOST, type Row, rowOf, rowOfLink, softmaxOptions } from "./row.js";
 
-const FEWEST = 2;
-const MOST = 10;
-/** The largest absolute value that number fields take. */
-const LARGEST = 1000;
 /** The range of the sliders at first; it becomes {@link LARGEST} when a logit exceeds it. */
 const SLIDER = 10;
 
-interface Row {
-  logits: number[];
-  label: number;
-  temperature: number;
-}
-
 const PRESETS: readonly (readonly [name: string, row: Row])[] = [
-  ["Ordinary", { logits: [-1.2, 1.6, 0.9], label: 1, temperature: 1 }],
-  ["Confident", { logits: [0, 50, 0], label: 1, temperature: 1 }],
-  ["Ties", { logits: [2, 2, 2, -1, -1], label: 0, temperature: 1 }],
-  ["500", { logits: [500, 499, 498, 497], label: 1, temperature: 0.5 }],
-  ["−500", { logits: [-500, -501, -502, -503], label: 1, temperature: 0.5 }],
-  ["500 and −500", { logits: [500, -500, 0], label: 0, temperature: 1 }],
+  ["Ordinary", rowOf({ logits: [-1.2, 1.6, 0.9], label: 1 })],
+  ["Confident", rowOf({ logits: [0, 50, 0], label: 1 })],
+  ["Ties", rowOf({ logits: [2, 2, 2, -1, -1] })],
+  ["500", rowOf({ logits: [500, 499, 498, 497], label: 1, temperature: 0.5 })],
+  ["−500", rowOf({ logits: [-500, -501, -502, -503], label: 1, temperature: 0.5 })],
+  ["500 and −500", rowOf({ logits: [500, -500, 0] })],
+  [
+    "Options",
+    rowOf({
+      logits: [90, 60, 30, 0],
+      label: 1,
+      labelSmoothing: 0.1,
+      softcap: 30,
+      weights: [1, 2, 1, 1],
+      mask: [true, true, true, false],
+      isFloat32: true,
+    }),
+  ],
 ];
 
-/** The library's results. Its loss takes logits and computes x = scale · logits. */
-function resultsOf(logits: readonly number[], x: readonly number[], label: number, scale: number): RowResult {
-  const { loss, gradient } = crossEntropyWithGradient([...logits], label, { scale });
-  return { probs: softmax([...x]), loss, gradient };
+function resultsOf(row: Row): RowResult {
+  const logits = row.isFloat32 ? Float32Array.from(row.logits) : [...row.logits];
+  const { loss, gradient } = crossEntropyWithGradient(logits, row.label, lossOptions(row));
+  return { probs: Array.from(softmax(logits, softmaxOptions(row))), loss, gradient: Array.from(gradient) };
 }
 
 export function startSee(): void {
-  const row: Row = { logits: [], label: 0, temperature: 1 };
+  let row = PRESETS[0][1];
   let range = SLIDER;
   const list = byId("see-logits");
   const bars = byId("see-bars");
+  const classes = byId("see-classes");
   const temperature = byId<HTMLInputElement>("see-temperature");
   const temperatureNumber = byId<HTMLInputElement>("see-temperature-number");
+  const smoothing = byId<HTMLInputElement>("see-smoothing");
+  const softcap = byId<HTMLInputElement>("see-softcap");
+  const float32 = byId<HTMLInputElement>("see-float32");
   const heatmap = new Heatmap(byId("see-jacobian"), byId("see-jacobian-value"));
   const say = announcer(byId("see-status"));
+
+  /** A number as text, with the digits that its type has. */
+  const textOf = (value: number) => (row.isFloat32 ? fullOfFloat32(Math.fround(value)) : full(value));
 
   function fill(id: string, got: readonly number[], naive: readonly number[]): void {
     const lines = got.map((value, j) =>
@@ -51,19 +61,17 @@ export function startSee(): void {
         "tr",
         j === row.label ? { class: "label" } : {},
         make("th", { scope: "row" }, String(j + 1)),
-        make("td", {}, ...digitsOf(value)),
-        make("td", isWrong(naive[j], value) ? { class: "wrong" } : {}, ...digitsOf(naive[j])),
+        make("td", {}, ...digitsOf(textOf(value))),
+        make("td", isWrong(row, naive[j], value) ? { class: "wrong" } : {}, ...digitsOf(textOf(naive[j]), textOf(value))),
       ),
     );
     byId<HTMLTableElement>(id).tBodies[0].replaceChildren(...lines);
   }
 
   function draw(): void {
-    const { logits, label } = row;
-    const scale = 1 / row.temperature;
-    const x = logits.map((logit) => logit * scale);
-    const truth = resultsOf(logits, x, label, scale);
-    const naive = naiveRow(x, label, scale);
+    const { label } = row;
+    const truth = resultsOf(row);
+    const naive = naiveRow(row);
 
     const probs = truth.probs.map((p, j) => `class ${j + 1}${j === label ? ", the label," : ""} ${short(p)}`).join("; ");
     drawBars(
@@ -72,19 +80,31 @@ export function startSee(): void {
         name: j === label ? `label ${j + 1}` : String(j + 1),
         p,
         isMarked: j === label,
-        target: Number(j === label),
+        // y, where there are no options.
+        target: Math.max(0, Math.min(1, p - row.temperature * truth.gradient[j])),
       })),
       `Bars of p: ${probs}. Arrows against the gradient, which is ${truth.gradient.map(short).join(", ")}.`,
     );
-    byId("see-loss").replaceChildren(...digitsOf(truth.loss));
+    // The loss of float32 logits is a float64.
+    byId("see-loss").replaceChildren(...digitsOf(full(truth.loss)));
     const naiveLoss = byId("see-naive-loss");
-    naiveLoss.replaceChildren(...digitsOf(naive.loss));
-    naiveLoss.classList.toggle("wrong", isWrong(naive.loss, truth.loss));
-    byId("see-why").textContent = explain(x, naive, truth, label);
+    naiveLoss.replaceChildren(...digitsOf(textOf(naive.loss), textOf(truth.loss)));
+    naiveLoss.classList.toggle("wrong", isWrong(row, naive.loss, truth.loss));
+    byId("see-why").textContent = explain(row, naive, truth);
     fill("see-probs", truth.probs, naive.probs);
     fill("see-gradient", truth.gradient, naive.gradient);
     heatmap.show(softmaxJacobian([...truth.probs]));
+    byId("see-code").textContent = codeOf(row);
+    byId<HTMLAnchorElement>("see-link").href = `${linkOf(row)}#see`;
+    buttons.forEach((button, k) => {
+      button.ariaPressed = String(isSame(row, PRESETS[k][1]));
+    });
     say(`p: ${probs}. Loss ${short(truth.loss)}, naive ${short(naive.loss)}.`);
+  }
+
+  function change(changed: Partial<Row>): void {
+    row = { ...row, ...changed };
+    draw();
   }
 
   /** The controls of a class. */
@@ -99,23 +119,45 @@ export function startSee(): void {
     slider.min = String(-range);
     slider.max = String(range);
     slider.value = number.value = String(row.logits[j]);
-    pick.addEventListener("change", () => {
-      row.label = j;
-      draw();
-    });
+    const take = (value: number) => change({ logits: row.logits.with(j, value) });
+    pick.addEventListener("change", () => change({ label: j }));
     slider.addEventListener("input", () => {
-      row.logits[j] = slider.valueAsNumber;
       number.value = slider.value;
-      draw();
+      take(slider.valueAsNumber);
     });
     number.addEventListener("input", () => {
       if (!number.validity.valid) return;
-      row.logits[j] = number.valueAsNumber;
-      if (Math.abs(row.logits[j]) > range) widen(LARGEST);
+      if (Math.abs(number.valueAsNumber) > range) widen(LARGEST);
       slider.value = number.value;
-      draw();
+      take(number.valueAsNumber);
     });
     return make("div", { class: "logit" }, pick, make("label", { for: slider.id }, `Logit ${name}`), slider, number);
+  }
+
+  /** The options of a class. */
+  function classOptions(j: number): HTMLElement {
+    const name = String(j + 1);
+    const open = make("input", { type: "checkbox", "aria-label": `Class ${name} takes part` });
+    const attributes = {
+      type: "number",
+      min: "0",
+      max: String(LARGEST),
+      step: "any",
+      required: "",
+      "aria-label": `Weight of class ${name}`,
+    };
+    const weight = make("input", attributes);
+    open.checked = row.mask[j];
+    weight.value = String(row.weights[j]);
+    open.addEventListener("change", () => {
+      const mask = row.mask.with(j, open.checked);
+      if (mask.includes(true)) change({ mask });
+      else open.checked = true;
+    });
+    weight.addEventListener("input", () => {
+      if (weight.validity.valid) change({ weights: row.weights.with(j, weight.valueAsNumber) });
+    });
+    return make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, open), make("td", {}, weight));
   }
 
   function widen(to: number): void {
@@ -129,7 +171,12 @@ export function startSee(): void {
 
   function layOut(): void {
     list.replaceChildren(...row.logits.map((_, j) => controls(j)));
+    classes.replaceChildren(...row.logits.map((_, j) => classOptions(j)));
     widen(range);
+    smoothing.value = String(row.labelSmoothing);
+    byId("see-smoothing-value").textContent = full(row.labelSmoothing);
+    softcap.value = row.softcap ? String(row.softcap) : "";
+    float32.checked = row.isFloat32;
     temperature.value = temperatureNumber.value = String(row.temperature);
     byId("see-count").textContent = String(row.logits.length);
     byId<HTMLButtonElement>("see-fewer").disabled = row.logits.length === FEWEST;
@@ -137,26 +184,26 @@ export function startSee(): void {
     draw();
   }
 
-  function take(preset: Row): void {
-    Object.assign(row, preset, { logits: [...preset.logits] });
+  function take(other: Row): void {
+    row = other;
     range = Math.max(...row.logits.map(Math.abs)) > SLIDER ? LARGEST : SLIDER;
     layOut();
   }
 
-  byId("see-presets").append(
-    ...PRESETS.map(([name, preset]) => {
-      const button = make("button", { type: "button" }, name);
-      button.addEventListener("click", () => take(preset));
-      return button;
-    }),
-  );
+  const buttons = PRESETS.map(([name, preset]) => {
+    const button = make("button", { type: "button" }, name);
+    button.addEventListener("click", () => take(preset));
+    return button;
+  });
+  byId("see-presets").append(...buttons);
   byId("see-fewer").addEventListener("click", () => {
-    row.logits.pop();
-    row.label = Math.min(row.label, row.logits.length - 1);
+    const [logits, weights] = [row.logits.slice(0, -1), row.weights.slice(0, -1)];
+    const mask = row.mask.slice(0, -1);
+    row = { ...row, logits, weights, mask: mask.includes(true) ? mask : mask.fill(true), label: Math.min(row.label, logits.length - 1) };
     layOut();
   });
   byId("see-more").addEventListener("click", () => {
-    row.logits.push(0);
+    row = { ...row, logits: [...row.logits, 0], weights: [...row.weights, 1], mask: [...row.mask, true] };
     layOut();
   });
   for (const [from, to] of [
@@ -165,12 +212,20 @@ export function startSee(): void {
   ]) {
     from.addEventListener("input", () => {
       if (!from.validity.valid) return;
-      row.temperature = from.valueAsNumber;
       to.value = from.value;
-      draw();
+      change({ temperature: from.valueAsNumber });
     });
   }
+  smoothing.addEventListener("input", () => {
+    byId("see-smoothing-value").textContent = smoothing.value;
+    change({ labelSmoothing: smoothing.valueAsNumber });
+  });
+  softcap.addEventListener("input", () => {
+    if (softcap.validity.valid) change({ softcap: softcap.valueAsNumber || 0 });
+  });
+  float32.addEventListener("change", () => change({ isFloat32: float32.checked }));
+  copies(byId("see-copy"), () => codeOf(row));
 
-  take(PRESETS[0][1]);
+  take(rowOfLink(location.search) ?? row);
   atWidthOf(bars, draw);
 }

@@ -95,8 +95,8 @@ export function startTrain(): void {
             "tr",
             {},
             make("th", { scope: "row" }, String(digit)),
-            make("td", {}, ...digitsOf(logit)),
-            make("td", {}, ...digitsOf(probs[digit])),
+            make("td", {}, ...digitsOf(full(logit))),
+            make("td", {}, ...digitsOf(full(probs[digit]))),
           ),
         )
       : [];
