@@ -26,7 +26,22 @@ const plugins = [
 const testTimeout = 60_000;
 
 /** Tests that have nothing to do with the build of the kernels, or take the library as it is in dist. */
-const ONCE = ["decode", "evaluate", "evaluate-queue", "exact-sum", "linear", "mutants", "package", "reference", "sharded", "types", "unpack"];
+const ONCE = [
+  ...[
+    "decode",
+    "evaluate",
+    "evaluate-queue",
+    "exact-sum",
+    "linear",
+    "linear-threads",
+    "mutants",
+    "package",
+    "reference",
+    "sharded",
+    "types",
+  ],
+  "unpack",
+];
 
 // Tests of the kernels run on the release and debug builds, but for the digests, which take minutes and have the bits of the release; what
 // takes minutes otherwise is a project of its own, on the release build. The build with relaxed SIMD needs a newer Node than some

@@ -27,7 +27,10 @@ export interface Contestant {
 /** The kernels of softmax-wasm/linear, with packing. */
 export function kernels({ dtype, rows, depth, classes, x, w }: Product): Contestant {
   const memory = new WebAssembly.Memory({ initial: 400 });
-  const linear = new WebAssembly.Instance(linearModule(), { env: { memory } }).exports as Record<string, (...args: number[]) => number>;
+  const linear = new WebAssembly.Instance(linearModule(false), { env: { memory } }).exports as Record<
+    string,
+    (...args: number[]) => number
+  >;
   const Elements = ARRAYS[dtype];
   const bytes = Elements.BYTES_PER_ELEMENT;
   let end = 0;
@@ -38,17 +41,16 @@ export function kernels({ dtype, rows, depth, classes, x, w }: Product): Contest
     return view;
   };
   const [xView, wView, out] = [put(x), put(w), put(new Elements(rows * classes))];
-  const sums = put(new Elements(64)).byteOffset;
-  const step = depth * bytes;
+  const scratch = put(new Elements(linear.scratchBytes(bytes) / bytes)).byteOffset;
   // X is packed where it has more rows, and W is read as it is.
+  const ofX = { from: xView.byteOffset, lines: rows, outBytes: classes * bytes };
+  const ofW = { from: wView.byteOffset, lines: classes, outBytes: bytes };
+  const [a, packed] = rows >= 2 * classes ? [ofW, ofX] : [ofX, ofW];
+  const step = depth * bytes;
   const run = () => {
-    if (rows >= 2 * classes) {
-      linear.packRows(bytes, xView.byteOffset, step, rows, depth, end);
-      linear.product(bytes, wView.byteOffset, step, classes, end, rows, depth, 256, sums, 0, 0, out.byteOffset, bytes, classes * bytes, 0);
-    } else {
-      linear.packRows(bytes, wView.byteOffset, step, classes, depth, end);
-      linear.product(bytes, xView.byteOffset, step, rows, end, classes, depth, 256, sums, 0, 0, out.byteOffset, classes * bytes, bytes, 0);
-    }
+    linear.packRows(bytes, packed.from, step, packed.lines, depth, end);
+    const where = [out.byteOffset, a.outBytes, packed.outBytes, 0, 0, a.lines, scratch];
+    linear.product(bytes, a.from, step, end, packed.lines, depth, 256, 0, 0, ...where);
   };
   return { run, result: () => out };
 }

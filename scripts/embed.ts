@@ -41,14 +41,19 @@ export function packed(binary: Uint8Array): Packed {
   return { text: digitsOf(file.subarray(HEADER_BYTES), STREAM_DIGIT_BITS), size: binary.length };
 }
 
-/**
- * The module that holds a binary, packed. `shared` is the binary for shared memory. It differs from the other in the memory import only, so the
- * module holds that difference.
- */
-export function embedded(name: Build, binary: Buffer, shared = binary): string {
+/** The lines that hold the difference of the binary for shared memory, which is the memory import only. */
+function sharedMemoryOf(name: string, binary: Buffer, shared: Buffer): string[] {
   const sharedMemory = difference(binary, shared);
   if (sharedMemory.bytes.length > MOST_DIFFERENT_BYTES)
     throw new Error(`${name} and ${name}-threads differ by more than the memory import`);
+  return [
+    "/** The module for shared memory has these bytes in the place of [start, end). */",
+    `export const sharedMemory = ${JSON.stringify(sharedMemory)};`,
+  ];
+}
+
+/** The module that holds a binary, packed. `shared` is the binary for shared memory. */
+export function embedded(name: Build, binary: Buffer, shared = binary): string {
   return [
     "// Written by scripts/embed.ts; not in git.",
     "/** The feature that an engine needs to compile the module. */",
@@ -56,17 +61,17 @@ export function embedded(name: Build, binary: Buffer, shared = binary): string {
     `export const wasm: { readonly text: string; readonly size: number } = ${JSON.stringify(packed(binary))};`,
     "/** The relative error that the self-test allows: machines that fuse multiplications give other last bits. */",
     `export const tolerance: number = ${name === "relaxed" ? 2 ** -51 : 0};`,
-    "/** The module for shared memory has these bytes in the place of [start, end). */",
-    `export const sharedMemory = ${JSON.stringify(sharedMemory)};`,
+    ...sharedMemoryOf(name, binary, shared),
     "",
   ].join("\n");
 }
 
-/** The module that holds a small binary as digits. */
-export const small = (name: string, binary: Buffer) =>
+/** The module that holds a small binary as digits, with the binary for shared memory if there is one. */
+export const small = (name: string, binary: Buffer, shared?: Buffer) =>
   [
     "// Written by scripts/embed.ts; not in git.",
     `export const ${name} = ${JSON.stringify(digitsOf(binary, BINARY_DIGIT_BITS))};`,
+    ...(shared ? sharedMemoryOf(name, binary, shared) : []),
     "",
   ].join("\n");
 
@@ -77,5 +82,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     write(name, embedded(build, binaryOf(build), binaryOf(`${build}-threads`)));
   }
   write("decoder", small("decoder", binaryOf("unpack")));
-  for (const name of ["decode", "linear"]) write(name, small(name, binaryOf(name)));
+  write("decode", small("decode", binaryOf("decode")));
+  write("linear", small("linear", binaryOf("linear"), binaryOf("linear-threads")));
 }

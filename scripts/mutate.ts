@@ -41,8 +41,12 @@ async function build(copy: string): Promise<void> {
 
 /** Builds a module with kernels of its own as a copy of the project has it. */
 async function buildModule(name: string, copy: string): Promise<void> {
-  await run("npx", ["asc", "--config", `assembly/${name}/asconfig.json`], { cwd: copy });
-  writeFileSync(join(copy, `src/wasm/${name}.generated.ts`), small(name, readFileSync(join(copy, `build/${name}.wasm`))));
+  const targets = name === "linear" ? ["release", "threads"] : ["release"];
+  for (const target of targets) await run("npx", ["asc", "--config", `assembly/${name}/asconfig.json`, "--target", target], { cwd: copy });
+  const [binary, shared] = targets.map((target) =>
+    readFileSync(join(copy, `build/${target === "threads" ? `${name}-threads` : name}.wasm`)),
+  );
+  writeFileSync(join(copy, `src/wasm/${name}.generated.ts`), small(name, binary, shared));
 }
 
 /** The first of the suites that fails in a copy of the project, or undefined. */

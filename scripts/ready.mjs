@@ -63,6 +63,7 @@ if (!results.every((path) => existsSync(path)) || readFileSync(stamp, "utf8") !=
     for (const target of [build, `${build}-threads`]) run(`npx asc --config asconfig.json --target ${target}`);
   }
   for (const module of ["unpack", "decode", "linear"]) run(`npx asc --config assembly/${module}/asconfig.json`);
+  run("npx asc --config assembly/linear/asconfig.json --target threads");
   run("npx tsx scripts/embed.ts");
   run("npx tsx scripts/embed-worker.ts");
   run("npx tsc");

@@ -290,11 +290,11 @@ function linearByFunctions(input: Input): Results {
 }
 
 /** The results of a linear layer by the layer. */
-function linearByLayer(input: Input): Results {
+function linearByLayer(input: Input, threads: number): Results {
   if (input.inner > 1) return {};
   const { shape, weights, bias, labels } = linearOf(input);
   const { dtype } = input;
-  const layer = new LinearCrossEntropy({ shape, classes: 5, dtype, bias: true, divisor: DIVISOR, outputs: ["losses"] });
+  const layer = new LinearCrossEntropy({ shape, classes: 5, dtype, bias: true, divisor: DIVISOR, outputs: ["losses"], threads });
   layer.weights.set(weights);
   layer.bias.set(bias);
   layer.input.set(input.x);
@@ -302,7 +302,9 @@ function linearByLayer(input: Input): Results {
   layer.forward();
   const { input: inputGradient = zeros(dtype, 0), weights: weightsGradient, bias: biasGradient = zeros(dtype, 0) } = layer.backward();
   const results = { inputGradient, weightsGradient, biasGradient, losses: layer.outputs.losses };
-  return Object.fromEntries(Object.entries(results).map(([name, values]) => [`linear.${name}`, values.slice()]));
+  const copies = Object.fromEntries(Object.entries(results).map(([name, values]) => [`linear.${name}`, values.slice()]));
+  layer.dispose();
+  return copies;
 }
 
 /** The results of the loss with options by layers. */
@@ -512,7 +514,7 @@ function byResidentLayers(input: Input, threads = 1): Results {
     total: Float64Array.from(total.total.toBytes()),
     upstreamGradient: byRow.backward(input.upstreamByRow).slice(),
     ...optionsByLayers(input, threads),
-    ...(threads === 1 && linearByLayer(input)),
+    ...linearByLayer(input, threads),
   };
 }
 

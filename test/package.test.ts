@@ -269,7 +269,7 @@ describe("the package", () => {
     }
   });
 
-  it("packs what a user needs, in at most 745 kB", () => {
+  it("packs what a user needs, in at most 760 kB", () => {
     const command = ["pack", "--dry-run", "--json", "--ignore-scripts"];
     const output = execFileSync("npm", command, { cwd: path("."), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
     const [{ files, size }] = JSON.parse(output);
@@ -282,7 +282,7 @@ describe("the package", () => {
       "dist/wasm/softmax.wasm",
     ]);
     // The bytes of the tarball.
-    expect(size).toBeLessThan(745_000);
+    expect(size).toBeLessThan(760_000);
   });
 
   it("packs a README without relative links and pictures, and leaves README.md as it is", () => {

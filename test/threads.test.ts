@@ -3,6 +3,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { seeded } from "../reference/data.js";
 import { Softmax, SoftmaxCrossEntropy, softmax } from "../src/index.js";
+import { LinearCrossEntropy } from "../src/linear.js";
 import { startWorkers, untilHelped } from "./start-workers.js";
 import { expectSameBits } from "./verify.js";
 
@@ -23,6 +24,7 @@ describe("threads", () => {
     const expected = new RangeError(`"threads" expected an integer from 1 to 128, got ${threads}`);
     expect(() => new Softmax({ threads })).toThrow(expected);
     expect(() => new SoftmaxCrossEntropy({ threads })).toThrow(expected);
+    expect(() => new LinearCrossEntropy({ shape: [1, 1], classes: 1, threads })).toThrow(expected);
   });
 
   it.each(["2", null, true, [2]])("can't be %j", (threads) => {
@@ -30,7 +32,9 @@ describe("threads", () => {
   });
 
   it("need a createWorker that is a function", () => {
-    expect(() => new Softmax({ createWorker: 1 as never })).toThrow('"createWorker" expected a function, got 1');
+    const expected = '"createWorker" expected a function, got 1';
+    expect(() => new Softmax({ createWorker: 1 as never })).toThrow(expected);
+    expect(() => new LinearCrossEntropy({ shape: [1, 1], classes: 1, createWorker: 1 as never })).toThrow(expected);
   });
 
   it("are one before a call, after a call with a small batch, and with the option 1", async () => {
@@ -121,6 +125,44 @@ describe("threads", () => {
       expect(losses[2]).toEqual(losses[0]);
     }
     workers.dispose();
+  });
+
+  it("share the products of a linear layer, if they are large, and end with it", async () => {
+    const createWorker = () => expect.fail("a worker for a small layer");
+    const small = new LinearCrossEntropy({ shape: [64, 64], classes: 100, threads: 2, createWorker });
+    small.forward();
+    expect([small.threads, small.threadsReason]).toEqual([1, undefined]);
+    small.dispose();
+    // Far too few logits for a second thread, but products.
+    const layer = new LinearCrossEntropy({ shape: [100, 2000], classes: 100, dtype: "float32", threads: 2 });
+    expect([layer.threads, layer.weights.buffer instanceof SharedArrayBuffer]).toEqual([1, true]);
+    layer.input.set(noise(200_000));
+    layer.weights.set(noise(200_000).map((x) => x / 1e4));
+    const alone = new LinearCrossEntropy({ shape: [100, 2000], classes: 100, dtype: "float32" });
+    expect(alone.weights.buffer).toBeInstanceOf(ArrayBuffer);
+    alone.input.set(layer.input);
+    alone.weights.set(layer.weights);
+    await untilHelped(layer);
+    expect([layer.threads, layer.threadsReason]).toEqual([2, undefined]);
+    expect(layer.forward()).toBe(alone.forward());
+    expectSameBits(layer.backward().weights, alone.backward().weights);
+    layer.dispose();
+    expect(() => layer.threads).toThrow("LinearCrossEntropy expected no use after dispose()");
+    expect(() => new LinearCrossEntropy({ shape: [1, 2 ** 15], classes: 2 ** 15, threads: 2 })).toThrow(
+      '"shape" expected a batch that fits',
+    );
+  });
+
+  it("of a linear layer have a reason where they can't be had", () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const createWorker = () => {
+      throw new Error("forbidden here");
+    };
+    const layer = new LinearCrossEntropy({ shape: [256, 1024], classes: 100, threads: 2, createWorker });
+    expect(layer.forward()).toBeCloseTo(Math.log(100), 12);
+    expect([layer.threads, layer.threadsReason]).toEqual([1, "no worker can be started: forbidden here"]);
+    layer.dispose();
+    warn.mockRestore();
   });
 
   it("read input from the layer's own memory, also from a view of before it grew", () => {

@@ -156,7 +156,11 @@ describe("linear layers", () => {
   });
 
   it("have views of their dtype", () => {
-    const layer = new LinearCrossEntropy({ shape, classes: 3, dtype: "float32", outputs: ["argmax"] });
+    const layer = new LinearCrossEntropy({ shape, classes: 3, dtype: "float32", outputs: ["argmax"], threads: "auto" });
+    expectTypeOf(layer.threads).toEqualTypeOf<number>();
+    expectTypeOf(layer.threadsReason).toEqualTypeOf<string | undefined>();
+    // @ts-expect-error: a number or "auto"
+    expect(() => new LinearCrossEntropy({ shape, classes: 3, threads: true })).toThrow("threads");
     expectTypeOf(layer.weights).toEqualTypeOf<Float32Array>();
     expectTypeOf(layer.labels).toEqualTypeOf<Int32Array>();
     layer.forward();

@@ -4,7 +4,7 @@ import { KERNEL_OUTPUTS, type KernelOutput, typeInMemory } from "../loss/kernel-
 import { type CheckedLabels, distributionType, readLabels } from "../loss/labels.js";
 import { type LossOptions, type Mask, readGroups, readMask, readSampleWeights } from "../loss/options.js";
 import { checkHasGroups, checkOutputClasses, checkOutputs, isFrom, kernelOutputsOf, OUTPUTS, type Output } from "../loss/outputs.js";
-import { addLosses, type ByName, buffersOf, type Derivative, planOf } from "../loss/plan.js";
+import { addLosses, type ByName, buffersOf, type Derivative, LossPlan, planOf } from "../loss/plan.js";
 import { exactWeight, haveWeights, type Weighing, weighRows } from "../loss/rows.js";
 import type { Computed, ResultsByRow } from "../loss/summaries.js";
 import { type ClassTargets, classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
@@ -27,6 +27,8 @@ export interface Batch {
   readonly mask: Mask | undefined;
   readonly groups: Int32Array | undefined;
   readonly outputs: readonly Output[];
+  /** What is kept for a next batch of the same options and shape: room for the weights of its rows, and its targets. */
+  readonly kept?: Partial<Pick<Surroundings, "rowWeights" | "targets">>;
 }
 
 /**
@@ -117,40 +119,28 @@ export interface Surroundings {
 }
 
 /** The surroundings of a batch that has all classes. */
-export function surroundingsOf({ labels, layout, terms, sampleWeights, mask }: Batch): Surroundings {
+export function surroundingsOf({ labels, layout, terms, sampleWeights, mask, kept }: Batch): Surroundings {
   const hasRowWeights = haveWeights(terms, sampleWeights !== undefined, mask !== undefined);
-  const rowWeights = hasRowWeights ? allocate("shape", "float64", layout.rows) : undefined;
+  const rowWeights = hasRowWeights ? (kept?.rowWeights ?? allocate("shape", "float64", layout.rows)) : undefined;
   const weighing = weighRows(terms, labels, layout, sampleWeights, mask, rowWeights);
-  return { rowWeights, weighing, targets: needTargets(labels.kind, terms) ? classTargets(terms, layout, mask) : undefined };
+  const targets = needTargets(labels.kind, terms) ? (kept?.targets ?? classTargets(terms, layout, mask)) : undefined;
+  return { rowWeights, weighing, targets };
 }
 
-/** The sum of the losses of the batch that is streamed, between two chunks. */
-let sum: Float64Array | undefined;
-
-/**
- * Streams a batch through the kernel: for the loss, the derivative if one is wanted, and these of its outputs; those in `kept` are returned as arrays.
- */
-export function stream(
+/** The buffers of a chunk, with the arrays of the whole batch that they are copied from and to. The derivative is written to the buffer `exps`. */
+function chunkBuffersOf(
   { logits, labels, layout, terms, mask }: Batch,
-  { rowWeights, weighing, targets, buffers: more = [], stateIsGiven }: Surroundings,
-  kernelOutputs: readonly KernelOutput[],
-  kept: readonly KernelOutput[],
-  wanted?: Wanted,
-  source?: LogitsSource,
-): { loss: number; results: ByName<ElementArray> } {
+  { rowWeights, buffers: more = [] }: Surroundings,
+  outputs: readonly KernelOutput[],
+  results: ByName<ElementArray>,
+  wanted: Wanted | undefined,
+  source: LogitsSource | undefined,
+): { buffers: ChunkBuffer[]; exps: string } {
   const { kind } = labels;
   const { dtype } = logits;
-  sum ??= zeros("float64", SUM_LENGTH);
-  sum.fill(0);
-  const results: ByName<ElementArray> = { sum };
-  for (const name of kept) {
-    const spec = KERNEL_OUTPUTS[name];
-    results[name] = allocate("shape", typeInMemory(spec, dtype), lengthOf(spec.extent, layout));
-  }
-  const needsTargetClasses = kind === "distribution" && results.ranks !== undefined;
-  const sources = { sum, rowWeights, targetClasses: needsTargetClasses ? targetClassesOf(labels.values, layout) : undefined };
-  const hasRowWeights = rowWeights !== undefined;
-  const buffers = buffersOf({ dtype, terms, kinds: [kind], mask, hasRowWeights, outputs: kernelOutputs }, sources, results);
+  const targetClasses = kind === "distribution" && results.ranks !== undefined ? targetClassesOf(labels.values, layout) : undefined;
+  const inputs = { dtype, terms, kinds: [kind], mask, hasRowWeights: rowWeights !== undefined, outputs };
+  const buffers = buffersOf(inputs, { sum: results.sum, rowWeights, targetClasses }, results);
   buffers.push(...more, ...(source?.buffers ?? []));
   const tensor = (name: string, from?: TensorData, to?: FloatArray): void => {
     buffers.push({ name, type: dtype, extent: "tensor", from, to });
@@ -163,11 +153,47 @@ export function stream(
   else buffers.push({ name: "labels", type: distributionType(labels.values, dtype), extent: "tensor", from: labels.values });
   if (wanted?.accumulate) tensor("before", wanted.result);
   if (wanted?.vector) tensor("vector", wanted.vector);
+  return { buffers, exps };
+}
+
+/** Lays out the memory of a source for batches like this one. */
+export function layOut(batch: Batch, wanted: Wanted, source: LogitsSource): void {
+  const { layout, logits, outputs } = batch;
+  const { buffers } = chunkBuffersOf(batch, surroundingsOf(batch), kernelOutputsOf(outputs, false), {}, wanted, source);
+  source.stream.layOut(LOSS_PLANES, logits.dtype, buffers, { ...layout, outer: Math.min(source.rows, layout.rows) });
+}
+
+/** The sum of the losses of the batch that is streamed, between two chunks. */
+let sum: Float64Array | undefined;
+
+/**
+ * Streams a batch through the kernel: for the loss, the derivative if one is wanted, and these of its outputs; those in `kept` are returned as arrays.
+ */
+export function stream(
+  batch: Batch,
+  surroundings: Surroundings,
+  kernelOutputs: readonly KernelOutput[],
+  kept: readonly KernelOutput[],
+  wanted?: Wanted,
+  source?: LogitsSource,
+): { loss: number; results: ByName<ElementArray> } {
+  const { layout, terms, mask } = batch;
+  const { kind } = batch.labels;
+  const { dtype } = batch.logits;
+  const { weighing, targets, stateIsGiven } = surroundings;
+  sum ??= zeros("float64", SUM_LENGTH);
+  sum.fill(0);
+  const results: ByName<ElementArray> = { sum };
+  for (const name of kept) {
+    const spec = KERNEL_OUTPUTS[name];
+    results[name] = allocate("shape", typeInMemory(spec, dtype), lengthOf(spec.extent, layout));
+  }
+  const { buffers, exps } = chunkBuffersOf(batch, surroundings, kernelOutputs, results, wanted, source);
 
   let loss = 0;
   const run = (kernels: Kernels, chunkBuffers: Buffers, chunk: Chunk): void => {
     source?.before(chunkBuffers, chunk);
-    const plan = planOf(chunkBuffers, {
+    const call = {
       dtype,
       classes: chunk.classes,
       inner: chunk.inner,
@@ -180,7 +206,9 @@ export function stream(
       labels: "labels",
       exps,
       stateIsGiven,
-    });
+    };
+    // The plan that planOf keeps would keep the memory of a layer.
+    const plan = source ? new LossPlan(chunkBuffers, call) : planOf(chunkBuffers, call);
     plan.run(kernels, chunk, weighing, wanted?.upstream);
     if (wanted?.accumulate) {
       const size = lengthOf("tensor", chunk);

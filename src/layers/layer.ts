@@ -4,7 +4,7 @@
 
 import { checkOneOf, rangeError, typeError, Verbatim } from "../errors.js";
 import { type BufferSpec, Buffers, endOf } from "../memory/buffers.js";
-import { Instance } from "../memory/instance.js";
+import type { Instance } from "../memory/instance.js";
 import { type Elements, isFlat, readTensor } from "../tensor/containers.js";
 import { bytesOf, DTYPES, type Dtype, elementsOf, type FloatArrayOf } from "../tensor/element.js";
 import { Float16Bits } from "../tensor/float16.js";
@@ -23,8 +23,8 @@ import { typedArrayLength } from "../tensor/typed-array.js";
 import { mostThreadsOf } from "../threads/grain.js";
 import { readThreads, type ThreadOptions, type Threads } from "../threads/options.js";
 import { warnOf } from "../threads/start-worker.js";
-import { shareInstance } from "../threads/team.js";
 import type { Kernels } from "../wasm/abi.js";
+import { instanceFor } from "./instance.js";
 
 /** The shape and the element type that a layer's memory is laid out for, and its threads. */
 export interface LayerOptions<D extends string = Dtype> extends ShapeOptions, ThreadOptions {
@@ -101,9 +101,9 @@ export abstract class Layer<D extends string = "float64"> {
 
   /** An instance for the layer's threads with so many bytes, or one for the calling thread alone if there is an obstacle. */
   #newInstance(leastBytes: number): Instance {
-    const shared = this.#threads.wanted > 1 ? shareInstance(this.#threads, leastBytes) : undefined;
-    this.#obstacle = typeof shared === "string" ? shared : undefined;
-    return new Instance(typeof shared === "string" ? undefined : shared);
+    const { instance, obstacle } = instanceFor(this.#threads, leastBytes);
+    this.#obstacle = obstacle;
+    return instance;
   }
 
   /** The number of threads that shared the rows of the last call: 1 before a call, for small batches, and until workers have started. */

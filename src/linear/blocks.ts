@@ -3,11 +3,19 @@
 
 import { bytesOf, type Dtype } from "../tensor/element.js";
 
+/** So many products of two elements take as long as the loss of a logit. */
+const PRODUCTS_OF_LOGIT = 16;
+
+/** The logits whose loss is as much work as so many products: by it threads are handed out. */
+export function sizeOfProducts(products: number): number {
+  return products / PRODUCTS_OF_LOGIT;
+}
+
 /** The most elements that are summed before the sum goes on in double. */
 export const MOST_BLOCK = 256;
 
 /** The fewest rows of a chunk, for which its products are worth the copies of the weights. */
-const LEAST_ROWS = 16;
+export const LEAST_ROWS = 16;
 const LEAST_CLASSES = 16;
 
 /** About so many bytes have the logits of a chunk, with what its rows need besides: 9 MiB. */

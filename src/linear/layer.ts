@@ -3,7 +3,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, counted, rangeError, typeError, Verbatim } from "../errors.js";
-import { type Batch, evaluate, readOutputs } from "../functions/batch.js";
+import { type Batch, evaluate, layOut, readOutputs, surroundingsOf, type Wanted } from "../functions/batch.js";
 import { withTotal } from "../functions/loss-total.js";
 import { softmax } from "../functions/softmax.js";
 import type {
@@ -19,24 +19,30 @@ import type {
   ResidentLabels,
   SameAxes,
   Tensor,
+  ThreadOptions,
 } from "../index.js";
+import { instanceFor } from "../layers/instance.js";
 import { checkIndices, checkNoIgnored, readLabels } from "../loss/labels.js";
 import { readClassMask } from "../loss/options.js";
 import { checkOutputClasses } from "../loss/outputs.js";
 import { checkClasses, checkWeights, readTerms, TERMS, type Terms } from "../loss/terms.js";
 import { type BufferSpec, Buffers } from "../memory/buffers.js";
 import { checkLength, Stream } from "../memory/chunks.js";
-import { Instance } from "../memory/instance.js";
 import { allocate, isFlat, numbersOf, readTensor, toForm } from "../tensor/containers.js";
-import { DTYPES, type ElementType, type FloatArray, zeros } from "../tensor/element.js";
+import { bytesOf, DTYPES, type ElementType, type FloatArray, zeros } from "../tensor/element.js";
 import { checkShape, type Layout, layoutOf, rowShape, showShape } from "../tensor/shape.js";
 import { typedArrayLength } from "../tensor/typed-array.js";
+import { mostThreadsOf } from "../threads/grain.js";
+import { readThreads, type Threads } from "../threads/options.js";
+import { warnOf } from "../threads/start-worker.js";
+import { LEAST_ROWS, rowsOfChunk, sizeOfProducts } from "./blocks.js";
 import { checkTrueByDefault } from "./operands.js";
-import { type Operands, Products } from "./products.js";
+import { type Matrix, type Operands, Products } from "./products.js";
 
 /** The options of a {@link LinearCrossEntropy} layer: its shape, its views, and the terms of its loss. */
 export interface LinearCrossEntropyOptions<K extends string = LabelKind, O extends string = Output, D extends string = Dtype>
-  extends Omit<LossTerms<"mean" | "sum">, "reduction"> {
+  extends Omit<LossTerms<"mean" | "sum">, "reduction">,
+    ThreadOptions {
   /** The shape of the input, [N, D]: rows and features. */
   shape: readonly number[];
   /** The number of classes, C. */
@@ -67,6 +73,7 @@ export interface LinearCrossEntropyOptions<K extends string = LabelKind, O exten
 const LAYER_OPTIONS = /* @__PURE__ */ (() =>
   [
     ...["shape", "classes", "bias", "dtype", "labels", ...TERMS, "sampleWeights", "mask", "inputGradient", "accumulate", "outputs"],
+    ...["threads", "createWorker"],
   ] as (keyof LinearCrossEntropyOptions)[])();
 
 /** The gradients of a {@link LinearCrossEntropy} layer, which are views of its memory. */
@@ -79,6 +86,8 @@ export interface LinearGradients<D extends string> {
   bias?: FloatArrayOf<D>;
 }
 
+const GRADIENT = { derivative: "GRADIENT" } as const;
+
 /** Outputs as large as the logits, and those of an option that the layer does not have. */
 const OTHER_OUTPUTS: readonly string[] = ["probs", "logProbs", "groups"];
 
@@ -89,11 +98,17 @@ const typedArrayLengthOf = (x: unknown): number => (isFlat(x) ? typedArrayLength
 interface Memory {
   readonly stream: Stream;
   readonly buffers: Buffers;
+  /** The products for the loss alone, and those for the gradients as well. */
+  readonly forward: Products;
+  readonly backward: Products;
+  /** The batch in the views, as far as it is the same each time. */
+  readonly kept: Batch["kept"];
 }
 
 /**
  * A linear layer with softmax cross-entropy as its loss: logits X Wᵀ + b, which are never whole in memory. Input, weights, bias, labels and the
- * gradients are views of the layer's own memory. Weights and bias are 0 at first.
+ * gradients are views of the layer's own memory, which does not grow. Weights and bias are 0 at first. With `threads` workers share the work of large
+ * layers.
  *
  * @throws TypeError for an unknown option, RangeError for options that do not fit or contradict each other, or a shape that has no room in memory.
  * @example
@@ -117,6 +132,10 @@ export class LinearCrossEntropy<const K extends string = "indices", const O exte
   readonly #wantsInput: boolean;
   readonly #accumulates: boolean;
   readonly #mask: Uint8Array | undefined;
+  readonly #threads: Threads;
+  /** The reason why the memory is not shared, if threads were asked for. */
+  #obstacle: string | undefined;
+  #usedThreads = 1;
   #memory: Memory | undefined;
   #outputs: Record<string, unknown> | undefined;
   /** The factor of the gradients in memory; NaN if they are not those of the last forward. */
@@ -155,8 +174,10 @@ export class LinearCrossEntropy<const K extends string = "indices", const O exte
     this.#depth = depth;
     checkClasses(this.#terms, this.#layout, [rows, count]);
     checkOutputClasses(this.#outputNames, this.#layout, [rows, count]);
+    this.#threads = readThreads(checked);
     this.#memory = this.#newMemory();
-    if (this.#hasSampleWeights) this.sampleWeights.fill(1);
+    const chunk = Math.min(rowsOfChunk(this.#dtype, count, depth), rows);
+    if (this.#obstacle && mostThreadsOf(sizeOfProducts(chunk * count * depth)) > 1) warnOf(this.#obstacle);
     // Engines without explicit resource management have no such symbol. The class is not named here, as bundlers would rename it.
     const { prototype } = new.target;
     if (Symbol.dispose) prototype[Symbol.dispose] ??= prototype.dispose;
@@ -175,17 +196,43 @@ export class LinearCrossEntropy<const K extends string = "indices", const O exte
     add(true, "input", dtype, rows * depth);
     add(true, "layerWeights", dtype, classes * depth);
     add(this.#hasBias, "layerBias", dtype, classes);
+    add(this.#hasBias && dtype === "float32", "wideBias", "float64", classes);
     add(true, "layerLabels", isIndices ? "int32" : dtype, isIndices ? rows : size);
     add(this.#hasSampleWeights, "layerSampleWeights", "float64", rows);
     add(this.#wantsInput, "inputGradient", dtype, rows * depth);
     add(true, "weightsGradient", dtype, classes * depth);
     add(this.#hasBias, "biasGradient", dtype, classes);
-    const instance = new Instance();
-    return { stream: new Stream(instance, specs), buffers: new Buffers(instance, specs) };
+    add(this.#hasBias, "layerBiasSums", "float64", classes);
+    const bytes = specs.reduce((sum, [, type, length]) => sum + bytesOf(type, length), 0);
+    const { instance, obstacle } = instanceFor(this.#threads, bytes);
+    this.#obstacle = obstacle;
+    try {
+      const buffers = new Buffers(instance, specs);
+      const stream = new Stream(instance, specs);
+      const operands = this.#operands(buffers, buffers.ptr("input"), rows);
+      const backward = new Products(stream, operands, {
+        input: this.#wantsInput ? buffers.ptr("inputGradient") : undefined,
+        weights: buffers.ptr("weightsGradient"),
+        bias: this.#hasBias ? buffers.ptr("layerBiasSums") : undefined,
+        accumulates: this.#accumulates,
+      });
+      if (this.#hasSampleWeights) buffers.float64("layerSampleWeights").fill(1);
+      // All memory that any call needs is there, so that views stay where they are.
+      const batch = this.#batchIn(buffers);
+      const { rowWeights, targets } = surroundingsOf(batch);
+      const kept = { rowWeights, targets };
+      this.#predictions(stream, buffers, zeros(dtype, 0), Number.POSITIVE_INFINITY).layOut();
+      layOut({ ...batch, kept }, GRADIENT, backward);
+      return { stream, buffers, forward: new Products(stream, operands), backward, kept };
+    } catch (error) {
+      instance.dispose(true);
+      throw error;
+    }
   }
 
   get #open(): Memory {
     if (!this.#memory) throw new Error("LinearCrossEntropy expected no use after dispose()");
+    this.#memory.stream.instance.check();
     return this.#memory;
   }
 
@@ -212,6 +259,22 @@ export class LinearCrossEntropy<const K extends string = "indices", const O exte
   /** The number of classes. */
   get classes(): number {
     return this.#layout.classes;
+  }
+
+  /**
+   * The number of threads that shared the work of the last {@link forward} or {@link backward}: 1 before a call, for small layers, and until workers have
+   * started.
+   */
+  get threads(): number {
+    return this.#open && this.#usedThreads;
+  }
+
+  /**
+   * The reason why the layer has one thread although more were asked for; undefined where they can be had. A small layer has one thread without a
+   * reason.
+   */
+  get threadsReason(): string | undefined {
+    return this.#obstacle ?? this.#open.stream.instance.threadsReason;
   }
 
   /** The size of the layer's memory. */
@@ -270,40 +333,57 @@ export class LinearCrossEntropy<const K extends string = "indices", const O exte
     if (this.#open && !this.#outputs) throw new Error(`LinearCrossEntropy: ${use} expected a call of forward() first`);
   }
 
-  /** The operands: the resident ones, or other input with the resident weights. */
-  #operands(input?: FloatArray): Operands {
-    const { buffers } = this.#open;
-    const { classes, rows } = this.#layout;
-    const depth = this.#depth;
+  /** The resident weights and bias with an input. */
+  #operands(buffers: Buffers, input: Matrix, rows: number): Operands {
     return {
       dtype: this.#dtype,
-      rows: input ? input.length / depth : rows,
-      depth,
-      classes,
-      input: input ?? buffers.ptr("input"),
+      rows,
+      depth: this.#depth,
+      classes: this.#layout.classes,
+      input,
       weights: buffers.ptr("layerWeights"),
-      bias: this.#hasBias ? Float64Array.from(this.bias) : undefined,
+      bias: this.#hasBias ? buffers.ptr(this.#dtype === "float32" ? "wideBias" : "layerBias") : undefined,
       open: this.#mask,
     };
   }
 
-  /** The batch in memory. Labels and weights of rows are copies, as the memory may grow. */
-  #batch(): Batch {
+  /** The products for logits of other input, as many rows at a time as the layer has, or a few. */
+  #predictions(stream: Stream, buffers: Buffers, input: FloatArray, rows: number): Products {
+    return new Products(stream, this.#operands(buffers, input, rows), undefined, Math.max(LEAST_ROWS, this.#layout.rows));
+  }
+
+  /** Widens the bias of a layer of float32, as products take it. */
+  #widenBias(buffers: Buffers): void {
+    if (buffers.has("wideBias")) buffers.float64("wideBias").set(buffers.float("layerBias"));
+  }
+
+  /** The batch in the views. */
+  #batchIn(buffers: Buffers, kept?: Batch["kept"]): Batch {
     const { rows, classes } = this.#layout;
-    const values = this.#open.buffers.view("layerLabels").slice();
-    if (values instanceof Int32Array) checkIndices(values, classes, this.#terms.ignoreIndex);
+    const values = buffers.view("layerLabels");
     const dtype = this.#dtype;
     return {
       logits: { data: zeros(dtype, 0), dtype, shape: [rows, classes], form: "flat" },
-      labels: values instanceof Int32Array ? { kind: "indices", values } : { kind: "distribution", values },
+      labels: values instanceof Int32Array ? { kind: "indices", values } : { kind: "distribution", values: values as FloatArray },
       layout: this.#layout,
       rowShape: [rows],
       terms: this.#terms,
-      sampleWeights: this.#hasSampleWeights ? checkWeights("sampleWeights", this.sampleWeights.slice()) : undefined,
+      sampleWeights: this.#hasSampleWeights ? buffers.float64("layerSampleWeights") : undefined,
       mask: this.#mask && { values: this.#mask, isShared: true },
       groups: undefined,
       outputs: this.#outputNames,
+      kept,
     };
+  }
+
+  /** The batch in the views, which are open to everyone, so that they are checked. */
+  #batch(): Batch {
+    const { buffers, kept } = this.#open;
+    const batch = this.#batchIn(buffers, kept);
+    const { kind, values } = batch.labels;
+    if (kind === "indices") checkIndices(values, this.#layout.classes, this.#terms.ignoreIndex);
+    if (batch.sampleWeights) checkWeights("sampleWeights", batch.sampleWeights);
+    return batch;
   }
 
   /**
@@ -317,33 +397,32 @@ export class LinearCrossEntropy<const K extends string = "indices", const O exte
     if (input !== undefined || labels !== undefined) this.#copyIn(input, labels);
     const batch = this.#batch();
     this.#outputs = undefined;
-    const result = this.#accumulates ? evaluate(batch, undefined, this.#products()) : this.#visit(batch, 1);
+    const result = this.#accumulates ? this.#evaluate(batch, undefined, this.#open.forward) : this.#visit(batch, 1);
     const { loss, ...outputs } = withTotal(result);
     this.#outputs = outputs;
     return loss as number;
   }
 
-  #products(): Products {
-    return new Products(this.#open.stream, this.#operands());
+  /** Streams the batch through products. */
+  #evaluate(batch: Batch, wanted: Wanted | undefined, products: Products): Record<string, unknown> {
+    const { stream, buffers } = this.#open;
+    this.#widenBias(buffers);
+    products.threads = 1;
+    const result = evaluate(batch, wanted, products);
+    this.#usedThreads = Math.max(products.threads, stream.instance.threads);
+    return result;
   }
 
   /** Computes loss and gradients of a batch. */
   #visit(batch: Batch, upstream: number): Record<string, unknown> {
-    const { stream, buffers } = this.#open;
-    const bias = this.#hasBias ? zeros("float64", this.#layout.classes) : undefined;
-    const gradients = {
-      input: this.#wantsInput ? buffers.ptr("inputGradient") : undefined,
-      weights: buffers.ptr("weightsGradient"),
-      bias,
-      accumulates: this.#accumulates,
-    };
+    const { buffers, backward } = this.#open;
     this.#upstream = Number.NaN;
-    const result = evaluate(batch, { derivative: "GRADIENT", upstream }, new Products(stream, this.#operands(), gradients));
-    if (bias) {
+    if (this.#hasBias) buffers.float64("layerBiasSums").fill(0);
+    const result = this.#evaluate(batch, { ...GRADIENT, upstream }, backward);
+    if (this.#hasBias) {
+      const sums = buffers.float64("layerBiasSums");
       const view: FloatArray = this.biasGradient;
-      bias.forEach((sum, j) => {
-        view[j] = this.#accumulates ? view[j] + sum : sum;
-      });
+      for (let j = 0; j < view.length; j++) view[j] = this.#accumulates ? view[j] + sums[j] : sums[j];
     }
     this.#upstream = upstream;
     return result;
@@ -378,7 +457,9 @@ export class LinearCrossEntropy<const K extends string = "indices", const O exte
     const read = readTensor("input", x, isFlat(x) ? [rows, depth] : undefined);
     if (read.shape.at(-1) !== depth) throw rangeError("input", `${counted(depth, "feature")} on the last axis`, read.shape);
     if (read.dtype !== this.#dtype) throw typeError("input", `${this.#dtype}, the dtype of the layer`, new Verbatim(read.dtype));
-    return { ...read, data: numbersOf(read).slice() };
+    // The views of the layer may be written to, or be elsewhere, before the input is used.
+    const data = numbersOf(read);
+    return { ...read, data: this.#open.stream.instance.mayHold(data) ? data.slice() : data };
   }
 
   #copyIn(x: unknown, y: unknown): void {
@@ -388,10 +469,12 @@ export class LinearCrossEntropy<const K extends string = "indices", const O exte
     const logits = { data: zeros(this.#dtype, 0), dtype: this.#dtype, shape: [rows, classes], form: "flat" } as const;
     const { kind, values } = readLabels(y, logits, -1, this.#layout, this.#terms.ignoreIndex);
     if (kind !== this.#labelKind) throw rangeError("labels", `${this.#labelKind}, as the layer has`, new Verbatim(kind));
-    const own = values.slice();
+    const { stream, buffers } = this.#open;
+    const own = stream.instance.mayHold(values) ? values.slice() : values;
     checkLength("labels", own, kind === "indices" ? rows : rows * classes);
+    checkLength("input", data, rows * this.#depth);
     this.input.set(data);
-    this.#open.buffers.view("layerLabels").set(own);
+    buffers.view("layerLabels").set(own);
   }
 
   /**
@@ -421,17 +504,22 @@ export class LinearCrossEntropy<const K extends string = "indices", const O exte
   }
 
   #logits(x: unknown) {
-    const { stream } = this.#open;
     const { form, data: input, shape: inputShape } = this.#read(x);
+    const { stream, buffers } = this.#open;
     const shape = [...rowShape(inputShape), this.#layout.classes];
     const layout = layoutOf(shape);
     const data = allocate("input", this.#dtype, layout.size);
-    new Products(stream, this.#operands(input)).forward(layout, data);
+    this.#widenBias(buffers);
+    this.#predictions(stream, buffers, input, layout.rows).forward(layout, data);
     return { form, data, shape };
   }
 
-  /** Lets the memory go. Using the layer afterwards is an Error; disposing it again is not. */
+  /**
+   * Lets the memory go. Using the layer afterwards is an Error; disposing it again is not. With threads its views must not be used either: the next
+   * layer gets the memory.
+   */
   dispose(): void {
+    this.#memory?.stream.instance.dispose(true);
     this.#memory = undefined;
   }
 

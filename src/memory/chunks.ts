@@ -125,20 +125,29 @@ export class Stream {
   readonly #lasting: readonly BufferSpec[];
   /** The buffers that were laid out last. */
   #last: { readonly buffers: Buffers; readonly specs: readonly BufferSpec[] } | undefined;
+  #kernels: Kernels;
 
   constructor(instance = new Instance(), lasting: readonly BufferSpec[] = []) {
     this.instance = instance;
+    this.#kernels = instance.kernels;
     this.#lasting = lasting;
   }
 
+  /** The kernels for a chunk as it was laid out last. */
+  get kernels(): Kernels {
+    return this.#kernels;
+  }
+
   /** The buffers of a chunk: those of the last call if they are the same, so that small calls find their views ready. */
-  layOut(planes: number, dtype: Dtype, chunkBuffers: readonly ChunkBuffer[], chunk: Chunk): Buffers {
-    const scratchLength = elementsOf("float64", this.instance.scratchBytes(chunk, planes, dtype));
+  layOut(planes: number, dtype: Dtype, chunkBuffers: readonly ChunkBuffer[], chunk: Extent): Buffers {
+    const scratchBytes = this.instance.scratchBytes(chunk, planes, dtype);
+    const scratchLength = elementsOf("float64", scratchBytes);
     if (this.#last === undefined || !areTheSame(this.#last.specs, scratchLength, chunkBuffers, chunk)) {
       const specs: BufferSpec[] = [["scratch", "float64", scratchLength]];
       for (const { name, type, extent } of chunkBuffers) specs.push([name, type, lengthOf(extent, chunk)]);
       this.#last = undefined;
       this.#last = { buffers: new Buffers(this.instance, [...this.#lasting, ...specs]), specs };
+      this.#kernels = this.instance.kernelsFor(chunk, scratchBytes);
     }
     return this.#last.buffers;
   }
@@ -152,7 +161,7 @@ export function sharedStream(): Stream {
   return shared;
 }
 
-function areTheSame(specs: readonly BufferSpec[], scratchLength: number, chunkBuffers: readonly ChunkBuffer[], chunk: Chunk): boolean {
+function areTheSame(specs: readonly BufferSpec[], scratchLength: number, chunkBuffers: readonly ChunkBuffer[], chunk: Extent): boolean {
   if (specs.length !== chunkBuffers.length + 1 || specs[0][2] !== scratchLength) return false;
   for (let i = 0; i < chunkBuffers.length; i++) {
     const [name, type, length] = specs[i + 1];
@@ -187,7 +196,7 @@ export function forEachChunk(
       inner = chunk.inner;
     }
     for (const buffer of chunkBuffers) if (buffer.from) copyIn(buffer, buffer.from, partOf(buffers, buffer, chunk), chunk);
-    run(stream.instance.kernels, buffers, chunk);
+    run(stream.kernels, buffers, chunk);
     for (const buffer of chunkBuffers) if (buffer.to) copyOut(buffer, partOf(buffers, buffer, chunk), buffer.to, chunk);
   }
 }

@@ -1,10 +1,9 @@
 // The workers of a thread: they start with the first large batch, take part in the calls of every memory, and end with the last layer.
 
-import type { Kernels } from "../wasm/abi.js";
 import { freeAddresses } from "../wasm/addresses.js";
 import { MOST_GRAIN_MS } from "./grain.js";
 import type { WorkerLike } from "./options.js";
-import { type Call, type Message, SharedCall, Word } from "./shared-call.js";
+import { type Call, type KernelsByName, type Message, SharedCall, Word } from "./shared-call.js";
 import { reasonOf, type Way, warnOf, waysHere } from "./start-worker.js";
 
 /** The message that tells workers of a memory. */
@@ -141,7 +140,7 @@ export class Pool {
   }
 
   /** Runs a call on all threads. Returns the number of threads that found rows, or undefined if a worker was lost with its rows undone. */
-  run(call: Call, kernels: Kernels): number | undefined {
+  run(call: Call, kernels: KernelsByName): number | undefined {
     const shared = this.#call;
     shared.open(call);
     let isComplete = false;

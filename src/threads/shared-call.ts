@@ -3,8 +3,6 @@
 // A call is open while IS_OPEN is 1. A worker raises ACTIVE before it reads IS_OPEN, and the caller closes the call before it reads ACTIVE:
 // so no worker takes rows, or reads the arguments, of a call that has ended.
 
-import type { Kernels } from "../wasm/abi.js";
-
 /** Words of the shared memory. Words that are written often have a cache line of their own. */
 export const Word = {
   /** Changes when workers must look: a call is open, or there is a message. */
@@ -38,17 +36,29 @@ const SCRATCH_PTR = 6;
 const SCRATCH_BYTES = 7;
 const COUNT = 8;
 const FIRST_ARGUMENT = 9;
-const MOST_ARGUMENTS = 7;
+const MOST_ARGUMENTS = 13;
 
 const BYTES = WORDS * Int32Array.BYTES_PER_ELEMENT + (FIRST_ARGUMENT + MOST_ARGUMENTS) * Float64Array.BYTES_PER_ELEMENT;
 
 /** The kernels whose rows threads share. All take first, end and scratchPtr last. */
-export const SHARED_KERNELS = ["softmax", "softmaxBackward", "loss", "add"] as const;
+export const SHARED_KERNELS = [
+  "softmax",
+  "softmaxBackward",
+  "loss",
+  "add",
+  // Those of the module of linear layers.
+  "product",
+  "addProduct",
+  "transposedProduct",
+] as const;
 export type SharedKernel = (typeof SHARED_KERNELS)[number];
+
+/** The kernels of a module. */
+export type KernelsByName = { readonly [K in SharedKernel]?: (...args: number[]) => void };
 
 /** A call of a kernel. */
 export interface Call {
-  /** The number of the instance whose memory the call is about. */
+  /** The number of the instance whose kernel and memory the call is about. */
   readonly instance: number;
   /** The size of that memory. */
   readonly memoryBytes: number;
@@ -149,7 +159,7 @@ export class SharedCall {
   }
 
   /** Works for the open call; false if the call has enough threads. */
-  join(kernels: Kernels): boolean {
+  join(kernels: KernelsByName): boolean {
     const thread = Atomics.add(this.words, Word.THREADS, 1);
     if (thread >= this.#numbers[MOST_THREADS]) return false;
     this.work(kernels, thread);
@@ -157,7 +167,7 @@ export class SharedCall {
   }
 
   /** Takes rows of the open call until all are handed out. The calling thread has the number 0. */
-  work(kernels: Kernels, thread: number): void {
+  work(kernels: KernelsByName, thread: number): void {
     const { words } = this;
     const numbers = this.#numbers;
     const end = numbers[END];

@@ -8,7 +8,7 @@ import { growTo } from "../wasm/memory.js";
 import { leastRowsOf, mostThreadsOf } from "./grain.js";
 import type { Threads } from "./options.js";
 import { Pool } from "./pool.js";
-import { type Call, SHARED_KERNELS } from "./shared-call.js";
+import { type Call, type KernelsByName, SHARED_KERNELS } from "./shared-call.js";
 import { obstacleHere } from "./start-worker.js";
 
 let pool: Pool | undefined;
@@ -16,7 +16,7 @@ let pool: Pool | undefined;
 let instances = 0;
 
 /** Detaches memories whose layer was collected without dispose(). */
-let dropped: FinalizationRegistry<number> | undefined;
+let dropped: FinalizationRegistry<readonly number[]> | undefined;
 
 /** Shared memories of layers that were disposed. Engines free such memory late or never, so the next layers get it. */
 const unused: ModuleInstance[] = [];
@@ -32,23 +32,45 @@ function takeMemory(leastBytes: number): ModuleInstance | string {
   return taken;
 }
 
+function detach(numbers: readonly number[]): void {
+  for (const instance of numbers) pool?.detach(instance);
+}
+
 /** The threads that work on one memory. */
 export class Team {
   /** The number of threads that found rows in the last call. */
   threads = 1;
   readonly #options: Threads;
-  readonly #instance = ++instances;
   readonly #module: ModuleInstance;
+  /** The numbers by which workers know the instances of modules on this memory; the first is that of the library's own kernels. */
+  readonly #instances: number[] = [];
   #isLost = false;
 
   constructor(options: Threads, instance: ModuleInstance) {
     this.#options = options;
     this.#module = instance;
     pool ??= new Pool();
-    dropped ??= new FinalizationRegistry((instance) => pool?.detach(instance));
-    const { module, memory } = instance;
-    pool.attach({ kind: "attach", instance: this.#instance, module, memory });
-    dropped.register(this, this.#instance, this);
+    dropped ??= new FinalizationRegistry(detach);
+    this.attach(instance.module);
+    dropped.register(this, this.#instances, this);
+  }
+
+  /** Tells workers of a module on the memory. Returns the number by which they know their instances of it. */
+  attach(module: WebAssembly.Module): number {
+    const instance = ++instances;
+    this.#instances.push(instance);
+    pool?.attach({ kind: "attach", instance, module, memory: this.#module.memory });
+    return instance;
+  }
+
+  /** The most threads for a batch of so many elements, or for other work that takes as long. */
+  mostThreadsFor(size: number): number {
+    return Math.min(this.#options.wanted, mostThreadsOf(size));
+  }
+
+  /** Starts workers for a number of threads. */
+  start(mostThreads: number): void {
+    pool?.start(mostThreads - 1, this.#options.createWorker);
   }
 
   /** The reason why no worker can be started; undefined as far as none is known. */
@@ -60,28 +82,28 @@ export class Team {
   kernelsFor({ outer, classes, inner }: Extent, scratchBytes: number): Kernels {
     this.threads = 1;
     const { kernels } = this.#module;
-    const { wanted, createWorker } = this.#options;
     const size = outer * classes * inner;
-    const mostThreads = Math.min(wanted, mostThreadsOf(size));
+    const mostThreads = this.mostThreadsFor(size);
     if (mostThreads < 2) return kernels;
-    pool?.start(mostThreads - 1, createWorker);
-    const shared = SHARED_KERNELS.map((kernel) => [
+    this.start(mostThreads);
+    const [instance] = this.#instances;
+    const shared = SHARED_KERNELS.filter((kernel) => kernel in kernels).map((kernel) => [
       kernel,
       (...args: number[]): void => {
         const [first, end, scratchPtr] = args.splice(args.length - 3);
         const leastRows = leastRowsOf(end - first, size, inner);
-        this.#run({ kernel, args, first, end, leastRows, scratchPtr, scratchBytes, mostThreads });
+        this.threads = this.run({ instance, kernel, args, first, end, leastRows, scratchPtr, scratchBytes, mostThreads }, kernels);
       },
     ]);
     return { ...kernels, ...Object.fromEntries(shared) };
   }
 
-  #run(call: Omit<Call, "instance" | "memoryBytes">): void {
-    const { kernels, memory } = this.#module;
-    const threads = pool?.run({ ...call, instance: this.#instance, memoryBytes: memory.buffer.byteLength }, kernels);
-    if (threads !== undefined) this.threads = threads;
-    else this.#isLost = true;
+  /** Runs a call on all threads. Returns the number of those that found rows. */
+  run(call: Omit<Call, "memoryBytes">, kernels: KernelsByName): number {
+    const threads = pool?.run({ ...call, memoryBytes: this.#module.memory.buffer.byteLength }, kernels);
+    if (threads === undefined) this.#isLost = true;
     this.check();
+    return threads as number;
   }
 
   /** Throws if a worker was lost in a call. It may still write to the memory, so the memory has no results any more. */
@@ -92,7 +114,7 @@ export class Team {
   /** Makes workers let go of the memory. It is used again if nobody writes to it any more, through views or in a worker that was lost. */
   dispose(isReusable: boolean): void {
     dropped?.unregister(this);
-    pool?.detach(this.#instance);
+    detach(this.#instances);
     if (isReusable && !this.#isLost) unused.push(this.#module);
   }
 }

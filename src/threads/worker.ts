@@ -1,10 +1,9 @@
 // A worker: it takes part in the calls of every memory that it was told of, and sleeps between them. team.ts starts it. Of what both
 // sides use it imports little, as it is a file of its own.
 
-import type { Kernels } from "../wasm/abi.js";
 import { bareInstance } from "../wasm/bare-instance.js";
 import { builtin } from "../wasm/node-builtins.js";
-import { type Message, SharedCall, Word } from "./shared-call.js";
+import { type KernelsByName, type Message, SharedCall, Word } from "./shared-call.js";
 
 interface Port {
   onmessage?: unknown;
@@ -14,7 +13,7 @@ interface Port {
 /** A memory and the kernels on it. */
 interface Attached {
   readonly memory: WebAssembly.Memory;
-  readonly kernels: Kernels;
+  readonly kernels: KernelsByName;
   /** The size of the memory as far as this thread knows. */
   bytes: number;
 }
@@ -25,7 +24,7 @@ let call: SharedCall;
 let messageCount = 0;
 
 /** The kernels for the open call; undefined if this worker was not told of its memory yet. */
-function kernelsOfCall(): Kernels | undefined {
+function kernelsOfCall(): KernelsByName | undefined {
   const instance = instances.get(call.instance);
   // An engine can miss in one thread that another thread has made a memory grow. To grow it by 0 pages brings it up to date.
   if (instance && instance.bytes !== call.memoryBytes) {
