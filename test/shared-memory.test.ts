@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { Softmax } from "../src/index.js";
 import { sharedMemory, wasm } from "../src/wasm/binary.generated.js";
 import { instantiateShared, type ModuleInstance } from "../src/wasm/instantiate.js";
+import { sharedMemory as ofLinear } from "../src/wasm/linear.generated.js";
 import { unpack } from "../src/wasm/unpack.js";
 
 describe("the module for shared memory", () => {
@@ -14,6 +15,12 @@ describe("the module for shared memory", () => {
     const target = readFileSync(new URL(`../build/${process.env.BUILD}-threads.wasm`, import.meta.url));
     expect(Buffer.concat([own.subarray(0, start), Buffer.from(bytes), own.subarray(end)]).equals(target)).toBe(true);
     expect(bytes.length).toBeLessThan(32);
+  });
+
+  it("of linear layers has the bytes of its target", () => {
+    const { start, end, bytes } = ofLinear;
+    const [own, target] = ["linear", "linear-threads"].map((name) => readFileSync(new URL(`../build/${name}.wasm`, import.meta.url)));
+    expect(Buffer.concat([own.subarray(0, start), Buffer.from(bytes), own.subarray(end)]).equals(target)).toBe(true);
   });
 
   const { Memory } = WebAssembly;
@@ -80,5 +87,22 @@ describe("where memory can't be shared", () => {
     expect(warn.mock.calls).toEqual([[expect.stringContaining("cross-origin isolated (headers COOP and COEP)")]]);
     new fresh.Softmax({ threads: 1 });
     expect(warn).toHaveBeenCalledTimes(1);
+  });
+
+  it("a linear layer warns once if its products are large, and has one thread", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    vi.resetModules();
+    const { LinearCrossEntropy } = await import("../src/linear.js");
+    vi.stubGlobal("crossOriginIsolated", false);
+    const small = new LinearCrossEntropy({ shape: [64, 64], classes: 100, threads: 2 });
+    expect(warn).not.toHaveBeenCalled();
+    const large = new LinearCrossEntropy({ shape: [256, 1024], classes: 100, threads: 2 });
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("cross-origin isolated (headers COOP and COEP)")]]);
+    for (const layer of [small, large]) {
+      expect(layer.weights.buffer).toBeInstanceOf(ArrayBuffer);
+      expect(layer.forward()).toBeCloseTo(Math.log(100), 12);
+      expect(layer.threads).toBe(1);
+      expect(layer.threadsReason).toContain("cross-origin isolated");
+    }
   });
 });
