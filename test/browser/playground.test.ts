@@ -40,6 +40,8 @@ const configFile = fileURLToPath(new URL("../../examples/playground/vite.config.
 /** The number in a text of the page. */
 const parsed = (text: string) => Number(text.replaceAll("−", "-").replace("∞", "Infinity"));
 
+const built = build({ configFile, logLevel: "error" });
+
 describeIn("the playground", (browserHere) => {
   let browser: Browser;
   let site: Site;
@@ -48,7 +50,7 @@ describeIn("the playground", (browserHere) => {
   const requested: string[] = [];
 
   beforeAll(async () => {
-    await build({ configFile, logLevel: "error" });
+    await built;
     site = await serve({});
     browser = await open(browserHere);
     page = await browser.newPage();
@@ -369,8 +371,18 @@ describeIn("the playground", (browserHere) => {
     const hasReached = (id: string, least: number) =>
       page.waitForFunction((name, value) => Number.parseFloat(document.querySelector(name)?.textContent ?? "") >= value, {}, id, least);
 
+    it("shows a recorded training, marked as such, and reads by its network", async () => {
+      expect(await textOf("#train-recorded")).toMatch(/^Recorded when this page was built: .+, Node \d+\./);
+      expect(Number.parseFloat(await textOf("#train-accuracy"))).toBeGreaterThan(94);
+      expect(await textOf("#train-answer")).toMatch(/^Read as (\d), p = [\d.]+\. It is a \1\.$/);
+      await reading();
+    });
+
     it("learns to read 95 % of the test digits in less than 10 s, and draws its progress", async () => {
+      await (await found("#train-reset")).click();
+      await page.waitForFunction(() => document.querySelector("#train-step")?.textContent === "0");
       expect(await textOf("#train-accuracy")).toBe("12.5 %");
+      expect(await page.$("#train-recorded[hidden]")).not.toBeNull();
       // Three clicks on Start must leave one loop running: it has four points an epoch.
       await page.$eval("#train-start", (button) => {
         for (let click = 0; click < 3; click++) (button as HTMLButtonElement).click();
@@ -437,6 +449,12 @@ describeIn("the playground", (browserHere) => {
   });
 
   describe("Measure", () => {
+    it("shows recorded times, marked as such", async () => {
+      expect(await textOf("#measure-progress")).toMatch(/^Recorded when this page was built: .+, Node \d+\./);
+      const charts = await page.$$eval("#measure-charts .chart", (all) => all.map(({ ariaLabel }) => ariaLabel ?? ""));
+      for (const chart of charts) expect(chart).toMatch(/plain [\d.]+; copying [\d.]+; resident [\d.]+; float32 [\d.]+/);
+    });
+
     it("times this browser, and draws the times while it runs", async () => {
       await (await found("#measure-run")).click();
       await page.waitForFunction(() => {

@@ -1,23 +1,15 @@
 // The part Measure: times loss with gradient in this browser, a sample a frame, and draws ns per logit after each round.
 
 import * as Plot from "@observablehq/plot";
-import { median } from "../../../reference/median.js";
 import { short } from "./format.js";
-import { implementationsFor, SHAPES, type Shape } from "./implementations.js";
+import { SHAPES } from "./implementations.js";
+import { measureShape, ROUNDS, SAMPLE_MS, SHOWN, type Shown, type Times } from "./measure-shape.js";
 import { announcer, atWidthOf, byId, make, showChart, widthOf } from "./page.js";
-import { clockStep, timeOf } from "./timing.js";
+import { loadRecorded } from "./recorded.js";
+import { clockStep } from "./timing.js";
 
-const ROUNDS = 15;
-/** Rounds before the first one that counts, in which engines compile the code. */
-const WARM_UP = 3;
-/** A sample takes at least so many ms, and at least so many steps of the clock. */
-const SAMPLE_MS = 12;
+/** A sample takes at least so many steps of the clock. */
 const SAMPLE_STEPS = 20;
-
-const SHOWN = ["plain", "copying", "resident", "float32"] as const;
-type Shown = (typeof SHOWN)[number];
-/** ns per logit; undefined without a sample. */
-type Times = Partial<Record<Shown, number>>;
 
 const COLORS: Readonly<Record<Shown, string>> = {
   plain: "var(--plain)",
@@ -29,53 +21,12 @@ const COLORS: Readonly<Record<Shown, string>> = {
 /** Resolves in the next frame, after the browser has drawn. */
 const nextFrame = () => new Promise<void>((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 
-/** The medians of the samples so far; "plain" has the smallest median of its forms. */
-function timesOf(samples: ReadonlyMap<string, readonly number[]>): Times {
-  const times: Times = {};
-  for (const [name, values] of samples) {
-    if (values.length === 0) continue;
-    const shown = SHOWN.find((own) => own === name) ?? "plain";
-    times[shown] = Math.min(times[shown] ?? Infinity, median(values));
-  }
-  return times;
-}
-
 /** The speeds of the library over that of plain JavaScript. */
 function ratioText(times: Times): string {
   const { plain, copying, resident, float32 } = times;
   if (!plain || !copying || !resident || !float32) return "";
   const [ofResident, ofCopying, ofFloat32] = [resident, copying, float32].map((time) => (plain / time).toFixed(1));
   return `resident ${ofResident}× as fast as plain, copying ${ofCopying}×, float32 ${ofFloat32}×`;
-}
-
-/** Times one shape round by round; `report` gets the medians after each round. */
-async function measureShape(shape: Shape, sampleMs: number, signal: AbortSignal, report: (times: Times) => void): Promise<void> {
-  const implementations = implementationsFor(shape);
-  try {
-    const runs = Object.entries(implementations.runs);
-    const size = shape.rows * shape.classes;
-    const calls = new Map<string, number>(runs.map(([name]) => [name, 1]));
-    const samples = new Map<string, number[]>(runs.map(([name]) => [name, []]));
-    for (let round = -WARM_UP; round < ROUNDS; round++) {
-      for (let turn = 0; turn < runs.length; turn++) {
-        await nextFrame();
-        if (signal.aborted) return;
-        const [name, run] = runs[(turn + round + WARM_UP) % runs.length];
-        let count = calls.get(name) ?? 1;
-        let ms = timeOf(run, count);
-        // Doubles the calls until they fill a sample; more calls do as the engine makes the code faster.
-        while (round < 0 && ms < sampleMs) {
-          count *= 2;
-          ms = timeOf(run, count);
-        }
-        calls.set(name, count);
-        if (round >= 0) samples.get(name)?.push((1e6 * ms) / (count * size));
-      }
-      report(timesOf(samples));
-    }
-  } finally {
-    implementations.dispose();
-  }
 }
 
 export function startMeasure(): void {
@@ -135,7 +86,11 @@ export function startMeasure(): void {
     const sampleMs = Math.max(SAMPLE_MS, SAMPLE_STEPS * clockStep());
     for (const [k, shape] of SHAPES.entries()) {
       progress.textContent = `Measuring ${shape.rows}×${shape.classes}: ${k + 1} of ${SHAPES.length} …`;
-      await measureShape(shape, sampleMs, signal, (times) => {
+      const next = async () => {
+        await nextFrame();
+        return !signal.aborted;
+      };
+      await measureShape(shape, sampleMs, next, (times) => {
         results[k] = times;
         draw();
       });
@@ -163,6 +118,14 @@ export function startMeasure(): void {
     );
   });
 
+  loadRecorded().then(({ machine, times }) => {
+    if (controller || results.some(({ plain }) => plain)) return;
+    progress.textContent = `Recorded when this page was built: ${machine}. Run takes some 10 seconds; close what else is busy.`;
+    times.forEach((ofShape, k) => {
+      results[k] = ofShape;
+    });
+    draw();
+  });
   byId("measure-environment").textContent = `${navigator.userAgent}; ${navigator.hardwareConcurrency} logical processors.`;
   atWidthOf(charts[0].chart, draw);
 }

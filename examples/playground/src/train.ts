@@ -9,6 +9,7 @@ import { paintDigit, UnitImages } from "./images.js";
 import { Pad } from "./pad.js";
 import { announcer, atWidthOf, byId, digitsOf, make, onColorScheme } from "./page.js";
 import { read } from "./reading.js";
+import { loadRecorded, unpackLayer } from "./recorded.js";
 import { imageOf } from "./strokes.js";
 import type { TrainRequest } from "./train-worker.js";
 import { HIDDEN, type Progress } from "./trainer.js";
@@ -117,11 +118,15 @@ export function startTrain(): void {
     drawReading();
   }
 
-  function show(reached: Progress): void {
+  function add(reached: Progress): void {
     progress = reached;
     const { epochs, steps, loss, accuracy } = reached;
     if (steps) losses.push({ epoch: epochs, value: loss });
     errors.push({ epoch: epochs, value: Math.max(1 - accuracy, LEAST_ERROR) });
+  }
+
+  function show(reached: Progress): void {
+    add(reached);
     drawAll();
   }
 
@@ -135,9 +140,22 @@ export function startTrain(): void {
 
   async function begin(): Promise<void> {
     if (!digits) return;
+    byId("train-recorded").hidden = true;
     losses = [];
     errors = [];
     show(await ask(digits));
+    start.disabled = false;
+  }
+
+  /** Shows the recorded training, and what its network makes of a test digit. */
+  async function beginRecorded(): Promise<void> {
+    const { machine, training, layers } = await loadRecorded();
+    byId("train-recorded").hidden = false;
+    byId("train-recorded").textContent = `Recorded when this page was built: ${machine}. Start trains in this browser.`;
+    const [hidden, head] = layers.map(unpackLayer);
+    for (const point of training) add({ ...point, layers: [hidden, head] });
+    takeExample();
+    drawAll();
     start.disabled = reset.disabled = example.disabled = false;
   }
 
@@ -163,7 +181,9 @@ export function startTrain(): void {
 
   start.addEventListener("click", () => {
     setRunning(!isRunning);
-    if (isRunning) then(run);
+    if (!isRunning) return;
+    if (!byId("train-recorded").hidden) then(begin);
+    then(run);
   });
   reset.addEventListener("click", () => {
     setRunning(false);
@@ -184,12 +204,15 @@ export function startTrain(): void {
     said: say,
   });
   byId("train-clear").addEventListener("click", () => pad.clear());
-  example.addEventListener("click", () => {
+  function takeExample(): void {
     if (!digits) return;
     shownDigit = (shownDigit + 1) % digits.test.count;
     isTestDigit = true;
     image = digits.test.images.subarray(shownDigit * PIXELS, (shownDigit + 1) * PIXELS);
     pad.show(image);
+  }
+  example.addEventListener("click", () => {
+    takeExample();
     drawReading();
     say(byId("train-answer").textContent ?? "");
   });
@@ -204,6 +227,6 @@ export function startTrain(): void {
     digits = await loadDigits().catch((error: Error) => {
       throw new Error(`The digits could not be loaded: ${error.message}`);
     });
-    await begin();
+    await beginRecorded();
   });
 }
