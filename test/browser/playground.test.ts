@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LIMITS } from "../../reference/limits.js";
 import { type Exact, exact, exactBackward, exactGradient, exactLoss, exactRow, ulpError } from "../../reference/oracle.js";
 import * as library from "../../src/index.js";
+import * as linear from "../../src/linear.js";
 import { complaintsOf, open } from "./browsers.js";
 import { describeIn } from "./describe-in.js";
 import { type Site, serve } from "./server.js";
@@ -315,8 +316,8 @@ describeIn("the playground", (browserHere) => {
       expect(complaintsThere).toEqual([]);
       await other.close();
       await page.bringToFront();
-      await (await found("#see-copy")).click();
-      await page.waitForFunction(() => document.querySelector("#see-copy")?.textContent === "Copied");
+      await (await found('[data-copies="see-code"]')).click();
+      await page.waitForFunction(() => document.querySelector('[data-copies="see-code"]')?.textContent === "Copied");
     });
 
     it("marks the digits of naive results that differ", async () => {
@@ -488,6 +489,26 @@ describeIn("the playground", (browserHere) => {
       await page.waitForFunction(() => document.querySelector("#measure-progress")?.textContent === "Stopped.");
       expect(await textOf("#measure-run")).toBe("Run");
     });
+  });
+
+  it("shows code of Train and Measure that runs", async () => {
+    const [rows, pixels] = [50, 784];
+    const given = {
+      pixels: new Float32Array(rows * pixels).fill(0.1),
+      hidden: { weights: new Float32Array(128 * pixels).fill(0.01), bias: new Float32Array(128) },
+      logits: new Float32Array(1024 * 1000),
+    };
+    for (const [id, labels, gradient] of [["train", rows, "weightsGradient"] as const, ["measure", 1024, "gradient"] as const]) {
+      const code = (await textOf(`#${id}-code`)).replace(/^import (.*) from .*;/, "const $1 = library;");
+      const run = new Function(
+        "library",
+        "given",
+        `const { pixels, hidden, logits, labels } = given; ${code}\nreturn [loss, ${gradient}];`,
+      );
+      const [loss, result] = run({ ...library, ...linear }, { ...given, labels: new Int32Array(labels) });
+      expect(loss).toBeCloseTo(Math.log(id === "train" ? 10 : 1000), 6);
+      expect(result).toHaveLength(id === "train" ? 128 * pixels : 1024 * 1000);
+    }
   });
 
   it("fits every width, and its navigation stays in view", async () => {

@@ -65,6 +65,7 @@ try {
         await play(page);
         const section = await page.locator(`#${part}`).waitHandle();
         await page.mouse.move(0, 0);
+        await page.evaluate(() => scrollTo(0, 0));
         const top = await section.evaluate((element) => element.getBoundingClientRect().top + scrollY);
         const { height } = (await section.boundingBox()) ?? { height: 0 };
         await page.screenshot({

@@ -35,21 +35,23 @@ export function digitsOf(text: string, right = text): (Node | string)[] {
   ];
 }
 
-/** Makes a button copy a text, and say so for a while. */
-export function copies(button: HTMLButtonElement, text: () => string): void {
-  const name = button.textContent;
-  const tell = (outcome: string) => {
-    button.textContent = outcome;
-    setTimeout(() => {
-      button.textContent = name;
-    }, 2000);
-  };
-  button.addEventListener("click", () => {
-    navigator.clipboard.writeText(text()).then(
-      () => tell("Copied"),
-      () => tell("Not allowed"),
-    );
-  });
+/** Makes each button with the attribute data-copies copy the text of the element that it names, and say so for a while. */
+export function startCopying(): void {
+  for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-copies]")) {
+    const name = button.textContent;
+    const tell = (outcome: string) => {
+      button.textContent = outcome;
+      setTimeout(() => {
+        button.textContent = name;
+      }, 2000);
+    };
+    button.addEventListener("click", () => {
+      navigator.clipboard.writeText(byId(button.dataset.copies ?? "").textContent ?? "").then(
+        () => tell("Copied"),
+        () => tell("Not allowed"),
+      );
+    });
+  }
 }
 
 /** The direction of each arrow key. */

@@ -5,7 +5,7 @@ import { drawBars } from "./bars.js";
 import { full, fullOfFloat32, short } from "./format.js";
 import { Heatmap } from "./jacobian.js";
 import { explain, isWrong, naiveRow, type RowResult } from "./naive.js";
-import { announcer, atWidthOf, byId, copies, digitsOf, make } from "./page.js";
+import { announcer, atWidthOf, byId, digitsOf, make } from "./page.js";
 import { codeOf, FEWEST, isSame, LARGEST, linkOf, lossOptions, MOST, type Row, rowOf, rowOfLink, softmaxOptions } from "./row.js";
 
 /** The range of the sliders at first; it becomes {@link LARGEST} when a logit exceeds it. */
@@ -224,7 +224,6 @@ export function startSee(): void {
     if (softcap.validity.valid) change({ softcap: softcap.valueAsNumber || 0 });
   });
   float32.addEventListener("change", () => change({ isFloat32: float32.checked }));
-  copies(byId("see-copy"), () => codeOf(row));
 
   take(rowOfLink(location.search) ?? row);
   atWidthOf(bars, draw);
