@@ -22,7 +22,7 @@ export function drawBars(place: HTMLElement, bars: readonly Bar[], description: 
     width: widthOf(place),
     height: bars.length * rowHeight + 34,
     marginLeft: 56,
-    marginRight: 62,
+    marginRight: 74,
     marginTop: 4,
     marginBottom: 30,
     x: { domain: [0, 1], ticks: 4, grid: true, label: null },
@@ -30,7 +30,7 @@ export function drawBars(place: HTMLElement, bars: readonly Bar[], description: 
     marks: [
       Plot.barX(bars, { x: "p", y: "name", fill: ({ isMarked }: Bar) => (isMarked ? "var(--marked)" : "var(--accent)"), rx: 2 }),
       Plot.arrow(arrows, { x1: "p", x2: "target", y: "name", stroke: "var(--ink)", strokeWidth: 2, headLength: 9 }),
-      Plot.text(bars, { y: "name", text: ({ p }: Bar) => short(p), frameAnchor: "right", textAnchor: "end", dx: 60 }),
+      Plot.text(bars, { y: "name", text: ({ p }: Bar) => short(p), frameAnchor: "right", textAnchor: "end", dx: 72 }),
       Plot.ruleX([0], { stroke: "var(--faint-ink)" }),
     ],
   });
