@@ -27,19 +27,17 @@ const testTimeout = 60_000;
 
 /** Tests that have nothing to do with the build of the kernels, or take the library as it is in dist. */
 const ONCE = [
-  ...[
-    "decode",
-    "evaluate",
-    "evaluate-queue",
-    "exact-sum",
-    "linear",
-    "linear-threads",
-    "mutants",
-    "package",
-    "reference",
-    "sharded",
-    "types",
-  ],
+  "decode",
+  "evaluate",
+  "evaluate-queue",
+  "exact-sum",
+  "linear",
+  "linear-threads",
+  "mutants",
+  "package",
+  "reference",
+  "sharded",
+  "types",
   "unpack",
 ];
 

@@ -5,7 +5,7 @@ import type { ByRow, SameAxes, Tensor } from "../index.js";
 import { checkLength, sharedStream } from "../memory/chunks.js";
 import { allocate, checkSameType, isFlat, numbersOf, readTensor, toForm } from "../tensor/containers.js";
 import { type Layout, layoutOf, showShape } from "../tensor/shape.js";
-import type { LinearBias } from "./linear-cross-entropy.js";
+import type { InputGradientResult, LinearBias } from "./linear-cross-entropy.js";
 import { checkTrueByDefault, type ReadOperands, readOperands } from "./operands.js";
 import { type Operands, Products } from "./products.js";
 
@@ -80,7 +80,7 @@ export function linearBackward<T extends Tensor, W extends Tensor, const I exten
   input: T,
   weights: W,
   options?: LinearBackwardOptions<I>,
-): LinearBackwardResult<W> & (I extends false ? unknown : { inputGradient: SameAxes<T> });
+): LinearBackwardResult<W> & (I extends false ? unknown : InputGradientResult<T>);
 export function linearBackward(upstream: Tensor, input: Tensor, weights: Tensor, options?: LinearBackwardOptions): unknown {
   const checked = checkOptions(options, ["shape", "inputGradient"] as const);
   const wantsInput = checkTrueByDefault("inputGradient", checked.inputGradient);
