@@ -1,15 +1,12 @@
 // Runs every example of README, docs/*.md and the public docblocks. A line that ends in `// → value` is checked against that value, each
 // number to the digits that are written.
 
-import { readdirSync, readFileSync } from "node:fs";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import * as decode from "../src/decode.js";
 import * as library from "../src/index.js";
 import * as linear from "../src/linear.js";
-
-const root = new URL("..", import.meta.url);
-const read = (path: string) => readFileSync(new URL(path, root), "utf8");
+import { inDocblocks, inDocuments, modulesInDocuments, read, root } from "./examples.js";
 
 /** A call in place of an import, which must be of the form `import { a, b } from "module"` or `import "module"`. */
 function callOf(statement: ts.ImportDeclaration): string {
@@ -92,28 +89,12 @@ async function run(example: string): Promise<void> {
   expect(shown).toBeGreaterThan(0);
 }
 
-const filesOf = (folder: string, ending: string) =>
-  readdirSync(new URL(folder, root))
-    .filter((name) => name.endsWith(ending))
-    .map((name) => `${folder}/${name}`);
-const documents = ["README.md", ...filesOf("docs", ".md")];
-const sources = [
-  ...filesOf("src/functions", ".ts"),
-  ...filesOf("src/layers", ".ts"),
-  ...filesOf("src/decode", ".ts"),
-  ...filesOf("src/linear", ".ts"),
-];
-
-const inDocuments = documents.flatMap((path) => Array.from(read(path).matchAll(/```ts\n([\s\S]*?)```/g), ([, example]) => [path, example]));
-const inDocblocks = sources.flatMap((path) =>
-  Array.from(read(path).matchAll(/@example\n([\s\S]*?)\n \*\//g), ([, example]) => [path, example.replace(/^ \* ?/gm, "")]),
-);
-
 describe("examples", () => {
   it("are found", () => {
     expect(inDocuments.filter(([path]) => path === "README.md").length).toBe(3);
     expect(inDocuments.length).toBe(38);
     expect(inDocblocks.length).toBe(31);
+    expect(modulesInDocuments.length).toBe(2);
   });
 
   it.each(inDocuments)("of %s are true: %s", async (_, example) => {
@@ -122,5 +103,9 @@ describe("examples", () => {
 
   it.each(inDocblocks)("of docblocks in %s are true: %s", async (_, example) => {
     await run(example);
+  });
+
+  it.each(modulesInDocuments)("of %s are modules that run: %s", async (_, module) => {
+    await import(`data:text/javascript,${encodeURIComponent(module)}`);
   });
 });
