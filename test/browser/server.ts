@@ -14,6 +14,8 @@ const TYPES: Readonly<Record<string, string>> = {
   ".mjs": "text/javascript",
   ".json": "application/json",
   ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
   ".wasm": "application/wasm",
 };
 
