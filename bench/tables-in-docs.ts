@@ -108,8 +108,8 @@ export function threadsTable({ shapes }: ThreadsRecord): string {
 export const PRODUCTS: Readonly<Record<string, string>> = {
   "softmax-wasm": "softmax-wasm",
   plain: "plain JavaScript",
-  "tfjs-wasm": "TensorFlow.js, WebAssembly",
-  "onnxruntime-web": "ONNX Runtime, WebAssembly",
+  "tfjs-wasm": "TensorFlow.js, wasm",
+  "onnxruntime-web": "ONNX Runtime, wasm",
   c: "C, 128 bits",
   numpy: "NumPy, OpenBLAS",
   pytorch: "PyTorch, OpenBLAS",
