@@ -29,6 +29,8 @@ const blocksOf = (language: string) =>
 export const inDocuments = blocksOf("ts");
 /** Modules in documents: files of configuration, and code that bundlers know. */
 export const modulesInDocuments = blocksOf("js");
+/** The files of a program in documents; the first line of each names it. */
+export const filesInDocuments = blocksOf("tsx");
 /** Examples in docblocks. */
 export const inDocblocks = sources.flatMap((path) =>
   Array.from(read(path).matchAll(/@example\n([\s\S]*?)\n \*\//g), ([, example]) => [path, example.replace(/^ \* ?/gm, "")]),

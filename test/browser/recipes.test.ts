@@ -1,18 +1,17 @@
 // The recipe of a component in React, whose worker trains: its files as the page shows them, built by Vite.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 import { expect, it } from "vitest";
+import { filesInDocuments, read, root } from "../examples.js";
 import { complaintsOf, open } from "./browsers.js";
 import { describeIn } from "./describe-in.js";
 import { serve } from "./server.js";
 
-const root = new URL("../../", import.meta.url);
 const folder = new URL("build/pages/recipe/", root);
-const recipes = readFileSync(new URL("docs/recipes.md", root), "utf8");
-const [, shown] = /ends with "(.*)"/.exec(recipes)!;
+const [, shown] = /ends with "(.*)"/.exec(read("docs/recipes.md"))!;
 
 const MAIN = `import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
@@ -24,7 +23,7 @@ createRoot(document.body.firstElementChild).render(<StrictMode><Training batch={
 
 describeIn("the recipe of React and Vite", (browserHere) => {
   it(`shows "${shown}"`, async () => {
-    const files = Array.from(recipes.matchAll(/```tsx\n\/\/ (.*)\n([\s\S]*?)```/g), ([, path, code]) => [path, code]);
+    const files = filesInDocuments.map(([, file]) => [/^\/\/ (.*)/.exec(file)![1], file]);
     expect(files.map(([path]) => path)).toEqual(["src/worker.ts", "src/training.tsx"]);
     files.push(["index.html", '<div></div><script type="module" src="src/main.tsx"></script>'], ["src/main.tsx", MAIN]);
     for (const [path, code] of files) {

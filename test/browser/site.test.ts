@@ -12,7 +12,7 @@ import { writeSite } from "../../scripts/site.js";
 import * as decode from "../../src/decode.js";
 import * as library from "../../src/index.js";
 import * as linear from "../../src/linear.js";
-import { inDocblocks, inDocuments, modulesInDocuments } from "../examples.js";
+import { filesInDocuments, inDocblocks, inDocuments, modulesInDocuments } from "../examples.js";
 import { BROWSERS, isInstalled, open } from "./browsers.js";
 import { type Site, serve } from "./server.js";
 
@@ -120,10 +120,10 @@ describe("the site", () => {
   });
 
   it("shows no code but examples that are run, commands and formulas", () => {
-    const run = new Set([...inDocuments, ...inDocblocks, ...modulesInDocuments].map(([, example]) => example.trim()));
+    const run = new Set([...inDocuments, ...inDocblocks, ...modulesInDocuments, ...filesInDocuments].map(([, example]) => example.trim()));
     const blocks = Array.from(pages.values(), (page) => Array.from(page.matchAll(/<code class="(\w+)">([\s\S]*?)<\/code>/g))).flat();
-    expect(new Set(blocks.map(([, language]) => language))).toEqual(new Set(["ts", "js", "sh", "text"]));
-    const code = blocks.filter(([, language]) => language === "ts" || language === "js").map(([, , html]) => textOf(html).trim());
+    expect(new Set(blocks.map(([, language]) => language))).toEqual(new Set(["ts", "tsx", "js", "sh", "text"]));
+    const code = blocks.filter(([, language]) => ["ts", "tsx", "js"].includes(language)).map(([, , html]) => textOf(html).trim());
     expect(code.filter((block) => !run.has(block))).toEqual([]);
     expect(new Set(code).size).toBe(run.size);
   });
