@@ -1,4 +1,4 @@
-// The library in browsers: the bits of Node, and its own tests, but for those that need Node or take long.
+// The library in browsers: the bits of Node, and its own tests, but for those that need Node, take long, or follow from the bits.
 
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -14,7 +14,7 @@ import type { TestsPage } from "./tests.page.js";
 declare const page: DigestsPage;
 declare const tests: TestsPage;
 
-const TEST_FILES = ["cross-entropy", "errors", "functions", "layers", "loss-options"];
+const TEST_FILES = ["cross-entropy", "errors", "functions", "layers"];
 
 let site: Site;
 beforeAll(async () => {
