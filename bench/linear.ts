@@ -5,7 +5,7 @@
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import b from "benny";
@@ -15,7 +15,7 @@ import { seeded } from "../reference/data.js";
 import { median } from "../reference/median.js";
 import { GCC_FLAGS, PYTHON } from "./commands.js";
 import { ARRAYS, type Contestant, kernels, onnxRuntime, type Product, plain, tensorFlow, verify } from "./linear-products.js";
-import type { LinearRecord } from "./record.js";
+import type { HeadWay, LinearRecord } from "./record.js";
 import { sink } from "./timing.js";
 import { provenance, versions } from "./versions.js";
 
@@ -114,19 +114,30 @@ async function productRates(program: string, product: Product): Promise<LinearRe
   };
 }
 
-/** The three ways of a head's loss and gradients. A call takes seconds, so that a sample is one. */
-function headTimes(): LinearRecord["head"] {
+/** The ways of a head's loss and gradients. A call takes seconds, so that a sample is one. */
+async function headTimes(): Promise<LinearRecord["head"]> {
   const [rows, depth, classes] = HEAD;
   const random = seeded(3);
   const input = numbers(rows * depth, random);
   const weights = numbers(classes * depth, random);
   const labels = Int32Array.from({ length: rows }, () => Math.floor(classes * random()));
   const shape = [rows, depth];
-  const layer = new LinearCrossEntropy({ shape, classes, dtype: "float32" });
-  layer.input.set(input);
-  layer.weights.set(weights);
-  layer.labels.set(labels);
-  const runs = {
+  const layerWith = (threads: number) => {
+    const layer = new LinearCrossEntropy({ shape, classes, dtype: "float32", threads });
+    layer.input.set(input);
+    layer.weights.set(weights);
+    layer.labels.set(labels);
+    return layer;
+  };
+  const lossOf = (layer: ReturnType<typeof layerWith>) => {
+    const loss = layer.forward();
+    layer.backward();
+    return loss;
+  };
+  const threadCount = availableParallelism();
+  const layer = layerWith(1);
+  using shared = layerWith(threadCount);
+  const runs: Readonly<Record<HeadWay, () => number>> = {
     whole: () => {
       const logits = linear(input, weights, { shape });
       const { loss } = crossEntropyWithGradient(logits, labels, { shape: [rows, classes], out: logits });
@@ -134,34 +145,36 @@ function headTimes(): LinearRecord["head"] {
       return loss;
     },
     functions: () => linearCrossEntropyWithGradient(input, weights, labels, { shape }).loss,
-    layer: () => {
-      const loss = layer.forward();
-      layer.backward();
-      return loss;
-    },
+    layer: () => lossOf(layer),
+    threads: () => lossOf(shared),
   };
-  const losses = Object.values(runs).map((run) => run());
+  const ways = Object.keys(runs) as HeadWay[];
+  const losses = ways.map((way) => runs[way]());
   if (losses.some((loss) => !(Math.abs(loss - losses[0]) < 1e-6 * losses[0]))) throw new Error(`losses differ: ${losses}`);
-  const timed = (run: () => number) => {
-    const start = performance.now();
-    sink.value = run();
-    return (performance.now() - start) / 1e3;
-  };
-  const rounds = Array.from({ length: ROUNDS }, () => ({
-    whole: timed(runs.whole),
-    functions: timed(runs.functions),
-    layer: timed(runs.layer),
-  }));
-  const own = 4 * 2 * (rows + classes) * depth;
-  const of = (name: keyof typeof runs) => ({
-    seconds: Number(median(rounds.map((times) => times[name])).toPrecision(3)),
-    speed: Number(median(rounds.map((times) => times.whole / times[name])).toPrecision(3)),
+  // Workers start while nothing runs here.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const rounds: Record<HeadWay, number>[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const times = ways.map((way) => {
+      const start = performance.now();
+      sink.value = runs[way]();
+      return [way, (performance.now() - start) / 1e3];
+    });
+    rounds.push(Object.fromEntries(times));
+  }
+  if (shared.threads !== threadCount) throw new Error(`${shared.threads} threads took part, not ${threadCount}`);
+  const of = (way: HeadWay) => ({
+    seconds: Number(median(rounds.map((times) => times[way])).toPrecision(3)),
+    speed: Number(median(rounds.map((times) => times.whole / times[way])).toPrecision(3)),
   });
+  const own = 4 * 2 * (rows + classes) * depth;
   return {
     title: HEAD.join("×"),
+    threadCount,
     whole: of("whole"),
     functions: of("functions"),
     layer: of("layer"),
+    threads: of("threads"),
     besideMB: Number(((layer.byteLength - own) / 1e6).toPrecision(3)),
   };
 }
@@ -183,7 +196,7 @@ export async function linearRecord(): Promise<LinearRecord> {
         products.push(await productRates(program, { dtype, rows, depth, classes, x, w }));
       }
     }
-    return { ...provenance(), versions: versions(), rounds: ROUNDS, products, head: headTimes() };
+    return { ...provenance(), versions: versions(), rounds: ROUNDS, products, head: await headTimes() };
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -65,6 +65,9 @@ export interface ThreadsRecord extends Provenance {
   }[];
 }
 
+/** All logits in memory; the logits of some rows, by functions, by a layer, and by a layer with a thread for each processor. */
+export type HeadWay = "whole" | "functions" | "layer" | "threads";
+
 /** linear-node-<major>.json of bench/main.ts. */
 export interface LinearRecord extends Provenance {
   /** Of the other implementations. */
@@ -79,8 +82,10 @@ export interface LinearRecord extends Provenance {
     readonly ratios: Readonly<Record<string, number>>;
   }[];
   /** Loss and all gradients of a large head in float32: seconds, and the speed over that with all logits in memory. */
-  readonly head: Readonly<Record<"whole" | "functions" | "layer", { readonly seconds: number; readonly speed: number }>> & {
+  readonly head: Readonly<Record<HeadWay, { readonly seconds: number; readonly speed: number }>> & {
     readonly title: string;
+    /** Those of the way "threads". */
+    readonly threadCount: number;
     /** The memory of the layer beside operands and gradients. */
     readonly besideMB: number;
   };

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import {
   type BenchRecord,
   baselineOf,
+  type HeadWay,
   type LinearRecord,
   OP_TITLES,
   type OptionsRecord,
@@ -132,11 +133,16 @@ export function productsTable({ products }: LinearRecord): string {
 
 /** Seconds of loss and gradients of a head, and the speed over that of whole logits. */
 export function headTable({ head }: LinearRecord): string {
-  const titles = { whole: "all logits in memory", functions: "`linearCrossEntropyWithGradient`", layer: "`LinearCrossEntropy`" };
+  const titles: Readonly<Record<HeadWay, string>> = {
+    whole: "all logits in memory",
+    functions: "`linearCrossEntropyWithGradient`",
+    layer: "`LinearCrossEntropy`",
+    threads: `\`LinearCrossEntropy\`, ${head.threadCount} threads`,
+  };
   return markdown([
     [`float32, ${head.title}`, "seconds", "speed"],
     ["---", "---:", "---:"],
-    ...(["whole", "functions", "layer"] as const).map((way) => [titles[way], number(head[way].seconds), head[way].speed.toFixed(2)]),
+    ...(Object.keys(titles) as HeadWay[]).map((way) => [titles[way], number(head[way].seconds), head[way].speed.toFixed(2)]),
   ]);
 }
 
