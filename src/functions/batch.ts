@@ -10,7 +10,7 @@ import type { Computed, ResultsByRow } from "../loss/summaries.js";
 import { type ClassTargets, classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
 import { checkClasses, type Known, type Reduction, readTerms, type Terms } from "../loss/terms.js";
 import type { Buffers } from "../memory/buffers.js";
-import { type Chunk, type ChunkBuffer, exp, forEachChunk, lengthOf, type Stream } from "../memory/chunks.js";
+import { type Chunk, ChunkBuffer, exp, forEachChunk, lengthOf, type Stream } from "../memory/chunks.js";
 import { allocate, type Elements, readTensor, type TensorData, toForm } from "../tensor/containers.js";
 import { bytesOf, type ElementArray, type FloatArray, zeros } from "../tensor/element.js";
 import { type Axis, type Layout, layoutOf, readAxis, rowShape } from "../tensor/shape.js";
@@ -143,14 +143,14 @@ function chunkBuffersOf(
   const buffers = buffersOf(inputs, { sum: results.sum, rowWeights, targetClasses }, results);
   buffers.push(...more, ...(source?.buffers ?? []));
   const tensor = (name: string, from?: TensorData, to?: FloatArray): void => {
-    buffers.push({ name, type: dtype, extent: "tensor", from, to });
+    buffers.push(new ChunkBuffer(name, dtype, "tensor", from, to));
   };
   // The derivative takes the place of the logits, unless that of their cap needs them.
   const exps = wanted && terms.softcap !== undefined ? "gradient" : "logits";
   tensor("logits", source ? undefined : logits.data, exps === "logits" ? wanted?.result : undefined);
   if (exps !== "logits") tensor(exps, undefined, wanted?.result);
-  if (kind === "indices") buffers.push({ name: "labels", type: "int32", extent: "rows", from: labels.values });
-  else buffers.push({ name: "labels", type: distributionType(labels.values, dtype), extent: "tensor", from: labels.values });
+  if (kind === "indices") buffers.push(new ChunkBuffer("labels", "int32", "rows", labels.values));
+  else buffers.push(new ChunkBuffer("labels", distributionType(labels.values, dtype), "tensor", labels.values));
   if (wanted?.accumulate) tensor("before", wanted.result);
   if (wanted?.vector) tensor("vector", wanted.vector);
   return { buffers, exps };

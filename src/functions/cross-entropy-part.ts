@@ -26,7 +26,7 @@ import { exactWeight, IGNORED, openClasses, type Weighing, weighRows } from "../
 import type { Computed } from "../loss/summaries.js";
 import { classTargets, needTargets, targetClassesOf } from "../loss/targets.js";
 import { type Known, type LossTerms, type Reduction, readTerms, type Terms } from "../loss/terms.js";
-import { type ChunkBuffer, exp, forEachChunk } from "../memory/chunks.js";
+import { ChunkBuffer, exp, forEachChunk } from "../memory/chunks.js";
 import { allocate, type Tensor, toForm } from "../tensor/containers.js";
 import { type Dtype, type FloatArray, zeros } from "../tensor/element.js";
 import type { Layout, ShapeOptions } from "../tensor/shape.js";
@@ -143,7 +143,7 @@ function ofPart(batch: Batch, classOffset: number, allClasses: number): { batch:
 /** Nothing is divided: the state has no derivative. */
 const UNWEIGHED: Weighing = { validCount: 0, totalWeight: 0, isEmpty: false, divisor: 1, unit: 1 };
 
-const byRow = (name: string, from?: Float64Array, to?: Float64Array): ChunkBuffer => ({ name, type: "float64", extent: "rows", from, to });
+const byRow = (name: string, from?: Float64Array, to?: Float64Array): ChunkBuffer => new ChunkBuffer(name, "float64", "rows", from, to);
 
 /** Writes what the parts share about rows. */
 function writeRows(state: PartState, { labels, layout, terms, sampleWeights }: Batch): void {
@@ -249,7 +249,7 @@ function merge(state: PartState): Merged {
   const buffers = buffersOf({ dtype: "float64", terms, kinds: [], mask: undefined, hasRowWeights: true, outputs }, sources, results);
   for (const { name, from } of given) buffers.push(byRow(name, undefined, from as Float64Array));
   if (head.kind === "indices") buffers.push(byRow("labelWeights", state.labelWeights));
-  buffers.push({ name: "parts", type: "float64", extent: "tensor", from: state.fields });
+  buffers.push(new ChunkBuffer("parts", "float64", "tensor", state.fields));
   const classes = ranges.length * FIELDS.length;
   forEachChunk(
     { outer: 1, classes, inner: rows, rows, size: classes * rows },
@@ -299,7 +299,7 @@ function weigh(state: PartState, rowWeights: Float64Array, terms: Terms): Weighi
 /** The sum of losses over a divisor, added up in the chunks of a batch of all classes. */
 function meanOf(losses: Float64Array, layout: Layout, weighing: Weighing): number {
   const sum = zeros("float64", SUM_LENGTH);
-  const buffers: ChunkBuffer[] = [byRow("losses", losses), { name: "sum", type: "float64", extent: SUM_LENGTH, from: sum, to: sum }];
+  const buffers: ChunkBuffer[] = [byRow("losses", losses), new ChunkBuffer("sum", "float64", SUM_LENGTH, sum, sum)];
   let mean = 0;
   forEachChunk(layout, "float64", PLANES, buffers, (kernels, chunkBuffers, chunk) => {
     mean = addLosses(kernels, chunkBuffers, chunk.rows, weighing);

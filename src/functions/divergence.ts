@@ -6,7 +6,7 @@ import type { Loss } from "../loss/outputs.js";
 import { addLosses } from "../loss/plan.js";
 import { haveWeights, weighRows } from "../loss/rows.js";
 import { checkClasses, type LossTerms, type Reduction, readTerms } from "../loss/terms.js";
-import { type ChunkBuffer, forEachChunk } from "../memory/chunks.js";
+import { ChunkBuffer, forEachChunk } from "../memory/chunks.js";
 import {
   allocate,
   checkSameShape,
@@ -73,14 +73,14 @@ function diverge(
   const sum = zeros("float64", SUM_LENGTH);
   // Whatever the elements are, the kernel has doubles.
   const buffers: ChunkBuffer[] = [
-    { name: "teacher", type: "float64", extent: "tensor", from: numbersOf(teacher), to: gradients[0] },
-    { name: "student", type: "float64", extent: "tensor", from: numbersOf(student), to: gradients[1] },
-    { name: "losses", type: "float64", extent: "rows", to: losses },
-    { name: "sum", type: "float64", extent: SUM_LENGTH, from: sum, to: sum },
-    { name: "row", type: "float64", extent: 4 * (layout.classes + (layout.classes % 2)) },
+    new ChunkBuffer("teacher", "float64", "tensor", numbersOf(teacher), gradients[0]),
+    new ChunkBuffer("student", "float64", "tensor", numbersOf(student), gradients[1]),
+    new ChunkBuffer("losses", "float64", "rows", undefined, losses),
+    new ChunkBuffer("sum", "float64", SUM_LENGTH, sum, sum),
+    new ChunkBuffer("row", "float64", 4 * (layout.classes + (layout.classes % 2))),
   ];
-  if (rowWeights) buffers.push({ name: "rowWeights", type: "float64", extent: "rows", from: rowWeights });
-  if (mask) buffers.push({ name: "mask", type: "uint8", extent: mask.isShared ? "classes" : "tensor", from: mask.values });
+  if (rowWeights) buffers.push(new ChunkBuffer("rowWeights", "float64", "rows", rowWeights));
+  if (mask) buffers.push(new ChunkBuffer("mask", "uint8", mask.isShared ? "classes" : "tensor", mask.values));
   let loss = 0;
   forEachChunk(layout, "float64", PLANES, buffers, (kernels, chunkBuffers, chunk) => {
     const { classes, inner, outer } = chunk;

@@ -1,7 +1,7 @@
 // The soft cap of logits, c tanh(x / c), and its gradient: functions without state.
 
 import { checkNumber, checkOptions } from "../errors.js";
-import { type ChunkBuffer, forEachChunk } from "../memory/chunks.js";
+import { ChunkBuffer, forEachChunk } from "../memory/chunks.js";
 import {
   checkSameShape,
   checkSameType,
@@ -39,7 +39,7 @@ export function softcap<T extends Tensor>(x: T, cap: number, options?: Elementwi
   const { size } = layoutOf(input.shape);
   const result = resultArray(out, size, [input]);
   // Whatever the elements are, the kernel has doubles.
-  const logits: ChunkBuffer = { name: "x", type: "float64", extent: "tensor", from: numbersOf(input), to: result };
+  const logits = new ChunkBuffer("x", "float64", "tensor", numbersOf(input), result);
   forEachChunk(layoutOf([size, 1]), "float64", PLANES, [logits], (kernels, buffers, { rows }) => {
     kernels.softcap(buffers.ptr("x"), rows, c, buffers.ptr("scratch"));
   });
@@ -67,8 +67,8 @@ export function softcapBackward<T extends Tensor>(upstream: T, x: Tensor, cap: n
   const { size } = layoutOf(gradient.shape);
   const result = resultArray(out, size, [gradient, logits]);
   const buffers: ChunkBuffer[] = [
-    { name: "upstream", type: "float64", extent: "tensor", from: numbersOf(gradient), to: result },
-    { name: "x", type: "float64", extent: "tensor", from: numbersOf(logits) },
+    new ChunkBuffer("upstream", "float64", "tensor", numbersOf(gradient), result),
+    new ChunkBuffer("x", "float64", "tensor", numbersOf(logits)),
   ];
   forEachChunk(layoutOf([size, 1]), "float64", PLANES, buffers, (kernels, chunkBuffers, { rows }) => {
     kernels.softcapBackward(chunkBuffers.ptr("x"), chunkBuffers.ptr("upstream"), rows, c, chunkBuffers.ptr("scratch"));

@@ -7,7 +7,7 @@ import { type PartOptions, readPart } from "../loss/part.js";
 import { buffersOf, outputsCall, planOf } from "../loss/plan.js";
 import { weighRows } from "../loss/rows.js";
 import { checkWeights, readTerms, type Terms } from "../loss/terms.js";
-import { type ChunkBuffer, checkLength, forEachChunk, put } from "../memory/chunks.js";
+import { ChunkBuffer, checkLength, forEachChunk, put } from "../memory/chunks.js";
 import {
   allocate,
   type ByRow,
@@ -79,11 +79,11 @@ export function streamOutputs(
   const buffers: ChunkBuffer[] = [
     ...buffersOf(inputs, { rowWeights }, results),
     ...(given?.buffers ?? []),
-    { name: "logits", type: dtype, extent: "tensor", from: data },
+    new ChunkBuffer("logits", dtype, "tensor", data),
   ];
   // The kernel finds factors in the place of label distributions.
   const labels = factors && "factors";
-  if (labels) buffers.push({ name: labels, type: "float64", extent: "tensor", from: factors.isShared ? undefined : factors.numbers });
+  if (labels) buffers.push(new ChunkBuffer(labels, "float64", "tensor", factors.isShared ? undefined : factors.numbers));
   forEachChunk(layout, dtype, LOSS_PLANES, buffers, (kernels, chunkBuffers, chunk) => {
     if (labels && factors.isShared) repeat(chunkBuffers.float64(labels), factors.numbers, chunk);
     const call = { ...outputsCall({ dtype, terms, mask, outputs }, chunk, "logits"), stateIsGiven: given !== undefined };
@@ -109,8 +109,8 @@ export function forward(name: keyof typeof OUTPUT_OF, input: Elements, layout: L
     return;
   }
   const isByRow = output === "lse";
-  const logits: ChunkBuffer = { name: "logits", type: dtype, extent: "tensor", from: data };
-  const buffers: ChunkBuffer[] = isByRow ? [logits, { name: output, type: "float64", extent: "rows", to }] : [{ ...logits, to }];
+  const buffers = [new ChunkBuffer("logits", dtype, "tensor", data, isByRow ? undefined : to)];
+  if (isByRow) buffers.push(new ChunkBuffer(output, "float64", "rows", undefined, to));
   forEachChunk(layout, dtype, PLANES, buffers, (kernels, buffers, { outer, classes, inner }) => {
     const xPtr = buffers.ptr("logits");
     const outPtr = isByRow ? buffers.ptr(output) : xPtr;
@@ -154,10 +154,10 @@ function backward(
   const { terms, mask } = readChanges(checked, upstream.shape, layout);
   const result = resultArray(out, layout.size, [upstream, at]);
   const tensors: ChunkBuffer[] = [
-    { name: firstName, type: dtype, extent: "tensor", from: upstream.data, to: result },
-    { name: secondName, type: dtype, extent: "tensor", from: at.data },
+    new ChunkBuffer(firstName, dtype, "tensor", upstream.data, result),
+    new ChunkBuffer(secondName, dtype, "tensor", at.data),
   ];
-  if (mask) tensors.push({ name: "mask", type: "uint8", extent: mask.isShared ? "classes" : "tensor", from: mask.values });
+  if (mask) tensors.push(new ChunkBuffer("mask", "uint8", mask.isShared ? "classes" : "tensor", mask.values));
   forEachChunk(layout, dtype, PLANES, tensors, (kernels, buffers, chunk) => {
     const { outer, classes, inner } = chunk;
     if (mask) {
@@ -364,9 +364,9 @@ export function softmaxJacobian<T extends Tensor>(probs: T, options?: Omit<OutOp
   const { dtype } = input;
   checkLength("probs", input.data, size);
   // A row of the result is a line of a Jacobian; there is one for each element of p.
-  const lines: ChunkBuffer = { name: "jacobian", type: dtype, extent: "tensor", to: result };
+  const lines = new ChunkBuffer("jacobian", dtype, "tensor", undefined, result);
   // The rows of p that a chunk's lines belong to are not as many as the lines.
-  const p: ChunkBuffer = { name: "probs", type: dtype, extent: "tensor" };
+  const p = new ChunkBuffer("probs", dtype, "tensor");
   forEachChunk(layoutOf(shape), dtype, PLANES, [p, lines], (kernels, buffers, { firstRow: line, rows: count }) => {
     const firstRow = Math.floor(line / classes);
     put(buffers.view("probs"), input.data.subarray(firstRow * classes, Math.ceil((line + count) / classes) * classes));

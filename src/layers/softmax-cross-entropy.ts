@@ -33,7 +33,7 @@ import {
 } from "../loss/terms.js";
 import type { Totals } from "../loss/totals.js";
 import type { BufferSpec } from "../memory/buffers.js";
-import { type ChunkBuffer, checkLength, lengthOf, put } from "../memory/chunks.js";
+import { ChunkBuffer, checkLength, lengthOf, put } from "../memory/chunks.js";
 import { type Elements, readTensor, type SameAxes, type Tensor, toForm } from "../tensor/containers.js";
 import type { Dtype, FloatArray, FloatArrayOf } from "../tensor/element.js";
 import { Float16Bits } from "../tensor/float16.js";
@@ -217,18 +217,18 @@ export class SoftmaxCrossEntropy<
   /** @internal */
   protected buffersFor(layout: Layout): readonly BufferSpec[] {
     const labelsOf = (name: string, kind: LabelKind): ChunkBuffer =>
-      kind === "indices" ? { name, type: "int32", extent: "rows" } : { name, type: this.dtype, extent: "tensor" };
-    const tensor = (name: string): ChunkBuffer => ({ name, type: this.dtype, extent: "tensor" });
+      kind === "indices" ? new ChunkBuffer(name, "int32", "rows") : new ChunkBuffer(name, this.dtype, "tensor");
+    const tensor = (name: string): ChunkBuffer => new ChunkBuffer(name, this.dtype, "tensor");
     const lossBuffers = this.#lossBuffers();
     const buffers = [tensor("logits"), labelsOf("labels", this.#labelKind), tensor("gradient"), ...lossBuffers];
     if (!lossBuffers.some(({ name }) => name === "probs")) buffers.push(tensor("probs"));
     if (this.#kinds.length > 1) buffers.push(labelsOf("givenLabels", this.#kinds[1]));
     if (this.#accumulates) buffers.push(tensor("exps"));
-    if (this.#hasSampleWeights) buffers.push({ name: "sampleWeights", type: "float64", extent: "rows" });
-    if (this.#terms.reduction === "none") buffers.push({ name: "upstreamByRow", type: "float64", extent: "rows" });
+    if (this.#hasSampleWeights) buffers.push(new ChunkBuffer("sampleWeights", "float64", "rows"));
+    if (this.#terms.reduction === "none") buffers.push(new ChunkBuffer("upstreamByRow", "float64", "rows"));
     for (const { name, type, extent } of lossBuffers) {
       const isRounded = isKernelOutput(name) && type === "float64" && this.dtype !== type;
-      if (isRounded) buffers.push({ name: roundedOf(name), type: this.dtype, extent });
+      if (isRounded) buffers.push(new ChunkBuffer(roundedOf(name), this.dtype, extent));
     }
     return buffers.map(({ name, type, extent }) => [name, type, lengthOf(extent, layout)]);
   }

@@ -14,7 +14,7 @@
 import type { LogitsSource } from "../functions/batch.js";
 import type { Weighing } from "../loss/rows.js";
 import type { Buffers } from "../memory/buffers.js";
-import { type Chunk, type ChunkBuffer, forEachChunk, type Stream } from "../memory/chunks.js";
+import { type Chunk, ChunkBuffer, forEachChunk, type Stream } from "../memory/chunks.js";
 import { bytesOf, type Dtype, type ElementType, elementsOf, type FloatArray } from "../tensor/element.js";
 import type { Layout } from "../tensor/shape.js";
 import { LOSS_PLANES } from "../wasm/abi.js";
@@ -88,17 +88,17 @@ export class Products implements LogitsSource {
     const rows = Math.min(this.rows, this.operands.rows);
     const block = Math.min(this.#classesOfBlock, classes);
     const buffers: ChunkBuffer[] = [];
-    const add = (name: string, type: ElementType, extent: number): void => void buffers.push({ name, type, extent });
+    const add = (name: string, type: ElementType, extent: number): void => void buffers.push(new ChunkBuffer(name, type, extent));
     const addBytes = (name: string, size: number): void => add(name, "float64", elementsOf("float64", size));
     addBytes("productScratch", kernels.scratchBytes(bytes) * this.stream.instance.mostThreads);
-    if (typeof bias === "object") buffers.push({ name: "linearBias", type: "float64", extent: "classes", from: bias });
+    if (typeof bias === "object") buffers.push(new ChunkBuffer("linearBias", "float64", "classes", bias));
     if (typeof input !== "number") add("inputRows", dtype, rows * depth);
     if (typeof weights !== "number") add("weightLines", dtype, block * depth);
     addBytes("packedInput", Math.max(kernels.packedBytes(bytes, rows, depth), gradients ? kernels.packedBytes(bytes, depth, rows) : 0));
     addBytes("packedWeights", kernels.packedBytes(bytes, block, depth));
     if (!gradients) return buffers;
     const { bias: sums } = gradients;
-    if (typeof sums === "object") buffers.push({ name: "biasSums", type: "float64", extent: "classes", from: sums, to: sums });
+    if (typeof sums === "object") buffers.push(new ChunkBuffer("biasSums", "float64", "classes", sums, sums));
     if (typeof gradients.weights !== "number") add("weightsGradientLines", dtype, block * depth);
     if (gradients.input === undefined) return buffers;
     addBytes("inputSums", kernels.sumsBytes(bytes, rows, depth));
@@ -139,20 +139,20 @@ export class Products implements LogitsSource {
   /** Lays out the memory for {@link forward}. */
   layOut(): void {
     const { dtype, classes } = this.operands;
-    const logits: ChunkBuffer = { name: "logits", type: dtype, extent: "tensor" };
+    const logits = new ChunkBuffer("logits", dtype, "tensor");
     this.stream.layOut(LOSS_PLANES, dtype, [...this.buffers, logits], { outer: this.rows, classes, inner: 1 });
   }
 
   /** Writes the logits of all rows. */
   forward(layout: Layout, out: FloatArray): void {
-    this.#stream({ name: "logits", type: this.operands.dtype, extent: "tensor", to: out }, layout, (buffers, chunk) =>
+    this.#stream(new ChunkBuffer("logits", this.operands.dtype, "tensor", undefined, out), layout, (buffers, chunk) =>
       this.before(buffers, chunk),
     );
   }
 
   /** Writes the gradients, from that of all logits. */
   backward(layout: Layout, upstream: FloatArray): void {
-    this.#stream({ name: "logits", type: this.operands.dtype, extent: "tensor", from: upstream }, layout, (buffers, chunk) => {
+    this.#stream(new ChunkBuffer("logits", this.operands.dtype, "tensor", upstream), layout, (buffers, chunk) => {
       this.#load(this.operands.input, "inputRows", buffers, chunk.firstRow, chunk.rows);
       this.after(buffers, chunk, "logits", { isEmpty: false });
     });

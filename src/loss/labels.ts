@@ -84,12 +84,11 @@ export function readLabels(labels: unknown, logits: Elements, axis: Axis, layout
     const expected = `${counted(rows, "class index", "class indices")} or ${counted(size, "element")} of distributions`;
     throw rangeError("labels", expected, labels, fittingRows(values.length, logits, size));
   }
-  const expectedShape = isDistribution ? shape : rowShape(shape, axis);
-  if (labelShape !== undefined && labelShape.length > 1 && !sameShape(labelShape, expectedShape)) {
+  if (labelShape !== undefined && labelShape.length > 1) {
+    const expected = isDistribution ? shape : rowShape(shape, axis);
     // A class axis of length 1, as Keras has it, holds indices.
-    if (isDistribution || !sameShape(labelShape, withOneClass(shape, axis))) {
-      throw rangeError("labels", `the shape ${showShape(expectedShape)}`, labelShape);
-    }
+    const isFitting = sameShape(labelShape, expected) || (!isDistribution && sameShape(labelShape, withOneClass(shape, axis)));
+    if (!isFitting) throw rangeError("labels", `the shape ${showShape(expected)}`, labelShape);
   }
   if (!isDistribution) return { kind: "indices", values: indicesOf(values, classes, ignoreIndex) };
   checkNoIgnored(ignoreIndex);

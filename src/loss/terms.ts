@@ -104,8 +104,9 @@ export function withTerm(terms: Terms, name: keyof Terms, value: unknown): Terms
 
 /** Reads the terms among options; those that are left out stay as they are in `terms`. */
 export function readTerms(options: LossTerms<string>, terms: Terms = DEFAULTS): Terms {
-  for (const name of TERMS) {
-    if (options[name] !== undefined) terms = { ...terms, [name]: READERS[name](options[name]) };
+  // The names that are there, as a look for every term would take longer than a small batch.
+  for (const name of Object.keys(options) as (keyof Terms)[]) {
+    if (Object.hasOwn(READERS, name) && options[name] !== undefined) terms = { ...terms, [name]: READERS[name](options[name]) };
   }
   const { divisor, reduction } = terms;
   if (divisor !== undefined && reduction !== "mean") {

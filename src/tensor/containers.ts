@@ -408,14 +408,16 @@ export function resultArray(out: unknown, size: number, inputs: readonly Element
     throw typeError("out", "to be used with typed arrays as input only", new Verbatim("another container as input"));
   }
   if (result.length !== size) throw rangeError("out", counted(size, "element"), out);
-  const others = inputs.map(({ data }) => (data instanceof Float16Bits ? data.bits : data));
-  for (const input of [...others, ...(labels ? [labels] : [])]) {
-    const isSame = dtypeOf(input) === dtype && input.byteOffset === result.byteOffset && input.byteLength === result.byteLength;
-    if (overlaps(result, input) && !isSame) {
-      throw rangeError("out", "an input itself or memory of its own", new Verbatim("an array that overlaps an input in part"));
-    }
-  }
+  for (const { data } of inputs) checkOverlap(result, data instanceof Float16Bits ? data.bits : data);
+  if (labels) checkOverlap(result, labels);
   return result;
+}
+
+/** Checks that the array for a result is an input itself, or has nothing in common with it. */
+function checkOverlap(out: FloatArray, input: ArrayBufferView): void {
+  if (!overlaps(out, input)) return;
+  const isSame = dtypeOf(input) === dtypeOf(out) && input.byteOffset === out.byteOffset && input.byteLength === out.byteLength;
+  if (!isSame) throw rangeError("out", "an input itself or memory of its own", new Verbatim("an array that overlaps an input in part"));
 }
 
 /** Puts a result into a container of the given form. */

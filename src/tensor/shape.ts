@@ -26,9 +26,11 @@ export interface Layout extends Extent {
 
 export const MAX_AXES = 32;
 
-/** The number of elements of a tensor. */
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((size, length) => size * length, 1);
+/** The number of elements of a tensor, or of those of its axes that are in [first, end). */
+export function sizeOf(shape: readonly number[], first = 0, end = shape.length): number {
+  let size = 1;
+  for (let i = first; i < end; i++) size *= shape[i];
+  return size;
 }
 
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
@@ -102,9 +104,9 @@ const MAX_CLASSES = 2 ** 32;
  */
 export function layoutOf(shape: readonly number[], axis: Axis = -1): Layout {
   const [first, end] = spanOf(shape, axis);
-  const classes = sizeOf(shape.slice(first, end));
-  const outer = sizeOf(shape.slice(0, first));
-  const inner = sizeOf(shape.slice(end));
+  const classes = sizeOf(shape, first, Math.min(end, shape.length));
+  const outer = sizeOf(shape, 0, first);
+  const inner = sizeOf(shape, end);
   const rows = outer * inner;
   const size = rows * classes;
   if (!Number.isSafeInteger(size) || !Number.isSafeInteger(rows)) throw rangeError("shape", "a countable number of elements", shape);
