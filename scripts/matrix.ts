@@ -1,5 +1,5 @@
-// Runs the digests on every Node and build, and the release build by each compiler of V8's: all must give the committed bits. `--write`
-// commits to new ones, those of the release build on this Node.
+// Runs the digests on every Node and build, and on the oldest and the newest Node the release build by each compiler of V8's: all must give the
+// committed bits. `--write` commits to new ones, those of the release build on this Node.
 
 import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -13,11 +13,8 @@ import { nodeOf } from "./nodes.js";
 
 const NODES = ["20", "22", "24", "26"];
 const BUILDS = ["release", "debug"] as const;
-/** WebAssembly as V8 runs it by default; by the baseline compiler alone, by two names; by the optimizing one alone. */
-const FLAGS = {
-  release: [[], ["--liftoff-only"], ["--no-wasm-tier-up"], ["--no-liftoff"]],
-  debug: [[]],
-};
+/** The baseline compiler alone, by two names; the optimizing one alone. */
+const COMPILERS = [["--liftoff-only"], ["--no-wasm-tier-up"], ["--no-liftoff"]];
 
 type Digests = Record<string, string>;
 
@@ -73,10 +70,12 @@ async function check({ node, version, v8, build, flags }: Case): Promise<string[
   return [version, v8, name, flags.join(" "), wrong.length ? `${wrong.length} of ${all.length} differ` : `${all.length} agree`];
 }
 
-const cases = options.nodes.split(",").flatMap((major) => {
+const cases = options.nodes.split(",").flatMap((major, i, { length }) => {
   const node = nodeOf(major);
   const [version, v8] = execFileSync(node, ["-p", "process.version + ' ' + process.versions.v8"], { encoding: "utf8" }).trim().split(" ");
-  return BUILDS.flatMap((name, build) => FLAGS[name].map((flags) => ({ node, version, v8, build, flags })));
+  const hasCompilers = i === 0 || i === length - 1;
+  const flagsOf = (name: Build) => [[], ...(hasCompilers && name === "release" ? COMPILERS : [])];
+  return BUILDS.flatMap((name, build) => flagsOf(name).map((flags) => ({ node, version, v8, build, flags })));
 });
 // One for each processor at a time.
 const rows: string[][] = [];
