@@ -4,9 +4,8 @@
 //   --only 1000,softmax        workloads whose id contains one of these words
 //   --implementations a,b      these implementations alone
 //   --node 24                  the JavaScript implementations on another Node, from npm
-//   --float32                  the implementations in float32, and this library in float64
-//   --record                   writes results/node-<major>.json, and for this Node results/speed.svg and the table of times; with --float32
-//                              results/float32-node-<major>.json, and for this Node the table of times of float32
+//   --float32                  the implementations in float32, and this library in float64; without, those in float64
+//   --record                   writes results/node-<major>.json, with --float32 results/float32-node-<major>.json, and what documents say of it
 //
 // A result is verified before it is timed. The time reported is the median over the rounds; that of a round is the median of its calls.
 
@@ -17,11 +16,10 @@ import { parseArgs } from "node:util";
 import { median } from "../reference/median.js";
 import { nodeOf } from "../scripts/nodes.js";
 import { type Command, commands } from "./commands.js";
-import { addSkipped, type BenchRecord, logitsOf, type Skipped, type Time, type Timed, writeFigure, writeRecord } from "./record.js";
+import { writeDocuments } from "./documents.js";
+import { addSkipped, type BenchRecord, logitsOf, type Skipped, type Time, type Timed, writeRecord } from "./record.js";
 import { report } from "./report.js";
 import { timeByRunner, writeBatch } from "./runner-parent.js";
-import { draw } from "./speed-figure.js";
-import { timesTable, timesTableOfFloat32, writeTable } from "./tables-in-docs.js";
 import type { Implementation } from "./task.js";
 import { Reference } from "./verify.js";
 import { provenance, versions, versionsOf } from "./versions.js";
@@ -90,8 +88,9 @@ const all = commands(node, folder);
 const wanted = options.implementations?.split(",");
 const unknown = wanted?.filter((name) => !all.some((command) => command.name === name)) ?? [];
 if (unknown.length) throw new RangeError(`--implementations expected some of ${all.map(({ name }) => name).join(", ")}, got ${unknown}`);
-const takesPart = ({ name }: Command) => name === "resident" || /-float32$|^tfjs-wasm$|^jax-js$/.test(name);
-const chosen = all.filter((command) => wanted?.includes(command.name) ?? (!options.float32 || takesPart(command)));
+const isOfFloat32 = (name: string) => /-float32$|^tfjs-|^jax-js$/.test(name);
+const takesPart = ({ name }: Command) => (name === "resident" && options.float32) || isOfFloat32(name) === options.float32;
+const chosen = all.filter((command) => wanted?.includes(command.name) ?? takesPart(command));
 
 const skipped: Skipped[] = [];
 const workloads: Timed[] = [];
@@ -111,13 +110,7 @@ const record: BenchRecord = {
   skipped,
 };
 console.log(`\n${report(record)}`);
-if (options.record && options.float32) {
-  writeRecord("float32-", record);
-  if (node === process.execPath) writeTable("times of float32", timesTableOfFloat32(record));
-} else if (options.record) {
-  writeRecord("", record);
-  if (node === process.execPath) {
-    writeFigure("speed", draw(record));
-    writeTable("times", timesTable(record));
-  }
+if (options.record) {
+  writeRecord(options.float32 ? "float32-" : "", record);
+  writeDocuments();
 }

@@ -2,7 +2,7 @@
 // and by a loop in plain JavaScript. They take turns; times are medians.
 //
 //   --rows 512 --classes 151936   the shape of the logits
-//   --record                      writes results/evaluate-node-<major>.json
+//   --record                      writes results/evaluate-node-<major>.json, and what documents say of it
 //
 // The memory is the growth of the process's peak in the first call, which starts the library too.
 
@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { crossEntropy } from "softmax-wasm";
 import { seeded } from "../reference/data.js";
 import { median } from "../reference/median.js";
+import { writeDocuments } from "./documents.js";
 import { type EvaluateRecord, writeRecord } from "./record.js";
 import { provenance } from "./versions.js";
 
@@ -123,4 +124,7 @@ console.log(`${rows}×${classes} float32 logits, ${record.inputMB.toFixed(0)} MB
   softmax-wasm      ${library.toFixed(3)} s, the first call ${first.seconds.toFixed(3)} s with ${besideMB.toFixed(1)} MB beside the input
   plain JavaScript  ${byPlain.toFixed(3)} s, ${(byPlain / library).toFixed(1)} times as long
 ${record.cpu}, Node ${record.node}; medians of ${ROUNDS} rounds`);
-if (values.record) writeRecord("evaluate-", record);
+if (values.record) {
+  writeRecord("evaluate-", record);
+  writeDocuments();
+}

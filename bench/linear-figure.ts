@@ -1,12 +1,8 @@
 // The figure of products: GFLOP/s of X Wᵀ, a panel a shape and element type, a bar an implementation.
-//
-// `npm run bench -- --only linear --record` draws it; `tsx bench/linear-figure.ts bench/results/linear-node-20.json` draws it from a record.
 
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { drawBars } from "./bars.js";
-import { type LinearRecord, writeFigure } from "./record.js";
-import { PRODUCTS } from "./tables-in-docs.js";
+import type { LinearRecord } from "./record.js";
+import { PRODUCTS } from "./tables.js";
 
 /** The shapes with a panel, and what they are. */
 const NOTES: Readonly<Record<string, string>> = {
@@ -36,10 +32,4 @@ export function draw({ cpu, node, date, products }: LinearRecord): string {
     rows: names.map((name) => ({ title: PRODUCTS[name], fill: COLORS[name][0], text: COLORS[name][1] })),
     panels: panels.map(({ title, gflops }) => ({ title, note: NOTES[title], values: names.map((name) => gflops[name]) })),
   });
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [path] = process.argv.slice(2);
-  if (!path) throw new TypeError("expected the path of a record");
-  writeFigure("linear", draw(JSON.parse(readFileSync(path, "utf8"))));
 }

@@ -1,7 +1,7 @@
 // npm run bench: for each workload a benny suite of this library and plain JavaScript, in one process; then the suites of threads.ts and linear.ts.
 //
 //   --only 1000,softmax   workloads whose id contains one of these words; `--only threads` and `--only linear` are those suites alone
-//   --record              writes records, figures and tables: results/{suites,threads,linear}-node-<major>.json
+//   --record              writes results/{suites,threads,linear}-node-<major>.json, and what documents say of them
 //
 // Each implementation is verified before it is timed. Times are medians. In one process the implementations share the caches and what the
 // engine has learned of their functions; npm run bench:all starts each alone.
@@ -9,14 +9,13 @@
 import { parseArgs } from "node:util";
 import b from "benny";
 import { javascriptCommands } from "./commands.js";
+import { writeDocuments } from "./documents.js";
 import { IMPLEMENTATIONS } from "./implementations.js";
 import { linearRecord } from "./linear.js";
-import { draw as drawLinear } from "./linear-figure.js";
-import { addSkipped, type BenchRecord, logitsOf, type Skipped, type Time, type Timed, writeFigure, writeRecord } from "./record.js";
+import { addSkipped, type BenchRecord, logitsOf, type Skipped, type Time, type Timed, writeRecord } from "./record.js";
 import { report } from "./report.js";
-import { headTable, productsTable, threadsTable, writeTable } from "./tables-in-docs.js";
+import { headTable, productsTable, threadsTable } from "./tables.js";
 import { threadsRecord } from "./threads.js";
-import { draw as drawThreads } from "./threads-figure.js";
 import { sink } from "./timing.js";
 import { Reference } from "./verify.js";
 import { provenance, versionsOf } from "./versions.js";
@@ -85,20 +84,13 @@ if (workloads.length > 0) {
 if (only.some((part) => "threads".includes(part))) {
   const record = await threadsRecord();
   console.log(`\nTimes as fast as one thread, loss with gradient:\n\n${threadsTable(record)}`);
-  if (options.record) {
-    writeRecord("threads-", record);
-    writeFigure("threads", drawThreads(record));
-    writeTable("threads", threadsTable(record));
-  }
+  if (options.record) writeRecord("threads-", record);
 }
 
 if (only.some((part) => "linear".includes(part))) {
   const record = await linearRecord();
   console.log(`\nGFLOP/s of X Wᵀ, and loss with gradients of a head:\n\n${productsTable(record)}\n\n${headTable(record)}`);
-  if (options.record) {
-    writeRecord("linear-", record);
-    writeFigure("linear", drawLinear(record));
-    writeTable("products", productsTable(record));
-    writeTable("head", headTable(record));
-  }
+  if (options.record) writeRecord("linear-", record);
 }
+
+if (options.record) writeDocuments();

@@ -1,12 +1,20 @@
 // npm run bench:nested: softmax, and loss with gradient, of nested arrays, over the time of a textbook loop on the same arrays.
 //
+//   --record   writes results/nested-node-<major>.json, and what documents say of it
+//
 // The loop makes new arrays, as the library does. Both take turns in each round; the ratios are of one round, their medians are shown.
 
+import { parseArgs } from "node:util";
 import { crossEntropyWithGradient, softmax } from "softmax-wasm";
 import { median } from "../reference/median.js";
-import { number } from "./report.js";
+import { writeDocuments } from "./documents.js";
+import { type NestedRecord, writeRecord } from "./record.js";
+import { nestedTable } from "./tables.js";
 import { sink } from "./timing.js";
+import { provenance } from "./versions.js";
 import { batchOf } from "./workloads.js";
+
+const { values: options } = parseArgs({ options: { record: { type: "boolean", default: false } } });
 
 const SHAPES = [
   [1, 1000],
@@ -50,13 +58,15 @@ function verify(got: readonly (readonly number[])[], want: readonly (readonly nu
   if (!isRight || got.length !== want.length) throw new Error("the results differ");
 }
 
+const rounded = (value: number) => Number(value.toPrecision(4));
+
 const secondsOf = (run: () => unknown, calls: number): number => {
   const start = performance.now();
   for (let i = 0; i < calls; i++) sink.value = run();
   return (performance.now() - start) / 1e3 / calls;
 };
 
-console.log("ns per logit: the library, a textbook loop, and the ratio");
+const measured: NestedRecord["times"][number][] = [];
 for (const [rows, classes] of SHAPES) {
   const { logits, labels } = batchOf({ outer: rows, classes, inner: 1 });
   const x = Array.from({ length: rows }, (_, r) => Array.from(logits.subarray(r * classes, (r + 1) * classes)));
@@ -65,13 +75,21 @@ for (const [rows, classes] of SHAPES) {
   verify(crossEntropyWithGradient(x, y).gradient, textbookLoss(x, y).gradient);
   const pairs = {
     softmax: [() => softmax(x), () => textbookSoftmax(x)],
-    "loss, gradient": [() => crossEntropyWithGradient(x, y), () => textbookLoss(x, y)],
+    gradient: [() => crossEntropyWithGradient(x, y), () => textbookLoss(x, y)],
   };
-  for (const [name, [ours, theirs]] of Object.entries(pairs)) {
+  for (const op of ["softmax", "gradient"] as const) {
+    const [ours, theirs] = pairs[op];
     const calls = Math.max(1, Math.round(ROUND_MS / 1e3 / secondsOf(theirs, 20)));
     const times = Array.from({ length: ROUNDS + 3 }, () => [secondsOf(ours, calls), secondsOf(theirs, calls)]).slice(3);
-    const ns = [0, 1].map((i) => (median(times.map((pair) => pair[i])) * 1e9) / (rows * classes));
-    const ratio = median(times.map(([mine, loop]) => mine / loop));
-    console.log(`${name} ${rows}×${classes}: ${number(ns[0])}, ${number(ns[1])}, ${ratio.toFixed(2)}`);
+    const nsOf = (i: number) => rounded((median(times.map((pair) => pair[i])) * 1e9) / (rows * classes));
+    const ratio = rounded(median(times.map(([mine, loop]) => mine / loop)));
+    measured.push({ op, title: `${rows}×${classes}`, library: nsOf(0), loop: nsOf(1), ratio });
   }
+}
+
+const record: NestedRecord = { ...provenance(), rounds: ROUNDS, times: measured };
+console.log(`ns per logit:\n\n${nestedTable(record)}`);
+if (options.record) {
+  writeRecord("nested-", record);
+  writeDocuments();
 }

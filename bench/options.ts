@@ -1,6 +1,6 @@
 // npm run bench:options: the time of loss with gradient with each option and output, over that of the plain loss with gradient.
 //
-//   --record   writes results/options-node-<major>.json and the table of costs
+//   --record   writes results/options-node-<major>.json, and what documents say of it
 //
 // Resident and copying are measured each by itself. All variants take turns in each round; the ratios are of one round.
 
@@ -8,8 +8,9 @@ import { parseArgs } from "node:util";
 import { crossEntropyWithGradient, type LossWithGradientOptions, type Output, type Reduction, SoftmaxCrossEntropy } from "softmax-wasm";
 import { exactTerms } from "../reference/exact-terms.js";
 import { median } from "../reference/median.js";
+import { writeDocuments } from "./documents.js";
 import { type OptionsRecord, writeRecord } from "./record.js";
-import { costsTable, writeTable } from "./tables-in-docs.js";
+import { costsTable } from "./tables.js";
 import { sink } from "./timing.js";
 import { provenance } from "./versions.js";
 import { batchOf } from "./workloads.js";
@@ -133,5 +134,5 @@ const record: OptionsRecord = { ...provenance(), rounds: ROUNDS, shapes: SHAPES.
 console.log(costsTable(record));
 if (flags.record) {
   writeRecord("options-", record);
-  writeTable("costs", costsTable(record));
+  writeDocuments();
 }

@@ -1,6 +1,6 @@
 // The records that runs of the benchmarks leave in bench/results.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { Implementation } from "./task.js";
 import type { Op, Workload } from "./workloads.js";
 
@@ -102,7 +102,58 @@ export interface EvaluateRecord extends Provenance {
   readonly besideMB: number;
 }
 
+/** accuracy-node-<major>.json of bench/accuracy/main.ts: tables as they are shown. */
+export interface AccuracyRecord extends Provenance {
+  /** The part of rows that are right, by implementation. */
+  readonly overview: Table;
+  readonly float32: Table;
+}
+
+export interface Table {
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** nested-node-<major>.json of bench/nested.ts. */
+export interface NestedRecord extends Provenance {
+  readonly rounds: number;
+  readonly times: readonly {
+    readonly op: Exclude<Op, "loss">;
+    readonly title: string;
+    /** ns per logit of this library, and of a textbook loop, and the ratio of both. */
+    readonly library: number;
+    readonly loop: number;
+    readonly ratio: number;
+  }[];
+}
+
+/** decode-node-<major>.json of bench/decode.ts. */
+export interface DecodeRecord extends Provenance {
+  readonly rounds: number;
+  readonly classes: number;
+  readonly rows: readonly {
+    readonly title: string;
+    /** By call: milliseconds, and the time over that of softmax with a new result, and with `out`. */
+    readonly calls: Readonly<Record<string, { readonly ms: number; readonly overSoftmax: number; readonly overOut: number }>>;
+  }[];
+}
+
+/** setup-node-<major>.json of bench/setup.ts, by implementation. */
+export interface SetupRecord extends Provenance {
+  readonly rounds: number;
+  /** Milliseconds from the import to the first result. */
+  readonly firstMs: Readonly<Record<string, number>>;
+  /** Of a page's program, kB minified and gzipped: its code with all that it loads. */
+  readonly kB: Readonly<Record<string, number>>;
+}
+
 const results = new URL("results/", import.meta.url);
+
+/** A record of Node 20, which the documents show, or of another major version. */
+export function readRecord<R extends Provenance>(prefix: string, major = 20): R {
+  return JSON.parse(readFileSync(new URL(`${prefix}node-${major}.json`, results), "utf8"));
+}
 
 /** Writes a record to bench/results, as `prefix` and the major version of its Node. */
 export function writeRecord(prefix: string, record: Provenance): void {

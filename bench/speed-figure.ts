@@ -1,11 +1,7 @@
 // The figure of times: ns per logit of loss with gradient, a panel a shape, a bar an implementation.
-//
-// `npm run bench:all -- --record` draws it; `tsx bench/speed-figure.ts bench/results/node-20.json` draws it from a record.
 
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { drawBars } from "./bars.js";
-import { type BenchRecord, type Timed, writeFigure } from "./record.js";
+import type { BenchRecord, Timed } from "./record.js";
 
 /** The workloads with a panel, if the record has them: few classes, many, very many, and a strided axis. */
 const PANELS: Readonly<Record<string, string>> = {
@@ -60,10 +56,4 @@ export function draw(record: BenchRecord): string {
     rows: names.map((name) => ({ ...styleOf(name), title: styleOf(name).title ?? record.implementations[name].title })),
     panels: panels.map(({ id, title, times }) => ({ title, note: PANELS[id], values: names.map((name) => times[name]?.nsPerLogit) })),
   });
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [path] = process.argv.slice(2);
-  if (!path) throw new TypeError("expected the path of a record");
-  writeFigure("speed", draw(JSON.parse(readFileSync(path, "utf8"))));
 }

@@ -1,13 +1,9 @@
 // The figure of threads: the speed by the number of threads over that of one thread, a line a shape.
-//
-// `npm run bench -- --record` draws it; `tsx bench/threads-figure.ts bench/results/threads-node-20.json` draws it from a record.
 
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
 import { escaped, FAINT, figure, INK, tag, text } from "../reference/svg.js";
-import { type ThreadsRecord, writeFigure } from "./record.js";
+import type { ThreadsRecord } from "./record.js";
 
 const HEIGHT = 340;
 const PLOT = { left: 60, top: 78, width: 580, height: 200 };
@@ -81,10 +77,4 @@ export function draw({ cpu, node, date, processors, shapes }: ThreadsRecord): st
       }),
     ),
   );
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [path] = process.argv.slice(2);
-  if (!path) throw new TypeError("expected the path of a record");
-  writeFigure("threads", draw(JSON.parse(readFileSync(path, "utf8"))));
 }

@@ -10,16 +10,7 @@ import { gzipSync } from "node:zlib";
 import { build, transform } from "esbuild";
 import { rollup } from "rollup";
 import { describe, expect, it } from "vitest";
-import {
-  costsTable,
-  DOCUMENTS,
-  headTable,
-  productsTable,
-  threadsTable,
-  timesTable,
-  timesTableOfFloat32,
-  withTable,
-} from "../bench/tables-in-docs.js";
+import { TEXTS, withText } from "../bench/documents.js";
 import { publishedReadme } from "../scripts/published-readme.js";
 import { unpack } from "../src/wasm/unpack.js";
 
@@ -36,20 +27,9 @@ const LINEAR = ["LinearCrossEntropy", "linear", "linearBackward", "linearCrossEn
 const run = (script: string) =>
   execFileSync(process.execPath, ["--input-type=module", "-e", script], { cwd: path("."), encoding: "utf8" }).trim();
 
-it("the documents have the tables of the records", () => {
-  for (const [name, tableOf, record] of [
-    ["times", timesTable, "node-20"],
-    ["times of float32", timesTableOfFloat32, "float32-node-20"],
-    ["costs", costsTable, "options-node-20"],
-    ["threads", threadsTable, "threads-node-20"],
-    ["products", productsTable, "linear-node-20"],
-    ["head", headTable, "linear-node-20"],
-  ] as const) {
-    const text = read(DOCUMENTS[name]);
-    expect(withTable(text, name, tableOf(JSON.parse(read(`bench/results/${record}.json`)))), name).toBe(text);
-  }
-  const [, table] = /<!-- float32 -->([\s\S]*)<!-- end of float32 -->/.exec(read(DOCUMENTS.float32))!;
-  expect(read("bench/accuracy/results.md")).toContain(table.trim());
+it.for(Object.entries(TEXTS))("what documents say of records is what these have: %s", ([name, { document, text }]) => {
+  const written = read(document);
+  expect(withText(written, name, text())).toBe(written);
 });
 
 it("every feature that the documents list has a test", () => {

@@ -4,10 +4,10 @@
 import { type Exact, ulpError } from "../../reference/oracle.js";
 import { IMPLEMENTATIONS } from "../implementations.js";
 import { implementPeer } from "../peers/implementations.js";
+import type { Table } from "../record.js";
 import type { Task, Implementation as Timed } from "../task.js";
 import { exactResults, type Row } from "./errors.js";
 import { pyTorch } from "./implementations.js";
-import type { Table } from "./tables.js";
 
 const QUANTITIES = ["probs", "gradient"] as const;
 interface Results {

@@ -1,18 +1,20 @@
 // npm run bench:accuracy: the errors of softmax, cross-entropy and its gradient, in ulps of the exact results.
 //
-// Writes results.md and confidence.svg beside this file, and the table of float32 in docs/numerics.md, if PyTorch and the packages of bench/peers
+// Writes results.md and confidence.svg beside this file, results/accuracy-node-<major>.json, and what documents say of it, if PyTorch and the packages of bench/peers
 // are installed. Fails and writes nothing if this library exceeds its bounds.
 
 import { writeFileSync } from "node:fs";
 import { battery } from "../../reference/battery.js";
 import { seeded } from "../../reference/data.js";
 import { LIMITS } from "../../reference/limits.js";
-import { writeTable } from "../tables-in-docs.js";
+import { writeDocuments } from "../documents.js";
+import { type AccuracyRecord, writeRecord } from "../record.js";
+import { provenance } from "../versions.js";
 import { draw, FIRST_GAP, LAST_GAP, type Point } from "./confidence-figure.js";
 import { errorOf, exactResults, judge, QUANTITIES, type Row, type RowResults, resultsOf, type Verdicts } from "./errors.js";
 import { float32Table } from "./float32.js";
 import { type Implementation, implementations, softmaxWasm } from "./implementations.js";
-import { asMarkdown, detail, type Exam, forTerminal, overview, type Score, withoutTitle } from "./tables.js";
+import { asMarkdown, detail, type Exam, forTerminal, overview, type Score } from "./tables.js";
 
 function ordinary(): Row[] {
   const random = seeded(1);
@@ -130,4 +132,6 @@ ${all.map(({ name, version, calls }) => `| ${name} | ${version} | ${calls} |`).j
 ${tables.map(asMarkdown).join("\n\n")}
 `;
 writeFileSync(new URL("results.md", import.meta.url), report);
-writeTable("float32", withoutTitle(float32));
+const record: AccuracyRecord = { ...provenance(), overview: tables[0], float32 };
+writeRecord("accuracy-", record);
+writeDocuments();

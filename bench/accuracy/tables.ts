@@ -2,18 +2,13 @@
 
 import CliTable from "cli-table3";
 import { LIMITS } from "../../reference/limits.js";
+import type { Table } from "../record.js";
 import { QUANTITIES, type Verdict, type Verdicts } from "./errors.js";
 
 /** The verdicts of one implementation on the rows of one exam. */
 export interface Score {
   readonly name: string;
   readonly verdicts: readonly Verdicts[];
-}
-
-export interface Table {
-  readonly title: string;
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
 }
 
 const TITLES = { probs: "probabilities", loss: "loss", gradient: "gradient" };

@@ -1,31 +1,20 @@
-// The tables of records in the documents. Each stands between two marks, `<!-- name -->` and `<!-- end of name -->`.
+// Records as tables in Markdown.
 
-import { readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import {
+  type AccuracyRecord,
   type BenchRecord,
   baselineOf,
   type HeadWay,
   type LinearRecord,
+  type NestedRecord,
   OP_TITLES,
   type OptionsRecord,
+  type SetupRecord,
   type ThreadsRecord,
   type Time,
   type Timed,
 } from "./record.js";
 import { number } from "./report.js";
-
-/** By the name of a table: the document that it is in, relative to the root of the project. */
-export const DOCUMENTS = {
-  times: "docs/performance.md",
-  "times of float32": "docs/performance.md",
-  costs: "docs/performance.md",
-  threads: "docs/threads.md",
-  products: "docs/linear.md",
-  head: "docs/linear.md",
-  float32: "docs/numerics.md",
-} as const;
-export type TableName = keyof typeof DOCUMENTS;
 
 const markdown = (lines: readonly (readonly string[])[]) => lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 
@@ -146,14 +135,77 @@ export function headTable({ head }: LinearRecord): string {
   ]);
 }
 
-/** A document with a table between the marks of its name. */
-export function withTable(document: string, name: TableName, table: string): string {
-  const marks = new RegExp(`(<!-- ${name} -->\\n).*?(\\n<!-- end of ${name} -->)`, "s");
-  if (!marks.test(document)) throw new Error(`${DOCUMENTS[name]} has no marks around its ${name}`);
-  return document.replace(marks, (_, before: string, after: string) => `${before}\n${table}\n${after}`);
+/** Nested arrays: ns per logit of this library and of a textbook loop. */
+export function nestedTable({ times }: NestedRecord): string {
+  return markdown([
+    ["", "shape", "softmax-wasm", "textbook loop"],
+    ["---", "---", "---:", "---:"],
+    ...times.map(({ op, title, library, loop, ratio }) => [
+      OP_TITLES[op].toLowerCase(),
+      title,
+      number(library),
+      `${number(loop)} (${(1 / ratio).toFixed(1)}×)`,
+    ]),
+  ]);
 }
 
-/** Writes a table into its document, or into another one that has the marks. */
-export function writeTable(name: TableName, table: string, path = fileURLToPath(new URL(`../${DOCUMENTS[name]}`, import.meta.url))): void {
-  writeFileSync(path, withTable(readFileSync(path, "utf8"), name, table));
+/** By implementation of setup: its name in tables. */
+const SETUPS: Readonly<Record<string, string>> = {
+  "softmax-wasm": "softmax-wasm",
+  plain: "plain JavaScript",
+  "tfjs-wasm": "TensorFlow.js, WebAssembly",
+  "onnxruntime-web": "ONNX Runtime, WebAssembly",
+  "jax-js": "jax-js",
+  pytorch: "PyTorch",
+  numpy: "NumPy",
+};
+
+const milliseconds = (ms: number) => (ms < 1 ? "< 1" : ms.toFixed(0));
+const kilobytes = (kB: number | undefined) => (kB === undefined ? "" : kB < 1 ? "< 1" : kB.toFixed(0));
+
+/** Sizes, and times from the import to the first result. */
+export function setupTable({ firstMs, kB }: SetupRecord): string {
+  return markdown([
+    ["", "kB in a page", "ms to the first softmax"],
+    ["---", "---:", "---:"],
+    ...Object.entries(SETUPS).map(([name, title]) => [title, kilobytes(kB[name]), milliseconds(firstMs[name])]),
+  ]);
+}
+
+/** Of the comparison, by implementation: its names in the records of accuracy, and of times in float64 and float32; and what it needs. */
+const COMPARED: Readonly<Record<string, { accuracy?: string; float64?: string; float32?: string; needs: string }>> = {
+  "softmax-wasm": { accuracy: "softmax-wasm", float64: "resident", float32: "resident-float32", needs: "an import" },
+  plain: { accuracy: "careful JavaScript", float64: "plain", float32: "plain-float32", needs: "a loop of your own" },
+  "tfjs-wasm": { accuracy: "TensorFlow.js", float32: "tfjs-wasm", needs: "a backend, its .wasm, `tidy`" },
+  "onnxruntime-web": { float64: "onnxruntime-web", float32: "onnxruntime-web-float32", needs: "a model, its .wasm; no gradient" },
+  "jax-js": { accuracy: "jax-js", float32: "jax-js", needs: "`init`, counted references" },
+  pytorch: { accuracy: "PyTorch", float64: "pytorch", float32: "pytorch-float32", needs: "Python" },
+  numpy: { accuracy: "naive JavaScript", float64: "numpy", needs: "Python, a class of your own" },
+};
+
+/** Exactness, speed, size and set-up of this library and others. */
+export function comparisonTable(
+  times: BenchRecord,
+  timesOfFloat32: BenchRecord,
+  { overview }: AccuracyRecord,
+  { firstMs, kB }: SetupRecord,
+): string {
+  const nsOf = ({ workloads }: BenchRecord, id: string, name: string | undefined) => {
+    const time = name === undefined ? undefined : workloads.find((workload) => workload.id === id)?.times[name]?.nsPerLogit;
+    return time === undefined ? "" : number(time);
+  };
+  const lossOfHardRows = overview.head.length - 2;
+  const shareOf = (name: string | undefined) => overview.rows.find(([other]) => other === name)?.[lossOfHardRows] ?? "";
+  return markdown([
+    ["", "exact losses", "gradient, float64", "float32", "softmax, float64", "float32", "kB", "first result", "needs"],
+    ["---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---"],
+    ...Object.entries(COMPARED).map(([name, { accuracy, float64, float32, needs }]) => [
+      SETUPS[name],
+      shareOf(accuracy),
+      ...["gradient-1024x1000", "softmax-1024x1000"].flatMap((id) => [nsOf(times, id, float64), nsOf(timesOfFloat32, id, float32)]),
+      kilobytes(kB[name]),
+      `${milliseconds(firstMs[name])} ms`,
+      needs,
+    ]),
+  ]);
 }
