@@ -99,15 +99,20 @@ function oneRow(record: BenchRecord): string {
 function fewClasses(record: BenchRecord): string {
   const isFew = (id: string) => /^gradient-8192x[23]$/.test(id);
   const over = (name: string) => span(ratios(record, name, "resident", isFew));
-  return `Rows of two or three classes gain least: plain JavaScript takes ${over("plain")} times as long as _resident_, and with its own exp ${over("plain-exp")} times.`;
+  return `Rows of two or three classes gain less than long ones: plain JavaScript takes ${over("plain")} times as long as _resident_, and with its own exp
+${over("plain-exp")} times.`;
 }
 
 function otherNodes(): string {
   const idOf = "gradient-1024x1000";
   const ratio = (record: BenchRecord, name: string, over: string) => one(ratios(record, name, over, (id) => id === idOf)[0]);
-  const of = (major: number) =>
-    `on Node ${major} ${ratio(times(major), "plain", "resident")} times, in float32 ${ratio(timesOfFloat32(major), "plain-float32", "resident-float32")} times`;
-  return `Plain JavaScript takes, for loss with gradient of 1024×1000, ${of(20)}; ${of(24)}; ${of(26)} as long as _resident_.`;
+  const majors = [20, 24, 26];
+  const [wide, narrow] = [
+    majors.map((major) => ratio(times(major), "plain", "resident")),
+    majors.map((major) => ratio(timesOfFloat32(major), "plain-float32", "resident-float32")),
+  ];
+  return `For loss with gradient of 1024×1000, plain JavaScript takes ${joined(wide)} times as long as _resident_ on Node ${joined(majors.map(String))}; in float32
+${joined(narrow)} times.`;
 }
 
 /** Of Node 24: Node 20 has no relaxed SIMD. */
@@ -119,15 +124,20 @@ ${over((id) => id === "gradient-8192x10")} for ten classes.`;
 }
 
 function evaluation({ shape, seconds, inputMB, besideMB }: EvaluateRecord): string {
-  return `Of ${shape.join("×")} float32 logits (${inputMB.toFixed(0)} MB), a fifth of the rows padding, \`crossEntropy\` with \`ignoreIndex\` and
-the outputs \`correct\` and \`entropy\` takes ${seconds.library.toFixed(2)} s, and a loop in plain JavaScript for the same numbers ${seconds.plain.toFixed(2)} s, ${one(seconds.plain / seconds.library)} times as
-long. The first call makes the process grow by ${besideMB.toFixed(0)} MB beside the input.`;
+  return `The input is ${shape.join("×")} float32 logits (${inputMB.toFixed(0)} MB); a fifth of the rows is padding. \`crossEntropy\` with \`ignoreIndex\` and
+the outputs \`correct\` and \`entropy\` takes ${seconds.library.toFixed(2)} s. A loop in plain JavaScript takes ${seconds.plain.toFixed(2)} s for the same numbers, ${one(seconds.plain / seconds.library)} times
+as long. The first call adds ${besideMB.toFixed(0)} MB to the memory of the process.`;
 }
 
 function decoding({ classes, rows }: DecodeRecord): string {
   const over = (call: string) => span(rows.map(({ calls }) => calls[call].overOut));
-  return `A row of ${classes.toLocaleString("en-US")} float32 logits takes, relative to \`softmax\` of it with \`out\`: \`topK\` of 50 ${over("topK(50)")}, \`sample\` ${over("sample")}, with \`topP\` of 0.9
-${over("topP: 0.9")}, with top-k, top-p and a scale ${over("topK: 50, topP: 0.9, scale: 1 / 0.7")}, with \`minP\` ${over("minP: 0.05")}.`;
+  return [
+    `Times of a row of ${classes.toLocaleString("en-US")} float32 logits, divided by that of \`softmax\` with \`out\`:`,
+    "",
+    `- \`topK(x, 50)\`: ${over("topK(50)")}`,
+    `- \`sample(x)\`: ${over("sample")}`,
+    ...["topP: 0.9", "topK: 50, topP: 0.9, scale: 1 / 0.7", "minP: 0.05"].map((call) => `- \`sample(x, { ${call} })\`: ${over(call)}`),
+  ].join("\n");
 }
 
 function copies(): string {
@@ -136,7 +146,7 @@ function copies(): string {
     ...ratios(times(), "copying", "resident", isWanted),
     ...ratios(timesOfFloat32(), "copying-float32", "resident-float32", isWanted),
   ]);
-  return `A function copies the batch in and out, and takes ${span(large)} times as long as a layer; for a small batch of 64×10 ${span(small)} times.`;
+  return `A function copies the batch in and out. Its time is ${span(large)} times that of a layer, and ${span(small)} times for a small batch (64×10).`;
 }
 
 const twoThreads = ({ shapes }: ThreadsRecord) =>

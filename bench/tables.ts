@@ -180,7 +180,7 @@ const COMPARED: Readonly<Record<string, { accuracy?: string; float64?: string; f
   "onnxruntime-web": { float64: "onnxruntime-web", float32: "onnxruntime-web-float32", needs: "a model, its .wasm; no gradient" },
   "jax-js": { accuracy: "jax-js", float32: "jax-js", needs: "`init`, counted references" },
   pytorch: { accuracy: "PyTorch", float64: "pytorch", float32: "pytorch-float32", needs: "Python" },
-  numpy: { accuracy: "naive JavaScript", float64: "numpy", needs: "Python, a class of your own" },
+  numpy: { float64: "numpy", needs: "Python, a class of your own" },
 };
 
 /** Exactness, speed, size and set-up of this library and others. */

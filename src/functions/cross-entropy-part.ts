@@ -591,7 +591,7 @@ export class CrossEntropyPart {
  * @param options `classes`, the number of all classes, and `classOffset`, the first one of this place; shape and axis; the terms of the loss, the
  *   same in each place, with `weights` of all classes; `sampleWeights`; the `mask` of this place. `outputs` names what the loss will be asked for
  *   besides, of which entropy and argmax need a sum or a search. With a mask there is no `labelSmoothing`: no place knows how many classes take part.
- * @returns The part. Its state grows with the rows, 13 numbers for each, not with the classes; that of a merged part with the parts in it, too. A
+ * @returns The part. Its state grows with the rows, 16 numbers for each, not with the classes; that of a merged part with the parts in it, too. A
  *   part of all classes has the bits of {@link crossEntropy}.
  * @throws As {@link crossEntropy}; RangeError for options that are none of a part, as `topK`, the rank among all logits.
  * @example
