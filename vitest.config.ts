@@ -28,9 +28,11 @@ const testTimeout = 60_000;
 /** Tests that have nothing to do with the build of the kernels, or take the library as it is in dist. */
 const ONCE = [
   "decode",
+  "docs",
   "evaluate",
   "evaluate-queue",
   "exact-sum",
+  "imports",
   "linear",
   "linear-threads",
   "mutants",

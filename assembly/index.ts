@@ -1,8 +1,8 @@
 // The exported kernels. Tensors are row-major (outer, classes, inner) at byte addresses; their elements have `elementBytes` bytes: 8, doubles,
 // or 4, float32. A row is the `classes` elements of one (outer, inner); rows are numbered in this order, and results by row are doubles
-// (outer, inner). Kernels take the rows [first, end), and the result
-// of a row does not depend on the range. The output of a kernel may be its first input, that of a backward kernel either input.
-// At scratchPtr, on a 16-byte boundary, scratchBytes(classes, inner, planes, elementBytes) bytes are free.
+// (outer, inner). Kernels take the rows [first, end), and the result of a row does not depend on the range. The output of a kernel may be its
+// first input, that of a backward kernel either input. At scratchPtr, on a 16-byte boundary, scratchBytes(classes, inner, planes, elementBytes)
+// bytes are free.
 
 import { scaleTo } from "./loss/class-loops";
 import { diverge } from "./loss/divergence";

@@ -81,9 +81,12 @@ const folder = mkdtempSync(join(tmpdir(), "softmax-wasm-bench-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 process.once("SIGINT", () => process.exit(130));
 
+const node = nodeOf(options.node);
+if (options.record && node === process.execPath && (options.only || options.implementations)) {
+  throw new RangeError("--record expected all workloads and implementations, which the documents show");
+}
 const load = loadavg()[0];
 if (load > MAX_LOAD) console.error(`This machine is not idle: its load was ${load.toFixed(2)} in the last minute. Times will be off.`);
-const node = nodeOf(options.node);
 const all = commands(node, folder);
 const wanted = options.implementations?.split(",");
 const unknown = wanted?.filter((name) => !all.some((command) => command.name === name)) ?? [];

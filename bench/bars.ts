@@ -10,7 +10,7 @@ export interface Row {
   readonly text: string;
 }
 
-export interface Panel {
+interface Panel {
   readonly title: string;
   readonly note: string;
   /** A value for each row, as far as there is one. */

@@ -1,4 +1,4 @@
-// What the documents say of the records of Node 20: tables, and all sentences with numbers of records. Each text stands between two marks,
+// What the documents say of records: tables, and sentences with numbers of them. Each text stands between two marks,
 // `<!-- name -->` and `<!-- end of name -->`; a test compares them with the records.
 //
 // `tsx bench/documents.ts` writes the texts and the figures. Each benchmark does so after its record.
@@ -38,6 +38,7 @@ import {
   timesTableOfFloat32,
 } from "./tables.js";
 import { draw as drawThreads } from "./threads-figure.js";
+import type { Op } from "./workloads.js";
 
 const times = (major?: number) => readRecord<BenchRecord>("", major);
 const timesOfFloat32 = (major?: number) => readRecord<BenchRecord>("float32-", major);
@@ -69,20 +70,27 @@ function machine(record: BenchRecord): string {
   return `The machine is one core of an ${machineOf(record)}. The times are medians of ${record.rounds} rounds.`;
 }
 
-/** Says of which rows a threshold is passed: implementations that take less time than this library. */
-function whoIsFaster(record: BenchRecord, dtype: Time["dtype"]): string[] {
-  const names = Object.keys(record.implementations).filter(
-    (name) => !/^(resident|copying|relaxed)/.test(name) && record.workloads.some(({ times }) => times[name]?.dtype === dtype),
-  );
-  return names.flatMap((name) => {
-    const faster = record.workloads.flatMap((workload) => {
-      const [time, ours] = [workload.times[name], baselineOf(workload, dtype)];
-      if (workload.isTiny || !time || !ours || time.dtype !== dtype || time.nsPerLogit >= ours.nsPerLogit) return [];
-      return [{ row: `${OP_TITLES[workload.op].toLowerCase()} of ${workload.title}`, ratio: time.nsPerLogit / ours.nsPerLogit }];
+const TITLES: Readonly<Record<string, string>> = {
+  "onnxruntime-node": "ONNX Runtime, native",
+  "onnxruntime-web": "ONNX Runtime, WebAssembly",
+};
+
+/** A line for each implementation that takes less time than this library for some workload: the ratios of those workloads. */
+function whoIsFaster({ implementations, workloads }: BenchRecord, dtype: Time["dtype"]): string[] {
+  return Object.entries(implementations).flatMap(([name, { title }]) => {
+    if (/^(resident|copying|relaxed)/.test(name)) return [];
+    const ratiosOf = (op: Op) =>
+      workloads.flatMap((workload) => {
+        const [time, ours] = [workload.times[name], baselineOf(workload, dtype)];
+        if (workload.op !== op || workload.isTiny || !ours || time?.dtype !== dtype || time.nsPerLogit >= ours.nsPerLogit) return [];
+        return [`${(time.nsPerLogit / ours.nsPerLogit).toFixed(2)} (${workload.title})`];
+      });
+    const found = (Object.keys(OP_TITLES) as Op[]).flatMap((op) => {
+      const those = ratiosOf(op);
+      return those.length > 0 ? [`${OP_TITLES[op].toLowerCase()} ${joined(those)}`] : [];
     });
-    if (faster.length === 0) return [];
-    const title = record.implementations[name].title.replace(` (${dtype})`, "");
-    return [`- ${title}, ${dtype}: ${joined(faster.map(({ row, ratio }) => `${ratio.toFixed(2)} for ${row}`))}.`];
+    const library = title.replace(` (${dtype})`, "");
+    return found.length > 0 ? [`- ${TITLES[library] ?? library}, ${dtype}: ${found.join("; ")}.`] : [];
   });
 }
 
@@ -153,7 +161,10 @@ const twoThreads = ({ shapes }: ThreadsRecord) =>
   `On two cores, loss with gradient of 1024×1000 logits is ${one(shapes.find(({ title }) => title === "1024×1000")!.speedups[2])} times as fast as on one thread.`;
 
 const float32InShort = () =>
-  `Float32 takes half the memory, and for loss with gradient ${span(ratios(timesOfFloat32(), "resident-float32", "resident"), (x) => x.toFixed(2))} of the time of float64, as its exp needs
+  `Float32 takes half the memory, and for loss with gradient ${span(
+    ratios(timesOfFloat32(), "resident-float32", "resident", (id) => id.startsWith("gradient-")),
+    (x) => x.toFixed(2),
+  )} of the time of float64, as its exp needs
 fewer digits; the arithmetic is that of doubles.`;
 
 /** By name: the document that has a text, relative to the root of the project, and the text. */
@@ -198,9 +209,11 @@ export function withText(document: string, name: string, text: string): string {
 
 /** Writes all texts and figures. */
 export function writeDocuments(): void {
-  for (const [name, { document, text }] of Object.entries(TEXTS)) {
+  // All of them first: nothing is written if a record is missing.
+  const texts = Object.entries(TEXTS).map(([name, { document, text }]) => ({ name, document, text: text() }));
+  for (const { name, document, text } of texts) {
     const path = fileURLToPath(new URL(`../${document}`, import.meta.url));
-    writeFileSync(path, withText(readFileSync(path, "utf8"), name, text()));
+    writeFileSync(path, withText(readFileSync(path, "utf8"), name, text));
   }
   writeFigure("speed", drawSpeed(times()));
   writeFigure("threads", drawThreads(threads()));

@@ -22,6 +22,7 @@ const { values } = parseArgs({
   },
 });
 const [rows, classes] = [Number(values.rows), Number(values.classes)];
+if (values.record && (rows !== 512 || classes !== 151_936)) throw new RangeError("--record expected the shape that the documents show");
 const ROUNDS = 5;
 const PADDING = -100;
 

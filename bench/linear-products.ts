@@ -18,14 +18,14 @@ export interface Product {
   readonly w: Floats;
 }
 
-/** A contestant: computes the product, and gives some of its elements to be checked. */
-export interface Contestant {
+/** A implementation: computes the product, and gives some of its elements to be checked. */
+export interface ProductImplementation {
   run(): unknown;
   result(): ArrayLike<number> | Promise<ArrayLike<number>>;
 }
 
 /** The kernels of softmax-wasm/linear, with packing. */
-export function kernels({ dtype, rows, depth, classes, x, w }: Product): Contestant {
+export function kernels({ dtype, rows, depth, classes, x, w }: Product): ProductImplementation {
   const memory = new WebAssembly.Memory({ initial: 400 });
   const linear = new WebAssembly.Instance(linearModule(false), { env: { memory } }).exports as Record<
     string,
@@ -56,7 +56,7 @@ export function kernels({ dtype, rows, depth, classes, x, w }: Product): Contest
 }
 
 /** The best plain JavaScript: blocks of 2 rows and 4 classes, whose sums stay in registers. Rows are even, and classes that are no multiple of 4 have a loop of their own. */
-export function plain({ dtype, rows, depth, classes, x, w }: Product): Contestant {
+export function plain({ dtype, rows, depth, classes, x, w }: Product): ProductImplementation {
   const out = new ARRAYS[dtype](rows * classes);
   const four = classes & ~3;
   const run = () => {
@@ -130,7 +130,7 @@ interface TensorFlow {
   matMul(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor;
 }
 
-export async function tensorFlow({ rows, depth, classes, x, w }: Product): Promise<Contestant> {
+export async function tensorFlow({ rows, depth, classes, x, w }: Product): Promise<ProductImplementation> {
   const tf = await load<TensorFlow>("@tensorflow/tfjs-core");
   const { setThreadsCount } = await load<{ setThreadsCount?: (count: number) => void }>("@tensorflow/tfjs-backend-wasm");
   setThreadsCount?.(1);
@@ -149,7 +149,7 @@ interface OnnxRuntime {
   InferenceSession: { create(model: Uint8Array): Promise<{ run(feeds: object): Promise<Record<string, { readonly data: Floats }>> }> };
 }
 
-export async function onnxRuntime({ dtype, rows, depth, classes, x, w }: Product): Promise<Contestant> {
+export async function onnxRuntime({ dtype, rows, depth, classes, x, w }: Product): Promise<ProductImplementation> {
   const { env, Tensor, InferenceSession } = await load<OnnxRuntime>("onnxruntime-web");
   env.wasm.numThreads = 1;
   const inputs = [value("x", dtype, [rows, depth]), value("w", dtype, [classes, depth])];
@@ -160,16 +160,15 @@ export async function onnxRuntime({ dtype, rows, depth, classes, x, w }: Product
   return { run, result: async () => (await run()).out.data };
 }
 
-/** Holds some elements of a contestant's product against plain sums. */
-export async function verify(name: string, { x, w, rows, depth, classes }: Product, contestant: Contestant): Promise<void> {
-  await contestant.run();
-  const got = await contestant.result();
+/** Holds some elements of a implementation's product against plain sums. */
+export async function verify(name: string, { x, w, rows, depth, classes }: Product, implementation: ProductImplementation): Promise<void> {
+  await implementation.run();
+  const got = await implementation.result();
   for (const [i, j] of [
     [0, 0],
     [rows - 1, classes - 1],
     [rows >> 1, 1],
   ]) {
-    // biome-ignore format: three elements
     let want = 0;
     for (let k = 0; k < depth; k++) want += x[i * depth + k] * w[j * depth + k];
     if (!(Math.abs(got[i * classes + j] - want) < 1e-4)) throw new Error(`${name} gives ${got[i * classes + j]} where it is ${want}`);

@@ -14,7 +14,7 @@ import { LinearCrossEntropy, linear, linearBackward, linearCrossEntropyWithGradi
 import { seeded } from "../reference/data.js";
 import { median } from "../reference/median.js";
 import { GCC_FLAGS, PYTHON } from "./commands.js";
-import { ARRAYS, type Contestant, kernels, onnxRuntime, type Product, plain, tensorFlow, verify } from "./linear-products.js";
+import { ARRAYS, kernels, onnxRuntime, type Product, type ProductImplementation, plain, tensorFlow, verify } from "./linear-products.js";
 import type { HeadWay, LinearRecord } from "./record.js";
 import { sink } from "./timing.js";
 import { provenance, versions } from "./versions.js";
@@ -55,24 +55,24 @@ async function secondsOf(title: string, runs: Readonly<Record<string, () => unkn
 }
 
 /** Those who can compute a product here, verified. */
-async function contestantsOf(product: Product): Promise<Record<string, Contestant["run"]>> {
-  const makers: Record<string, (product: Product) => Contestant | Promise<Contestant>> = {
+async function implementationsOf(product: Product): Promise<Record<string, ProductImplementation["run"]>> {
+  const makers: Record<string, (product: Product) => ProductImplementation | Promise<ProductImplementation>> = {
     "softmax-wasm": kernels,
     plain,
     ...(product.dtype === "float32" && { "tfjs-wasm": tensorFlow }),
     "onnxruntime-web": onnxRuntime,
   };
-  const runs: Record<string, Contestant["run"]> = {};
+  const runs: Record<string, ProductImplementation["run"]> = {};
   for (const [name, make] of Object.entries(makers)) {
-    let contestant: Contestant;
+    let implementation: ProductImplementation;
     try {
-      contestant = await make(product);
+      implementation = await make(product);
     } catch (error) {
       console.log(`${name} is left out: ${(error as Error).message.split("\n")[0]}`);
       continue;
     }
-    await verify(name, product, contestant);
-    runs[name] = contestant.run;
+    await verify(name, product, implementation);
+    runs[name] = implementation.run;
   }
   return runs;
 }
@@ -96,7 +96,7 @@ function nativeRates(program: string, { dtype, rows, depth, classes }: Product):
 async function productRates(program: string, product: Product): Promise<LinearRecord["products"][number]> {
   const { dtype, rows, depth, classes } = product;
   const operations = 2 * rows * depth * classes;
-  const runs = await contestantsOf(product);
+  const runs = await implementationsOf(product);
   const title = [rows, depth, classes].join("×");
   const rounds: Record<string, number>[] = [];
   for (let round = 0; round < ROUNDS; round++) {

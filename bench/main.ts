@@ -1,7 +1,7 @@
 // npm run bench: for each workload a benny suite of this library and plain JavaScript, in one process; then the suites of threads.ts and linear.ts.
 //
 //   --only 1000,softmax   workloads whose id contains one of these words; `--only threads` and `--only linear` are those suites alone
-//   --record              writes results/{suites,threads,linear}-node-<major>.json, and what documents say of them
+//   --record              writes results/{threads,linear}-node-<major>.json, and what documents say of them
 //
 // Each implementation is verified before it is timed. Times are medians. In one process the implementations share the caches and what the
 // engine has learned of their functions; npm run bench:all starts each alone.
@@ -78,7 +78,6 @@ if (workloads.length > 0) {
     skipped,
   };
   console.log(`\n${report(record)}`);
-  if (options.record) writeRecord("suites-", record);
 }
 
 if (only.some((part) => "threads".includes(part))) {

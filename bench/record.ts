@@ -32,7 +32,7 @@ export interface Skipped {
   readonly workloads: string[];
 }
 
-/** node-<major>.json and float32-node-<major>.json of bench/all.ts, suites-node-<major>.json of bench/main.ts. */
+/** node-<major>.json and float32-node-<major>.json of bench/all.ts. */
 export interface BenchRecord extends Provenance {
   readonly v8: string;
   /** Of the other implementations. */
@@ -77,7 +77,7 @@ export interface LinearRecord extends Provenance {
     /** Rows × features × classes. */
     readonly title: string;
     readonly dtype: Time["dtype"];
-    /** By implementation: the rate, and how many times it the rate of this library is. */
+    /** By implementation: its rate, and the rate of this library divided by it. */
     readonly gflops: Readonly<Record<string, number>>;
     readonly ratios: Readonly<Record<string, number>>;
   }[];

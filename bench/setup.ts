@@ -1,6 +1,8 @@
 // npm run bench:setup: what a program pays before its first softmax: the milliseconds from the import to the result, in a fresh process, and the kB of
 // a page that has it, minified and gzipped, with the .wasm that it loads.
 //
+// It needs bench/peers (npm ci there), and NumPy and PyTorch of /usr/bin/python3.
+//
 //   --record   writes results/setup-node-<major>.json, and what documents say of it
 
 import { spawnSync } from "node:child_process";
@@ -82,11 +84,15 @@ const PYTHON_PROGRAMS: Readonly<Record<string, string>> = {
     "import numpy as np; x = np.array([[1.0, 2, 3], [1, 2, 3]]); e = np.exp(x - x.max(1, keepdims=True)); p = (e / e.sum(1, keepdims=True)).flatten()",
 };
 
-/** The output of a program is the milliseconds that it took, and its last result. */
+/** softmax([1, 2, 3])[2]. */
+const LAST = 0.6652409557748219;
+
+/** The milliseconds that a program takes. It prints them, and its last result, which is checked. */
 function millisecondsOf(command: string, argv: readonly string[], cwd: string): number {
-  const { stdout, stderr, status } = spawnSync(command, argv, { cwd, encoding: "utf8" });
+  const { stdout, stderr, status, error } = spawnSync(command, argv, { cwd, encoding: "utf8" });
+  if (error) throw error;
   const [ms, result] = stdout.trim().split("\n").at(-1)!.split(" ").map(Number);
-  if (status !== 0 || !(Math.abs(result - 0.6652409557748219) < 1e-6)) throw new Error(`${argv.at(-1)}: ${stdout}${stderr}`);
+  if (status !== 0 || !(Math.abs(result - LAST) < 1e-6)) throw new Error(`${argv.at(-1)}: ${stdout}${stderr}`);
   return ms;
 }
 

@@ -197,14 +197,14 @@ export function comparisonTable(
   const lossOfHardRows = overview.head.length - 2;
   const shareOf = (name: string | undefined) => overview.rows.find(([other]) => other === name)?.[lossOfHardRows] ?? "";
   return markdown([
-    ["", "exact losses", "gradient, float64", "float32", "softmax, float64", "float32", "kB", "first result", "needs"],
+    ["", "exact losses", "gradient", "in float32", "softmax", "in float32", "kB", "ms", "needs"],
     ["---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---"],
     ...Object.entries(COMPARED).map(([name, { accuracy, float64, float32, needs }]) => [
       SETUPS[name],
       shareOf(accuracy),
       ...["gradient-1024x1000", "softmax-1024x1000"].flatMap((id) => [nsOf(times, id, float64), nsOf(timesOfFloat32, id, float32)]),
       kilobytes(kB[name]),
-      `${milliseconds(firstMs[name])} ms`,
+      milliseconds(firstMs[name]),
       needs,
     ]),
   ]);

@@ -13,7 +13,7 @@ const run = (command: string, ...args: readonly string[]) => execFileSync(comman
 
 const FLAGS = ["--access", "public", "--provenance"];
 /** What a tarball may have. */
-const PACKED = /^(dist\/[\w.-]+|wasm\/[\w.-]+\.wasm|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+const PACKED = /^(dist\/[\w.-]+|dist\/wasm\/[\w.-]+\.wasm|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
 
 interface Packed {
   readonly filename: string;

@@ -13,7 +13,7 @@ export { LOSS_OPTIONS, readClassMask } from "./loss/options.js";
 export { checkOutputClasses } from "./loss/outputs.js";
 export { checkClasses, checkWeights, readNumbers, readTerms, TERMS } from "./loss/terms.js";
 export { Buffers } from "./memory/buffers.js";
-export { checkLength, forEachChunk, Stream, sharedStream } from "./memory/chunks.js";
+export { ChunkBuffer, checkLength, forEachChunk, Stream, sharedStream } from "./memory/chunks.js";
 export { allocate, checkSameType, isFlat, numbersOf, readTensor, toForm } from "./tensor/containers.js";
 export { bytesOf, DTYPES, elementsOf, zeros } from "./tensor/element.js";
 export { checkShape, layoutOf, rowShape, showShape, sizeOf } from "./tensor/shape.js";

@@ -122,8 +122,9 @@ export function checkOneOf<T extends string>(argument: string, value: unknown, a
   throw (typeof value === "string" ? rangeError : typeError)(argument, expected, value);
 }
 
-/** Checks an option that is true or false; false by default. */
-export function checkBoolean(argument: string, value: unknown = false): boolean {
+/** Checks an option that is true or false; `byDefault` if it is left out. */
+export function checkBoolean(argument: string, value: unknown, byDefault = false): boolean {
+  if (value === undefined) return byDefault;
   if (typeof value !== "boolean") throw typeError(argument, "true or false", value);
   return value;
 }

@@ -78,7 +78,9 @@ describe("imports", () => {
     const wrong = Array.from(imports).flatMap(([file, paths]) =>
       paths.filter((path) => folderOf(path) !== folderOf(file) && folderOf(path) !== "reference").map((path) => `${file} imports ${path}`),
     );
-    const isUnderTest = (line: string) => /^test\/(evaluate|sharded)[\w-]*\.test\.ts imports examples\/(\1\/|redis\.ts)/.test(line);
-    expect(wrong.filter((line) => !isUnderTest(line))).toEqual(["test/package.test.ts imports bench/documents.ts"]);
+    const isUnderTest = (line: string) =>
+      /^test\/(evaluate|sharded)[\w-]*\.test\.ts imports examples\/(\1\/|redis\.ts)/.test(line) ||
+      line === "test/package.test.ts imports bench/documents.ts";
+    expect(wrong.filter((line) => !isUnderTest(line))).toEqual([]);
   });
 });

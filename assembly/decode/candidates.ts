@@ -1,6 +1,6 @@
 // Classes of a row that may be kept, in ascending order, with their scaled logits and their weights.
 
-import { bytesOf, isRounded, load1, load2 } from "../number/storage";
+import { bytesOf, load1, load2 } from "../number/storage";
 import { BLOCK, blocksOf } from "./blocks";
 import { writeWeights } from "./weights";
 

@@ -1,5 +1,5 @@
-// The one logarithm of this library: of a sum relative to its largest term, two lanes at a time; and that of a number by it. log(1 + f) = 2 atanh(f / (2 + f)) after
-// Sun's fdlibm (e_log.c, 1993), where one quotient serves for the ratio and for the argument of atanh.
+// The one logarithm of this library: of a sum relative to its largest term, two lanes at a time; and that of a number by it.
+// log(1 + f) = 2 atanh(f / (2 + f)) after Sun's fdlibm (e_log.c, 1993), where one quotient serves for the ratio and for the argument of atanh.
 
 import { LOG_CONSTANTS } from "./constants.generated";
 import { bytesOf, isRounded, splat } from "./storage";

@@ -7,8 +7,9 @@
 //     S += Σ e_j
 //   results from max, S and, for a loss, the labels' side (finish.ts)
 //
-// base is 0, where exp(x) needs no second reading of the row for its maximum, or the row's maximum. The exponent of e_j is shifted by that of exp(first block's maximum), so that e_j stays near 2^384. Doubles e_j
-// go where the result goes; float32 elements have no room for them, so they go to scratch memory.
+// base is 0, where exp(x) needs no second reading of the row for its maximum, or the row's maximum. The exponent of e_j is shifted by that of
+// exp(first block's maximum), so that e_j stays near 2^384. Doubles e_j go where the result goes; float32 elements have no room for them, so
+// they go to scratch memory.
 
 import { readDistribution, readIndex, Targets } from "../loss/targets";
 import {

@@ -1,4 +1,4 @@
-// X Wᵀ as assembly/linear computes it, in C with vectors of 128 bits: gcc -O3 -msse4.1. Prints GFLOP/s, the median of some rounds.
+// X Wᵀ as assembly/linear computes it, in C with vectors of 128 bits: gcc -O3 -msse4.2. Prints GFLOP/s, the median of some rounds.
 //
 //   linear rows depth classes float|double classesAreRows
 

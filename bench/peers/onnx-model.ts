@@ -9,7 +9,7 @@ const bytes = (field: number, value: Bytes): Bytes => [...varint((field << 3) | 
 const text = (field: number, value: string): Bytes => bytes(field, [...new TextEncoder().encode(value)]);
 
 /** TensorProto.DataType */
-export const DATA_TYPES = { float32: 1, int32: 6, float64: 11 };
+const DATA_TYPES = { float32: 1, int32: 6, float64: 11 };
 
 /** ValueInfoProto: a name, an element type, and a shape. */
 export function value(name: string, type: keyof typeof DATA_TYPES, shape: readonly number[]): Bytes {

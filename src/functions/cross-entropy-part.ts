@@ -29,7 +29,7 @@ import { type Known, type LossTerms, type Reduction, readTerms, type Terms } fro
 import { ChunkBuffer, exp, forEachChunk } from "../memory/chunks.js";
 import { allocate, type Tensor, toForm } from "../tensor/containers.js";
 import { type Dtype, type FloatArray, zeros } from "../tensor/element.js";
-import type { Layout, ShapeOptions } from "../tensor/shape.js";
+import { type Layout, MAX_CLASSES, type ShapeOptions } from "../tensor/shape.js";
 import { PLANES, SUM_LENGTH } from "../wasm/abi.js";
 import { type Batch, evaluate, type KnownNames, readBatch, type Surroundings, stream, surroundingsOf, type Wanted } from "./batch.js";
 import { type LossResult, type LossWithGradientOptions, withGradient } from "./cross-entropy.js";
@@ -194,13 +194,14 @@ function writeStates(state: PartState, whole: Batch): void {
     const base = state.field(0, "stateBase");
     for (let row = 0; row < base.length; row++) if (open[row] === 0) base[row] = CLOSED;
   }
-  if (head.kind === "distribution" && head.hasArgmax) {
-    const classes = targetClassesOf((batch.labels as { values: Float64Array }).values, layout);
+  const { labels } = batch;
+  if (labels.kind === "distribution" && head.hasArgmax) {
+    const classes = targetClassesOf(labels.values, layout);
     const [top, topClass] = [state.field(0, "topTarget"), state.field(0, "topTargetClass")];
     const { classes: count, inner } = layout;
     for (let row = 0; row < classes.length; row++) {
       const column = row % inner;
-      top[row] = (batch.labels.values as Float64Array)[((row - column) / inner) * count * inner + classes[row] * inner + column];
+      top[row] = labels.values[((row - column) / inner) * count * inner + classes[row] * inner + column];
       topClass[row] = classes[row] + classOffset;
     }
   }
@@ -631,6 +632,3 @@ export function crossEntropyPart<const O extends string = never>(
   else writeStates(state, batch);
   return CrossEntropyPart.fromState(state.array);
 }
-
-/** More classes than these have no addresses. */
-const MAX_CLASSES = 2 ** 32;

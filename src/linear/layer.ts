@@ -36,7 +36,6 @@ import { mostThreadsOf } from "../threads/grain.js";
 import { readThreads, type Threads } from "../threads/options.js";
 import { warnOf } from "../threads/start-worker.js";
 import { LEAST_ROWS, rowsOfChunk, sizeOfProducts } from "./blocks.js";
-import { checkTrueByDefault } from "./operands.js";
 import { type Matrix, type Operands, Products } from "./products.js";
 
 /** The options of a {@link LinearCrossEntropy} layer: its shape, its views, and the terms of its loss. */
@@ -158,7 +157,7 @@ export class LinearCrossEntropy<const K extends string = "indices", const O exte
     this.#labelKind = checkOneOf("labels", labels, ["indices", "distribution"]);
     this.#hasBias = checkBoolean("bias", bias);
     this.#hasSampleWeights = checkBoolean("sampleWeights", sampleWeights);
-    this.#wantsInput = checkTrueByDefault("inputGradient", inputGradient);
+    this.#wantsInput = checkBoolean("inputGradient", inputGradient, true);
     this.#accumulates = checkBoolean("accumulate", accumulate);
     if (reduction !== undefined) checkOneOf("reduction", reduction, ["mean", "sum"]);
     this.#terms = readTerms(checked as LossTerms<string>);

@@ -1,6 +1,6 @@
 // linearCrossEntropy() and its like: the loss of logits X Wᵀ + b that are never whole in memory.
 
-import { checkOptions } from "../errors.js";
+import { checkBoolean, checkOptions } from "../errors.js";
 import { type Batch, batchOf, evaluate, readOutputs } from "../functions/batch.js";
 import { withTotal } from "../functions/loss-total.js";
 import type {
@@ -22,7 +22,7 @@ import { readTerms } from "../loss/terms.js";
 import { checkLength, sharedStream } from "../memory/chunks.js";
 import { allocate, numbersOf, toForm } from "../tensor/containers.js";
 import { zeros } from "../tensor/element.js";
-import { checkTrueByDefault, type ReadOperands, readOperands } from "./operands.js";
+import { type ReadOperands, readOperands } from "./operands.js";
 import { type Operands, Products } from "./products.js";
 
 /** The options of a linear layer with its loss: those of {@link LossOptions} but for `axis`. Classes are the last axis. */
@@ -158,7 +158,7 @@ export function linearCrossEntropyWithGradient(
   options?: LinearGradientOptions<string, string>,
 ): unknown {
   const checked = checkOptions(options, LINEAR_GRADIENT_OPTIONS);
-  const wantsInput = checkTrueByDefault("inputGradient", checked.inputGradient);
+  const wantsInput = checkBoolean("inputGradient", checked.inputGradient, true);
   const { read, batch, operands } = readBatch(input, weights, labels, checked);
   const { dtype, rows, depth, classes } = operands;
   const gradients = {

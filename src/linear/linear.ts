@@ -1,12 +1,12 @@
 // The linear layer by itself, such as a hidden one: X Wᵀ + b, and its gradients.
 
-import { checkOptions, rangeError, Verbatim } from "../errors.js";
+import { checkBoolean, checkOptions, rangeError, Verbatim } from "../errors.js";
 import type { ByRow, SameAxes, Tensor } from "../index.js";
 import { checkLength, sharedStream } from "../memory/chunks.js";
 import { allocate, checkSameType, isFlat, numbersOf, readTensor, toForm } from "../tensor/containers.js";
 import { type Layout, layoutOf, showShape } from "../tensor/shape.js";
 import type { InputGradientResult, LinearBias } from "./linear-cross-entropy.js";
-import { checkTrueByDefault, type ReadOperands, readOperands } from "./operands.js";
+import { type ReadOperands, readOperands } from "./operands.js";
 import { type Operands, Products } from "./products.js";
 
 /** The options of {@link linear}. */
@@ -83,7 +83,7 @@ export function linearBackward<T extends Tensor, W extends Tensor, const I exten
 ): LinearBackwardResult<W> & (I extends false ? unknown : InputGradientResult<T>);
 export function linearBackward(upstream: Tensor, input: Tensor, weights: Tensor, options?: LinearBackwardOptions): unknown {
   const checked = checkOptions(options, ["shape", "inputGradient"] as const);
-  const wantsInput = checkTrueByDefault("inputGradient", checked.inputGradient);
+  const wantsInput = checkBoolean("inputGradient", checked.inputGradient, true);
   const read = readOperands(input, weights, undefined, checked.shape);
   const { operands, layout } = operandsOf(read);
   const { dtype, rows, depth, classes } = operands;

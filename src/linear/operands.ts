@@ -1,6 +1,6 @@
 // The operands of a linear layer, read and checked.
 
-import { counted, rangeError, typeError, Verbatim } from "../errors.js";
+import { counted, rangeError, Verbatim } from "../errors.js";
 import { readNumbers } from "../loss/terms.js";
 import { checkSameType, type Elements, isFlat, readTensor } from "../tensor/containers.js";
 import type { Dtype } from "../tensor/element.js";
@@ -46,10 +46,4 @@ function readWeights(weights: unknown, depth: number, inputShape: readonly numbe
   }
   if (read.shape.length !== 2 || read.shape[1] !== depth) throw rangeError("weights", expected, new Verbatim(showShape(read.shape)));
   return read;
-}
-
-/** Checks an option that is true or false; true by default. */
-export function checkTrueByDefault(argument: string, value: unknown = true): boolean {
-  if (typeof value !== "boolean") throw typeError(argument, "true or false", value);
-  return value;
 }

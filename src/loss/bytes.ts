@@ -19,7 +19,7 @@ export interface ByteKind {
 export const HEAD_BYTES = 16;
 
 /** FNV-1a of bytes. No change of a single byte keeps it. */
-export function hashOf(bytes: Uint8Array): number {
+function hashOf(bytes: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
   return hash >>> 0;

@@ -3,7 +3,6 @@
 
 import type { Buffers } from "../memory/buffers.js";
 import { type BufferExtent, ChunkBuffer } from "../memory/chunks.js";
-
 import { bytesOf, type Dtype, type ElementArray, type ElementType } from "../tensor/element.js";
 import type { Extent } from "../tensor/shape.js";
 import type { NumberArray } from "../tensor/typed-array.js";

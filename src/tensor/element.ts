@@ -1,4 +1,4 @@
-// The types of elements: the typed array that holds them, and the bytes of one. No other file of src/ knows the width of an element.
+// The types of elements: the typed array that holds them, and the bytes of one. No other file that lays out memory knows the width of an element.
 
 /** Typed arrays by the type of their elements. */
 interface Arrays {

@@ -96,7 +96,7 @@ function spanOf(shape: readonly number[], axis: Axis): readonly [first: number, 
 }
 
 /** More classes than these have no addresses, whatever the number of rows. */
-const MAX_CLASSES = 2 ** 32;
+export const MAX_CLASSES = 2 ** 32;
 
 /**
  * Finds the class axis in a shape; the number of elements must be a safe integer. A shape without axes is one row of one class. Without

@@ -4,7 +4,7 @@ import { checkInteger, typeError } from "../errors.js";
 import { builtin } from "../wasm/node-builtins.js";
 
 /** The most threads that can be asked for. */
-export const MAX_THREADS = 128;
+const MAX_THREADS = 128;
 
 /** The methods of a worker that the library uses: a Web Worker, or one of node:worker_threads. */
 export interface WorkerLike {

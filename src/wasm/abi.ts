@@ -49,7 +49,7 @@ export interface Kernels {
   /** exp(x); at scratchPtr 16 bytes are free. */
   exp(x: number, scratchPtr: number): number;
   log(x: number): number;
-  /** The first of `count` class indices that is not less than `classes`, or `count`. */
+  /** The number of the first of `count` class indices that is not less than `classes`, or `count`. */
   firstBadIndex(labelsPtr: number, count: number, classes: number): number;
   scratchBytes(classes: number, inner: number, planes: number, elementBytes: number): number;
   /** The first address after the kernels' own tables. */
