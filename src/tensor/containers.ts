@@ -399,8 +399,12 @@ function overlaps(a: ArrayBufferView, b: ArrayBufferView): boolean {
 
 /** The array for a result of `size` elements: a new one, or a view of the option `out` if it fits; it may be an input itself. */
 export function resultArray(out: unknown, size: number, inputs: readonly Elements[], labels?: ArrayBufferView): FloatArray {
-  const { dtype } = inputs[0];
-  if (out === undefined) return allocate("shape", dtype, size);
+  const { dtype, data, form } = inputs[0];
+  if (out === undefined) {
+    // The elements of nested arrays are a copy, which has room for the result.
+    const isCopy = (form === "nested" || form === "rows") && data.length === size;
+    return isCopy ? (data as FloatArray) : allocate("shape", dtype, size);
+  }
   const view = plainView(out);
   if (dtypeOf(view) !== dtype) throw typeError("out", `a ${arrayName(dtype)}`, out);
   const result = view as FloatArray;
@@ -420,6 +424,13 @@ function checkOverlap(out: FloatArray, input: ArrayBufferView): void {
   if (!isSame) throw rangeError("out", "an input itself or memory of its own", new Verbatim("an array that overlaps an input in part"));
 }
 
+/** Some numbers as an array. Made in a place of its own, as engines box numbers in arrays from where arrays of arrays come from as well. */
+function numbersAt(data: FloatArray | Int32Array, at: number, length: number): number[] {
+  const numbers = new Array<number>(length);
+  for (let i = 0; i < length; i++) numbers[i] = data[at + i];
+  return numbers;
+}
+
 /** Puts a result into a container of the given form. */
 export function toForm(form: Form, data: FloatArray | Int32Array, shape: readonly number[]): unknown {
   if (form === "flat") return data;
@@ -433,10 +444,12 @@ export function toForm(form: Form, data: FloatArray | Int32Array, shape: readonl
       at += length;
       return data.slice(at - length, at);
     }
+    if (axis === last) {
+      at += length;
+      return numbersAt(data, at - length, length);
+    }
     const level = new Array<unknown>(length);
-    if (axis < last) for (let i = 0; i < length; i++) level[i] = build(axis + 1);
-    else for (let i = 0; i < length; i++) level[i] = data[at + i];
-    if (axis === last) at += length;
+    for (let i = 0; i < length; i++) level[i] = build(axis + 1);
     return level;
   };
   return build(0);
