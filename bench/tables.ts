@@ -176,7 +176,7 @@ export function setupTable({ firstMs, kB }: SetupRecord): string {
 const COMPARED: Readonly<Record<string, { accuracy?: string; float64?: string; float32?: string; needs: string }>> = {
   "softmax-wasm": { accuracy: "softmax-wasm", float64: "resident", float32: "resident-float32", needs: "an import" },
   plain: { accuracy: "careful JavaScript", float64: "plain", float32: "plain-float32", needs: "a loop of your own" },
-  "tfjs-wasm": { accuracy: "TensorFlow.js", float32: "tfjs-wasm", needs: "a backend, its .wasm, `tidy`" },
+  "tfjs-wasm": { accuracy: "TensorFlow.js, as float32", float32: "tfjs-wasm", needs: "a backend, its .wasm, `tidy`" },
   "onnxruntime-web": { float64: "onnxruntime-web", float32: "onnxruntime-web-float32", needs: "a model, its .wasm; no gradient" },
   "jax-js": { accuracy: "jax-js", float32: "jax-js", needs: "`init`, counted references" },
   pytorch: { accuracy: "PyTorch", float64: "pytorch", float32: "pytorch-float32", needs: "Python" },
