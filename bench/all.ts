@@ -5,7 +5,8 @@
 //   --implementations a,b      these implementations alone
 //   --node 24                  the JavaScript implementations on another Node, from npm
 //   --float32                  the implementations in float32, and this library in float64; without, those in float64
-//   --record                   writes results/node-<major>.json, with --float32 results/float32-node-<major>.json, and what documents say of it
+//   --record                   writes results/node-<major>.json, with --float32 results/float32-node-<major>.json, and what documents say of it;
+//                              of some workloads or implementations, their part of the record that is there
 //
 // A result is verified before it is timed. The time reported is the median over the rounds; that of a round is the median of its calls.
 
@@ -17,7 +18,7 @@ import { median } from "../reference/median.js";
 import { nodeOf } from "../scripts/nodes.js";
 import { type Command, commands } from "./commands.js";
 import { writeDocuments } from "./documents.js";
-import { addSkipped, type BenchRecord, logitsOf, type Skipped, type Time, type Timed, writeRecord } from "./record.js";
+import { addSkipped, type BenchRecord, logitsOf, readRecord, type Skipped, type Time, type Timed, writeRecord } from "./record.js";
 import { report } from "./report.js";
 import { timeByRunner, writeBatch } from "./runner-parent.js";
 import type { Implementation } from "./task.js";
@@ -77,14 +78,29 @@ async function timed(workload: Workload, chosen: readonly Command[], folder: str
   return { ...workload, bytesPerLogit: BYTES_PER_LOGIT[workload.op], times };
 }
 
+/** A record with the times of a part of its workloads and implementations measured anew, on the same machine. */
+function renewed(before: BenchRecord, { implementations, workloads, skipped, ...now }: BenchRecord): BenchRecord {
+  if (now.cpu !== before.cpu) throw new RangeError(`--record expected the machine of the record, ${before.cpu}, got ${now.cpu}`);
+  const isAnew = (id: string) => workloads.some((workload) => workload.id === id);
+  return {
+    ...now,
+    implementations: { ...before.implementations, ...implementations },
+    workloads: before.workloads.map((workload) => {
+      const times = workloads.find(({ id }) => id === workload.id)?.times;
+      return { ...workload, times: { ...workload.times, ...times } };
+    }),
+    skipped: [
+      ...before.skipped.filter(({ implementation, workloads: ids }) => !(implementation in implementations && ids.every(isAnew))),
+      ...skipped,
+    ],
+  };
+}
+
 const folder = mkdtempSync(join(tmpdir(), "softmax-wasm-bench-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 process.once("SIGINT", () => process.exit(130));
 
 const node = nodeOf(options.node);
-if (options.record && node === process.execPath && (options.only || options.implementations)) {
-  throw new RangeError("--record expected all workloads and implementations, which the documents show");
-}
 const load = loadavg()[0];
 if (load > MAX_LOAD) console.error(`This machine is not idle: its load was ${load.toFixed(2)} in the last minute. Times will be off.`);
 const all = commands(node, folder);
@@ -114,6 +130,8 @@ const record: BenchRecord = {
 };
 console.log(`\n${report(record)}`);
 if (options.record) {
-  writeRecord(options.float32 ? "float32-" : "", record);
+  const prefix = options.float32 ? "float32-" : "";
+  const isWhole = options.only === "" && options.implementations === undefined;
+  writeRecord(prefix, isWhole ? record : renewed(readRecord(prefix, Number(options.node)), record));
   writeDocuments();
 }
