@@ -249,7 +249,7 @@ describe("the package", () => {
     }
   });
 
-  it("packs what a user needs, in at most 760 kB", () => {
+  it("packs what a user needs, in at most 765 kB", () => {
     const command = ["pack", "--dry-run", "--json", "--ignore-scripts"];
     const output = execFileSync("npm", command, { cwd: path("."), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
     const [{ files, size }] = JSON.parse(output);
@@ -262,7 +262,7 @@ describe("the package", () => {
       "dist/wasm/softmax.wasm",
     ]);
     // The bytes of the tarball.
-    expect(size).toBeLessThan(760_000);
+    expect(size).toBeLessThan(765_000);
   });
 
   it("packs a README without relative links and pictures, and leaves README.md as it is", () => {
@@ -332,7 +332,7 @@ describe("what npm shows of README", () => {
 });
 
 describe("a bundle of softmax alone", () => {
-  const LIMIT_BYTES = 39_700;
+  const LIMIT_BYTES = 39_800;
   const USE = 'export { softmax } from "softmax-wasm";';
 
   const bundlers = {
@@ -350,7 +350,7 @@ describe("a bundle of softmax alone", () => {
     },
   };
 
-  it.each(Object.entries(bundlers))("by %s has no layer and no threads, and at most 39.7 kB", async (_, bundled) => {
+  it.each(Object.entries(bundlers))("by %s has no layer and no threads, and at most 39.8 kB", async (_, bundled) => {
     const code = await bundled(USE);
     expect(code).not.toMatch(/worker\.js|Atomics|calibration|static\s*\{/);
     expect(gzipSync(code, { level: 9 }).length).toBeLessThan(LIMIT_BYTES);

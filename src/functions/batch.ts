@@ -99,8 +99,9 @@ export interface Wanted {
   readonly derivative: Derivative;
   /** Receives the derivative; with `accumulate` it is added. A source of the logits uses it chunk by chunk. */
   readonly result?: FloatArray;
-  readonly accumulate?: boolean;
-  readonly labelGradient?: boolean;
+  /** Always there, as the next one: Object.prototype may have properties of these names. */
+  readonly accumulate: boolean;
+  readonly labelGradient: boolean;
   /** The vector that the Hessian is multiplied by. */
   readonly vector?: TensorData;
   /** The factor of the derivative; 1 by default. */

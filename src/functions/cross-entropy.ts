@@ -177,7 +177,7 @@ function secondDerivative(
   if (vector) checkSameType("vector", vector, "logits", logits.dtype);
   if (vector) checkSameShape("vector", vector, "logits", logits);
   const result = derivativeArray(batch, checked.out, vector);
-  evaluate(batch, { derivative, result, vector: vector?.data });
+  evaluate(batch, { derivative, result, vector: vector?.data, accumulate: false, labelGradient: false });
   return checked.out ?? toForm(logits.form, result, logits.shape);
 }
 

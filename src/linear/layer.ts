@@ -85,7 +85,7 @@ export interface LinearGradients<D extends string> {
   bias?: FloatArrayOf<D>;
 }
 
-const GRADIENT = { derivative: "GRADIENT" } as const;
+const GRADIENT = { derivative: "GRADIENT", accumulate: false, labelGradient: false } as const;
 
 /** Outputs as large as the logits, and those of an option that the layer does not have. */
 const OTHER_OUTPUTS: readonly string[] = ["probs", "logProbs", "groups"];

@@ -167,7 +167,8 @@ export function linearCrossEntropyWithGradient(
     bias: operands.bias && allocate("bias", "float64", classes),
     accumulates: false,
   };
-  const result = withTotal(evaluate(batch, { derivative: "GRADIENT" }, new Products(sharedStream(), operands, gradients)));
+  const wanted = { derivative: "GRADIENT", accumulate: false, labelGradient: false } as const;
+  const result = withTotal(evaluate(batch, wanted, new Products(sharedStream(), operands, gradients)));
   if (gradients.input) result.inputGradient = toForm(read.input.form, gradients.input, read.input.shape);
   result.weightsGradient = toForm(read.weights.form, gradients.weights, read.weights.shape);
   if (gradients.bias) {
