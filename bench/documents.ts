@@ -78,7 +78,7 @@ const TITLES: Readonly<Record<string, string>> = {
 /** A line for each implementation that takes less time than this library for some workload: the ratios of those workloads. */
 function whoIsFaster({ implementations, workloads }: BenchRecord, dtype: Time["dtype"]): string[] {
   return Object.entries(implementations).flatMap(([name, { title }]) => {
-    if (/^(resident|copying|relaxed)/.test(name)) return [];
+    if (/^(resident|copying|relaxed)|^c$/.test(name)) return [];
     const ratiosOf = (op: Op) =>
       workloads.flatMap((workload) => {
         const [time, ours] = [workload.times[name], baselineOf(workload, dtype)];
